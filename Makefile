@@ -1,0 +1,50 @@
+# `make run` serves the editor, `make test` proves the whole, `make check` takes ten seconds.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help run test check test-long format lock web clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.run ## serve the editor on http://127.0.0.1:8000 and print two sign-in links
+	$(BIN)/collab serve
+
+check: .venv/.dev ## format, lint, imports, types and the pure tests: about ten seconds
+	@$(BIN)/python -m tests.check
+
+test: .venv/.dev ## everything, with real Postgres, Redis, browsers and JavaScript clients
+	$(PYTEST) -n 2 --dist worksteal
+
+test-long: .venv/.dev ## the long form of the proofs: whole traces, more rounds
+	COLLAB_LONG=1 $(PYTEST) -m long
+
+format: .venv/.dev ## put the code into its form
+	$(BIN)/ruff format collab tests bench alembic
+	$(BIN)/ruff check --fix collab tests bench alembic
+
+lock: ## write the two lock files anew from pyproject.toml (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	    --no-annotate pyproject.toml --group dev -o requirements-dev.lock
+
+web: ## build the editor into collab/api/static (needs node)
+	cd web && npm ci && npm run build
+
+clean: ## forget the virtual environment and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis web/node_modules tests/interop/node_modules
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python requirements.lock pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/bin/python requirements-dev.lock pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch .venv/.run $@

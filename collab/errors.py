@@ -1,0 +1,138 @@
+"""Every error the project raises on purpose: whose fault, what the peer is told, whether to retry.
+
+::
+
+    CollabError
+    ├── PeerError               the peer's fault; the same thing again will fail again
+    │   ├── ProtocolError           bytes that are no message
+    │   ├── UpdateRefused           an update that is harmful or too large
+    │   ├── InvalidName             a document name that breaks the rules of ``ids``
+    │   ├── InvalidRequest          a REST or command line argument that makes no sense
+    │   ├── NotAuthenticated        token missing, bad or expired
+    │   ├── PermissionDenied        the role does not allow it
+    │   ├── DocumentNotFound        no such document, and none may be created
+    │   ├── DocumentExists          created twice
+    │   ├── DocumentDeleted         in the bin
+    │   └── TooSlow                 does not read what it is sent
+    └── PassingError            ours, and it passes; the peer should try again
+        ├── Draining                this replica shuts down
+        ├── Overloaded              a bound was reached
+        ├── RoomClosed              the room must be loaded anew (poisoned, or the log moved on without it)
+        ├── StoreUnavailable        the database does not answer
+        └── RelayUnavailable        Redis does not answer
+
+A broken invariant is an ``assert``: it closes the room it happened in, never the server. Two tables
+map these classes outwards and are the only ones: ``api/sockets.py`` to close codes, ``api/problems.py``
+to HTTP statuses.
+"""
+
+
+class CollabError(Exception):
+    """Base of all. ``str(error)`` is one sentence that may be shown to the peer."""
+
+    slug = "error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+
+
+class PeerError(CollabError):
+    """The request cannot be met as it stands."""
+
+    slug = "refused"
+
+
+class ProtocolError(PeerError):
+    """The bytes are not a message of this protocol."""
+
+    slug = "protocol-error"
+
+
+class UpdateRefused(PeerError):
+    """The update was refused as harmful or too large."""
+
+    slug = "update-refused"
+
+
+class InvalidName(PeerError):
+    """The document name is not allowed."""
+
+    slug = "invalid-name"
+
+
+class InvalidRequest(PeerError):
+    """The request makes no sense."""
+
+    slug = "invalid-request"
+
+
+class NotAuthenticated(PeerError):
+    """The token is missing, bad or expired."""
+
+    slug = "not-authenticated"
+
+
+class PermissionDenied(PeerError):
+    """Your role does not allow this."""
+
+    slug = "permission-denied"
+
+
+class DocumentNotFound(PeerError):
+    """There is no such document."""
+
+    slug = "document-not-found"
+
+
+class DocumentExists(PeerError):
+    """A document of this name exists already."""
+
+    slug = "document-exists"
+
+
+class DocumentDeleted(PeerError):
+    """The document was deleted."""
+
+    slug = "document-deleted"
+
+
+class TooSlow(PeerError):
+    """The connection does not read what it is sent."""
+
+    slug = "too-slow"
+
+
+class PassingError(CollabError):
+    """Something on our side does not work right now; try again."""
+
+    slug = "unavailable"
+
+
+class Draining(PassingError):
+    """This replica is shutting down; reconnect."""
+
+    slug = "draining"
+
+
+class Overloaded(PassingError):
+    """The server is overloaded; try again in a moment."""
+
+    slug = "overloaded"
+
+
+class RoomClosed(PassingError):
+    """The document is being loaded anew; reconnect."""
+
+    slug = "room-closed"
+
+
+class StoreUnavailable(PassingError):
+    """The database does not answer; nothing was saved."""
+
+    slug = "store-unavailable"
+
+
+class RelayUnavailable(PassingError):
+    """The relay between replicas does not answer."""
+
+    slug = "relay-unavailable"

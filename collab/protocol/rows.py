@@ -1,0 +1,84 @@
+"""One row of a document's log: the updates of one flush, in the order of their arrival.
+
+The same bytes lie in the store and travel on the relay, and every replica reads them back into entries.
+Updates are kept raw, not merged: no CRDT work on the write path, and who wrote what stays known.
+
+Layout of a payload (integers are varUints)::
+
+    payload = version(=1)  count author*  count entry*
+    author  = varString             a user id, each once
+    entry   = author index, varBytes update
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from collab.errors import ProtocolError
+from collab.ids import DocumentName, Epoch, Origin, Sequence, UserId
+from collab.protocol.varint import Reader, Writer
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted update and who is answerable for it."""
+
+    author: UserId
+    update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One flush of one document, to be appended. ``n`` counts this origin's rows of the document from 1.
+
+    ``epoch`` is the one the room was loaded with (0 when there was no document yet).
+    """
+
+    document: DocumentName
+    epoch: Epoch
+    origin: Origin
+    n: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedRow:
+    """A row with its place in the log."""
+
+    seq: Sequence
+    origin: Origin
+    n: int
+    payload: bytes
+
+
+def encode_entries(entries: Iterable[Entry]) -> bytes:
+    """The payload of a row holding ``entries``."""
+    entries = tuple(entries)
+    authors = {author: index for index, author in enumerate(dict.fromkeys(e.author for e in entries))}
+    writer = Writer()
+    writer.var_uint(_VERSION)
+    writer.var_uint(len(authors))
+    for author in authors:
+        writer.var_string(author)
+    writer.var_uint(len(entries))
+    for entry in entries:
+        writer.var_uint(authors[entry.author])
+        writer.var_bytes(entry.update)
+    return writer.to_bytes()
+
+
+def decode_entries(payload: bytes) -> tuple[Entry, ...]:
+    """The entries of a row's payload, in order. Raises ProtocolError when the bytes are none of ours."""
+    reader = Reader(payload)
+    if reader.var_uint() != _VERSION:
+        raise ProtocolError("The log row has a format this version does not know.")
+    authors = [UserId(reader.var_string()) for _ in range(reader.count())]
+    entries = []
+    for _ in range(reader.count()):
+        index = reader.var_uint()
+        if index >= len(authors):
+            raise ProtocolError("The log row names an author it does not list.")
+        entries.append(Entry(authors[index], reader.var_bytes()))
+    reader.end()
+    return tuple(entries)
