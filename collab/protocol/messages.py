@@ -128,7 +128,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The server ends this document on this socket. Hocuspocus only; providers do not come back on their own."""
+    """The server ends this document on this socket. Hocuspocus only; its providers do not come back."""
 
     reason: str
 

@@ -12,7 +12,7 @@ UINT_MAX = 2**53 - 1
 
 
 class Reader:
-    """Reads one payload from front to back. Every method raises ProtocolError rather than read past the end."""
+    """Reads one payload from front to back; raises ProtocolError rather than read past the end."""
 
     __slots__ = ("_data", "_end", "position")
 
