@@ -1,22 +1,34 @@
 """How large and how deep what a client sends may be, and why each number is what it is.
 
-Bytes and depth are bounded, and counts only where one byte of input would otherwise become many bytes of
-memory: an honest client cannot split its SyncStep2, so that may be as large as a document, hold any number
-of clients and bring back a whole day of offline work.
+Bytes and depth are bounded; counts only where one byte of input would otherwise become many bytes of memory.
+An honest client cannot split its SyncStep2: that may be as large as a document, hold any number of clients,
+and bring back a whole day of offline work.
 """
 
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
 
-CLOCK_END = 2**31
-"""Clock plus length stays below this: the CRDT engine keeps clocks in 32 bits and subtracts them signed."""
-
 CLIENT_MAX = 2**53 - 1
 """Yjs draws client ids of 32 bits, pycrdt of 53; JavaScript cannot hold more."""
 
-DEPTH_MAX = 64
-"""Nesting of JSON and of lib0 values. The engine and every client read them recursively."""
+CLOCK_END = 2**31
+"""Clocks, and clock plus length, stay below this: the engine keeps clocks in 32 bits, cuts off what is above,
+and subtracts them signed."""
+
+STATE_VECTOR_ENTRIES_MAX = 2**17
+"""Clients in a state vector. A document gains one at every page load, so this is years of honest use; at
+100,000 each keystroke already costs the engine 4 ms."""
+
+AWARENESS_BYTES_MAX = MIB
+"""One awareness message. A client that is asked tells every state it knows: about a thousand people."""
+
+AWARENESS_ENTRIES_MAX = 10_000
+"""Entries of one awareness message: the smallest takes 5 bytes, and becomes 200 in memory."""
+
+AWARENESS_STATE_BYTES_MAX = 64 * 1024
+"""One client's awareness state: a cursor and a name are 200 bytes, a portrait inlined by the app some 20 KiB.
+It is sent to everybody, again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +38,15 @@ class Limits:
     bytes_max: int = 32 * MIB
     """The default size limit of a document: a client that was offline sends all it has as one update."""
 
-    any_depth_max: int = DEPTH_MAX
+    any_depth_max: int = 64
+    """Nesting of lib0 values, which the engine and every client read recursively."""
 
     structs_max: int = 2**21
     """What 32 MiB of honest text hold at most (about 13 bytes a struct). A hostile struct is 4 bytes, and
     becomes some 250 bytes of memory here and as many in the engine."""
 
     surrogates_max: int = 2**20
-    """Characters outside the basic plane. Each is 4 bytes sent and about 150 bytes kept."""
+    """Characters outside the basic plane. Each is 4 bytes sent, and about 150 bytes kept."""
 
 
 DEFAULT = Limits()

@@ -20,13 +20,13 @@ Layout (integers are varUints, an id is client then clock)::
 Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``docs/protocol.md``.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn, TypeAlias
 
 from collab.errors import UpdateRefused
+from collab.protocol.json_text import check_json, has_lone_surrogates
 from collab.protocol.limits import CLIENT_MAX, CLOCK_END, DEFAULT, Limits
 from collab.protocol.varint import Writer
 
@@ -229,7 +229,7 @@ def _parse(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one 
                     length, at = _clock(data, at)
                 elif kind == FORMAT:
                     _, at = _string(data, at)
-                    at = _json(data, at, limits)
+                    at = _json(data, at)
                 elif kind == TYPE:
                     at = _type(data, at)
                     parents[client, clock] = parent
@@ -237,7 +237,7 @@ def _parse(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one 
                     length, at = _varint(data, at)
                     at = _values(data, at, length, limits)
                 elif kind == EMBED:
-                    at = _json(data, at, limits)
+                    at = _json(data, at)
                 elif kind == BINARY:
                     _, at = _bytes(data, at)
                 else:
@@ -271,48 +271,20 @@ def _type(data: bytes, at: int) -> int:
     return at
 
 
-def _json(data: bytes, at: int, limits: Limits) -> int:
+def _json(data: bytes, at: int) -> int:
     at, end = _bytes(data, at)
     raw = data[at:end]
     if raw not in _PLAIN_JSON:
-        check_json(raw, limits.any_depth_max)
+        try:
+            value = check_json(raw)
+        except ValueError:
+            _refuse("holds JSON that is no JSON, or nested too deep")
+        if has_lone_surrogates(raw, value):
+            _refuse("holds JSON with half a character")
     return end
 
 
 _PLAIN_JSON = frozenset((b"null", b"true", b"false", b"{}", b'""'))
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(text)
-    return value
-
-
-def _constant(text: str) -> NoReturn:
-    raise ValueError(text)
-
-
-_JSON = json.JSONDecoder(parse_float=_number, parse_int=_number, parse_constant=_constant)
-
-
-def check_json(raw: bytes, depth_max: int) -> None:
-    if raw.count(b"[") + raw.count(b"{") > depth_max:
-        depth = 0
-        for token in _STRING_OR_BRACKET.findall(raw):
-            if token in (b"[", b"{"):
-                depth += 1
-                if depth > depth_max:
-                    _refuse("holds JSON that is nested too deep")
-            elif token in (b"]", b"}"):
-                depth -= 1
-    try:
-        value = _JSON.decode(raw.decode())
-        if b"\\u" in raw:
-            json.dumps(value, ensure_ascii=False).encode()
-    except ValueError:
-        _refuse("holds JSON that is no JSON")
 
 
 def _values(data: bytes, at: int, count: int, limits: Limits) -> int:  # noqa: C901 - one flat loop
