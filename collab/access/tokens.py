@@ -1,0 +1,218 @@
+"""A JWT, as it comes from anybody, ↔ a ``Principal`` that the rest of the project may trust.
+
+It stands between the three doors through which tokens come (WebSocket URL, Hocuspocus Auth message,
+``Authorization`` header) and ``policy``. The signature is PyJWT's; the claims are read here, since PyJWT
+asks the clock itself and its messages are not for the people who see ours.
+
+The key decides the algorithm, never the token: ``alg`` of the header must be what the key is for, and
+``kid``, ``jku``, ``jwk`` and ``x5u``, by which a token could choose its own key, are not looked at.
+
+Claims: ``sub`` (user id) and ``exp`` must be there, ``aud`` must hold our audience; ``name`` (default: sub),
+``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` may be.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from jwt import PyJWS
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignatureError, PyJWTError
+
+from collab.access.grants import parse_grants
+from collab.access.roles import Role
+from collab.errors import InvalidRequest, NotAuthenticated
+from collab.ids import UserId
+
+SECRET_BYTES_MIN = 32
+TOKEN_BYTES_MAX = 8 * 1024
+USER_CHARACTERS_MAX = 255
+NAME_CHARACTERS_MAX = 100
+AUDIENCE = "collab"
+
+EXPIRY_LEEWAY_S = 2.0
+"""``exp`` is what ends a stolen token, so it is kept to; two seconds only forgive a clock a little ahead."""
+
+CLOCK_SKEW_S = 30.0
+"""``nbf`` and ``iat`` only say that a token is not from the future; the issuer's clock may be another's."""
+
+_TIME_MAX = 2**53
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who somebody is and what they were granted. ``color`` is ``#rrggbb`` or None.
+
+    ``grants``: pattern → role. ``expires_at``: seconds since 1970; None when nothing ends it.
+    """
+
+    user: UserId
+    name: str
+    color: str | None
+    grants: Mapping[str, Role]
+    expires_at: float | None
+
+    def is_expired(self, now_s: float) -> bool:
+        """Whether the token behind this has ended at ``now_s`` (seconds since 1970)."""
+        return self.expires_at is not None and now_s >= self.expires_at + EXPIRY_LEEWAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecret:
+    """The key of HS256: whoever can verify with it can also sign.
+
+    Raises InvalidRequest when it is too short, or is no secret but somebody's public key: everybody who
+    has that could sign tokens.
+    """
+
+    secret: bytes = field(repr=False)
+
+    algorithm: ClassVar[str] = "HS256"
+
+    def __post_init__(self) -> None:
+        if len(self.secret) < SECRET_BYTES_MIN:
+            raise InvalidRequest(
+                f"The secret has {len(self.secret)} bytes; it needs {SECRET_BYTES_MIN} or more. "
+                "`openssl rand -hex 32` makes a good one."
+            )
+        try:
+            HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(self.secret)
+        except InvalidKeyError:
+            raise InvalidRequest(
+                "The secret is a public key or a certificate, which is not secret. "
+                "`openssl rand -hex 32` makes a good one."
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVerifier:
+    """Decides whether a token is good. ``audience`` None: tokens for any audience are."""
+
+    key: SharedSecret
+    audience: str | None = AUDIENCE
+
+    def verify(self, token: str, now_s: float) -> Principal:
+        """Who ``token`` speaks for at ``now_s`` (seconds since 1970).
+
+        Raises NotAuthenticated with the reason in words. Never any other error, whatever ``token`` is.
+        """
+        claims = self._signed_claims(token)
+        if self.audience is not None and self.audience not in _audiences(claims):
+            raise NotAuthenticated(f"The token is not for the audience {self.audience!r}.")
+        return _principal(claims, now_s)
+
+    def _signed_claims(self, token: str) -> dict[str, Any]:
+        """The claims, once the signature has been found good: nothing of the payload is read before."""
+        if not token:
+            raise NotAuthenticated("A token is needed.")
+        if len(token) > TOKEN_BYTES_MAX or not token.isascii():
+            raise NotAuthenticated(f"The token is longer than {TOKEN_BYTES_MAX} bytes or not plain ASCII.")
+        try:
+            payload = PyJWS().decode(token, self.key.secret, algorithms=[self.key.algorithm])
+            claims = json.loads(payload)
+        except InvalidAlgorithmError:
+            raise NotAuthenticated(f"The token is not signed with {self.key.algorithm}.") from None
+        except InvalidSignatureError:
+            raise NotAuthenticated("The token's signature does not match.") from None
+        except (PyJWTError, ValueError, RecursionError):
+            raise NotAuthenticated("The token is no JSON Web Token.") from None
+        if not isinstance(claims, dict):
+            raise NotAuthenticated("The token's claims are no JSON object.")
+        return claims
+
+
+def sign(
+    key: SharedSecret,
+    *,
+    user: str,
+    grants: Mapping[str, Role],
+    now_s: float,
+    ttl_s: float,
+    name: str | None = None,
+    color: str | None = None,
+    audience: str | None = AUDIENCE,
+) -> str:
+    """A token that lives ``ttl_s`` seconds from ``now_s``.
+
+    Raises InvalidRequest, with the reason in words, rather than return one that would not verify.
+    """
+    if ttl_s <= 0:
+        raise InvalidRequest("A token lives for more than 0 seconds.")
+    claims: dict[str, Any] = {
+        "sub": user,
+        "iat": int(now_s),
+        "exp": int(now_s + ttl_s),
+        "grants": {pattern: role.word for pattern, role in grants.items()},
+    }
+    claims |= {k: v for k, v in (("name", name), ("color", color), ("aud", audience)) if v is not None}
+    token = PyJWS().encode(json.dumps(claims, separators=(",", ":")).encode(), key.secret, key.algorithm)
+    try:
+        TokenVerifier(key, audience).verify(token, now_s)
+    except NotAuthenticated as error:
+        raise InvalidRequest(str(error)) from None
+    return token
+
+
+# --- claims -----------------------------------------------------------------------------------------
+
+
+def _principal(claims: Mapping[str, Any], now_s: float) -> Principal:
+    user = _text(claims, "sub", USER_CHARACTERS_MAX)
+    named = claims.get("name") is not None
+    principal = Principal(
+        user=UserId(user),
+        name=_text(claims, "name", NAME_CHARACTERS_MAX) if named else user[:NAME_CHARACTERS_MAX],
+        color=_color(claims.get("color")),
+        grants=_grants(claims.get("grants", {})),
+        expires_at=_time(claims, "exp"),
+    )
+    if principal.is_expired(now_s):
+        raise NotAuthenticated("The token expired.")
+    for claim in ("nbf", "iat"):
+        if claim in claims and _time(claims, claim) > now_s + CLOCK_SKEW_S:
+            raise NotAuthenticated("The token is not valid yet.")
+    return principal
+
+
+def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:
+    text = claims.get(claim)
+    if not isinstance(text, str) or not text.strip():
+        raise NotAuthenticated(f"The token lacks {claim!r}.")
+    if len(text) > characters_max or _UNPRINTABLE.search(text):
+        raise NotAuthenticated(
+            f"The token's {claim!r} is longer than {characters_max} characters or unprintable."
+        )
+    return text
+
+
+def _time(claims: Mapping[str, Any], claim: str) -> float:
+    time = claims.get(claim)
+    if time is None:
+        raise NotAuthenticated(f"The token lacks {claim!r}.")
+    if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= _TIME_MAX:
+        raise NotAuthenticated(f"The token's {claim!r} is no time in seconds since 1970.")
+    return float(time)
+
+
+def _color(color: object) -> str | None:
+    if color is None or (isinstance(color, str) and _COLOR.fullmatch(color)):
+        return color
+    raise NotAuthenticated("The token's 'color' must look like '#3366ff'.")
+
+
+def _grants(claim: object) -> Mapping[str, Role]:
+    try:
+        return MappingProxyType(parse_grants(claim))
+    except InvalidRequest as error:
+        raise NotAuthenticated(str(error)) from None
+
+
+def _audiences(claims: Mapping[str, Any]) -> list[Any]:
+    """``aud`` is one audience or a list of them."""
+    audience = claims.get("aud")
+    return audience if isinstance(audience, list) else [audience]

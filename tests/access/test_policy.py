@@ -1,0 +1,85 @@
+"""The one decision, as a table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab.access.policy import require_manage, require_read, require_write, role
+from collab.access.roles import Role
+from collab.access.tokens import Principal
+from collab.errors import PermissionDenied
+from collab.ids import DocumentName, UserId, document_name
+
+PLAN = document_name("team/plan")
+
+
+def principal(**grants: Role) -> Principal:
+    return Principal(UserId("alice"), "Alice", None, grants, None)
+
+
+def granted(**grants: Role) -> Role | None:
+    return role(principal(**grants), PLAN)
+
+
+@pytest.mark.parametrize(
+    ("grants", "expected"),
+    [
+        ({}, None),
+        ({"notes/*": Role.OWNER}, None),
+        ({"team/plan": Role.VIEWER}, Role.VIEWER),
+        ({"team/*": Role.EDITOR}, Role.EDITOR),
+        ({"**": Role.COMMENTER}, Role.COMMENTER),
+        # The strongest counts: neither the first, nor the last, nor the most exact.
+        ({"team/plan": Role.VIEWER, "team/*": Role.EDITOR}, Role.EDITOR),
+        ({"**": Role.OWNER, "team/plan": Role.VIEWER}, Role.OWNER),
+        ({"**": Role.VIEWER, "notes/*": Role.OWNER}, Role.VIEWER),
+    ],
+)
+def test_the_strongest_matching_grant_decides(grants: dict[str, Role], expected: Role | None) -> None:
+    assert granted(**grants) == expected
+
+
+@given(
+    grants=st.dictionaries(
+        st.sampled_from(["team/plan", "team/*", "**", "notes/*", "x"]), st.sampled_from(Role)
+    ),
+    pattern=st.sampled_from(["team/plan", "team/**", "notes/*", "y"]),
+    more=st.sampled_from(Role),
+)
+def test_another_grant_never_takes_a_right_away(grants: dict[str, Role], pattern: str, more: Role) -> None:
+    before = granted(**grants) or 0
+    after = granted(**{**grants, pattern: max(more, grants.get(pattern, more))}) or 0
+    assert after >= before
+
+
+ROLES = [None, *Role]
+
+
+@pytest.mark.parametrize("has", ROLES)
+def test_reading_writing_and_managing_are_refused_below_their_role(has: Role | None) -> None:
+    somebody = principal(**({} if has is None else {"team/*": has}))
+    for require, lowest in (
+        (require_read, Role.VIEWER),
+        (require_write, Role.EDITOR),
+        (require_manage, Role.OWNER),
+    ):
+        if has is not None and has >= lowest:
+            assert require(somebody, PLAN) is has
+        else:
+            with pytest.raises(PermissionDenied):
+                require(somebody, PLAN)
+
+
+def test_refusals_name_the_role_but_not_whether_the_document_exists() -> None:
+    with pytest.raises(PermissionDenied, match="You are viewer of this document"):
+        require_write(principal(**{"**": Role.VIEWER}), PLAN)
+    with pytest.raises(PermissionDenied, match="no access"):
+        require_write(principal(), PLAN)
+    with pytest.raises(PermissionDenied, match="takes its owner"):
+        require_manage(principal(**{"**": Role.EDITOR}), PLAN)
+
+
+def test_only_the_document_asked_for_is_decided() -> None:
+    somebody = principal(**{"team/plan": Role.EDITOR})
+    assert role(somebody, DocumentName("team/plan2")) is None
+    assert role(somebody, DocumentName("team")) is None
