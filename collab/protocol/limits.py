@@ -16,6 +16,9 @@ CLOCK_END = 2**31
 """Clocks, and clock plus length, stay below this: the engine keeps clocks in 32 bits, cuts off what is above,
 and subtracts them signed."""
 
+ADDRESS_CHARACTERS_MAX = 512
+"""A document name of 255 characters and a session id of the client's; every answer repeats it."""
+
 STATE_VECTOR_ENTRIES_MAX = 2**17
 """Clients in a state vector. A document gains one at every page load, so this is years of honest use; at
 100,000 each keystroke already costs the engine 4 ms."""

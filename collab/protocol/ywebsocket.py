@@ -1,0 +1,87 @@
+"""The framing of ``y-websocket``: one document a socket, named by the URL.
+
+Frame (integers are varUints)::
+
+    0 sync message                            2 0 reason: permission denied, only from us
+    1 awareness update (length-prefixed)      3 query awareness
+
+It has no words for a token, for "saved" or for "refused". Newer clients take their own content coming back as
+"saved", so an update is echoed to its author, but only after its commit. Versions up to 3.1 read only the
+first message of a frame. Source: y-websocket 1.5 to 3.1 and y-protocols 1.0; golden bytes in
+``tests/vectors``.
+"""
+
+from typing import assert_never
+
+from collab.protocol.awareness import decode_awareness, encode_awareness
+from collab.protocol.dialect import Frame
+from collab.protocol.messages import (
+    Authenticated,
+    AwarenessUpdate,
+    Closed,
+    Denied,
+    FromClient,
+    FromServer,
+    QueryAwareness,
+    Refused,
+    Saved,
+    Stateless,
+    SyncStep1,
+    SyncStep2,
+    TokenWanted,
+    Unknown,
+    Update,
+)
+from collab.protocol.sync import read_sync, write_sync
+from collab.protocol.varint import Reader, Writer
+
+_SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
+_PERMISSION_DENIED = 0
+
+
+class YWebsocket:
+    """The y-websocket dialect; see ``dialect.Dialect``."""
+
+    name = "y-websocket"
+
+    def decode(self, frame: bytes) -> Frame:
+        """Raises ProtocolError when the bytes are no frame of this dialect."""
+        reader = Reader(frame)
+        type_ = reader.var_uint()
+        message: FromClient
+        match type_:
+            case 0:
+                message = read_sync(reader)
+            case 1:
+                message = AwarenessUpdate(decode_awareness(reader.var_bytes()))
+            case 3:
+                message = QueryAwareness()
+            case _:
+                return Frame("", Unknown(type_))
+        reader.end()
+        return Frame("", message)
+
+    def encode(self, message: FromServer, address: str = "") -> bytes | None:
+        """The frame, or None where this dialect has no words for the message."""
+        writer = Writer()
+        match message:
+            case SyncStep1() | SyncStep2() | Update():
+                writer.byte(_SYNC)
+                write_sync(writer, message)
+            case Saved(update):
+                if not update:
+                    return None
+                writer.byte(_SYNC)
+                write_sync(writer, Update(update))
+            case AwarenessUpdate(entries):
+                writer.byte(_AWARENESS)
+                writer.var_bytes(encode_awareness(entries))
+            case Denied(reason):
+                writer.byte(_AUTH)
+                writer.byte(_PERMISSION_DENIED)
+                writer.var_string(reason)
+            case Authenticated() | TokenWanted() | Refused() | Closed() | Stateless():
+                return None
+            case _:
+                assert_never(message)
+        return writer.to_bytes()
