@@ -11,6 +11,7 @@ Claims: ``sub`` (user id) and ``exp`` must be there, ``aud`` must hold our audie
 ``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` may be.
 """
 
+import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -87,6 +88,10 @@ class SharedSecret:
                 "The secret is a public key or a certificate, which is not secret. "
                 "`openssl rand -hex 32` makes a good one."
             ) from None
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for another ``purpose``, from which the secret cannot be found."""
+        return hmac.digest(self.secret, f"collab {purpose}".encode(), "sha256")
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,6 +354,13 @@ def test_a_secret_does_not_show_in_its_repr() -> None:
     assert SECRET.decode() not in repr(VERIFIER)
 
 
+def test_keys_for_other_purposes_differ_from_the_secret_and_from_each_other() -> None:
+    assert len({SECRET, KEY.derive("relay"), KEY.derive("links")}) == 3
+    assert KEY.derive("relay") == SharedSecret(SECRET).derive("relay")
+    assert KEY.derive("relay") != SharedSecret(b"x" * 32).derive("relay")
+    assert len(KEY.derive("relay")) == 32
+
+
 @pytest.mark.parametrize(
     "changes",
     [
