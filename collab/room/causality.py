@@ -1,0 +1,92 @@
+"""May an update be applied now, and if not, which part of it may?
+
+pycrdt loses text when an update comes before what it builds on, so this question is asked of every
+update before it gets there. An update is *ready* for a state vector when every struct follows its
+client's last one and everything it refers to, and everything it deletes, is in the document or comes
+earlier in the update itself.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from heapq import heappop, heappush
+
+from collab.protocol.update import DeletedRange, InspectedUpdate, Struct, encode_update
+
+SKIP = 10
+"""The struct kind that stands for clocks the sender itself does not have."""
+
+
+def is_ready(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
+    """Whether ``update`` can be applied to a document that has ``state``, with nothing left waiting."""
+    ends: dict[int, int] = {}
+    tangled = False
+    for struct in update.structs:
+        client, clock = struct.client, struct.clock
+        if struct.kind == SKIP or clock > ends.get(client, state.get(client, 0)):
+            return False
+        for needed, needed_clock in struct.needs:
+            if needed_clock >= state.get(needed, 0) and needed_clock >= ends.get(needed, 0):
+                tangled = True  # perhaps later in this update, of another client
+        ends[client] = max(clock + struct.length, state.get(client, 0))
+    for deleted in update.deletes:
+        known = ends.get(deleted.client, state.get(deleted.client, 0))
+        if deleted.clock + deleted.length > known:
+            return False
+    return not tangled or len(_integrable(update, state)) == len(update.structs)
+
+
+def ready_part(update: InspectedUpdate, state: Mapping[int, int]) -> bytes | None:
+    """The largest part of ``update`` that is ready for ``state``, encoded anew; None when that is nothing."""
+    structs = _integrable(update, state)
+    have = dict(state)
+    for struct in structs:
+        have[struct.client] = max(struct.clock + struct.length, have.get(struct.client, 0))
+    deletes = [part for deleted in update.deletes if (part := _known(deleted, have)) is not None]
+    if not structs and not deletes:
+        return None
+    return encode_update(structs, deletes, update.payload)
+
+
+def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | None:
+    """The front of a deleted range that lies in the document."""
+    length = min(deleted.length, have.get(deleted.client, 0) - deleted.clock)
+    return DeletedRange(deleted.client, deleted.clock, length) if length > 0 else None
+
+
+def _integrable(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struct]:
+    """The structs that can be integrated, in wire order: from each client a prefix, up to the first that waits.
+
+    Works like the integration itself: each client's queue moves until its front refers to an id that is not
+    there, and moves again when that id has come. A waiting queue is woken once for each id it waited for, so the
+    whole is linear (but for a logarithm) in structs plus references, whatever knots an update ties.
+    """
+    queues: dict[int, deque[Struct]] = defaultdict(deque)
+    for struct in update.structs:
+        queues[struct.client].append(struct)
+    have = {client: state.get(client, 0) for client in queues}
+    sleepers: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    taken: list[Struct] = []
+    runnable = deque(queues)
+    while runnable:
+        client = runnable.popleft()
+        queue = queues[client]
+        while queue and queue[0].kind != SKIP and queue[0].clock <= have[client]:
+            missing = _missing(queue[0], have, state)
+            if missing is not None:
+                heappush(sleepers[missing[0]], (missing[1], client))
+                break
+            struct = queue.popleft()
+            have[client] = max(struct.clock + struct.length, have[client])
+            taken.append(struct)
+        while sleepers[client] and sleepers[client][0][0] < have[client]:
+            runnable.append(heappop(sleepers[client])[1])
+    taken.sort(key=lambda struct: struct.begin)
+    return taken
+
+
+def _missing(struct: Struct, have: Mapping[int, int], state: Mapping[int, int]) -> tuple[int, int] | None:
+    """The first id that ``struct`` refers to and that is not here yet."""
+    for client, clock in struct.needs:
+        if clock >= have.get(client, state.get(client, 0)):
+            return client, clock
+    return None

@@ -1,0 +1,420 @@
+"""One document in memory, with everybody who has it open on this replica. It decides; it never acts.
+
+Told what happened, it answers with what should be done: a list of ``effects``, in order. It stands between the
+sessions, the log and the other replicas, and it keeps two promises:
+
+* **The durable prefix.** Every accepted update gets a position. A frame, also one that added nothing, is
+  acknowledged once every position up to its own is committed; never before.
+* **The cursor.** Every row of the log up to ``cursor`` is in the document. Row ``cursor + 1`` is the only one
+  that is applied next; any other tells of a gap, which the store fills. So what this replica knows of the log
+  is always a prefix of it.
+
+Rows are formed here too, one at a time: while a row is on its way to the store, what comes meanwhile waits for
+the next. A row is frozen until its outcome is known, so it can be offered again without doubt.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from collab.errors import (
+    CollabError,
+    DocumentDeleted,
+    Overloaded,
+    PeerError,
+    RoomClosed,
+    UpdateRefused,
+)
+from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.protocol.messages import (
+    EMPTY_UPDATE,
+    AwarenessEntry,
+    AwarenessUpdate,
+    QueryAwareness,
+    Refused,
+    Saved,
+    Stateless,
+    SyncStep1,
+    SyncStep2,
+    Update,
+)
+from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries, encode_entries
+from collab.protocol.statevector import decode_state_vector
+from collab.protocol.limits import Limits
+from collab.protocol.update import InspectedUpdate, inspect_stored_update, inspect_update
+from collab.room.awareness import Awareness
+from collab.room.causality import ready_part
+from collab.room.document import Document, DocumentPoisoned
+from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
+from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
+from collab.room.session import Session
+
+RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
+"""What a session may say to a room; the rest of the protocol is between the socket and its connection."""
+
+ROW_BYTES_MAX = 4 << 20
+"""A row takes no further update once it is so large; one larger update still makes a row of its own."""
+
+EARLY_ROWS_MAX = 256
+"""Rows of other replicas that came ahead of their turn; beyond this they are read from the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """An acknowledgement that waits for the log to reach ``position``."""
+
+    position: int
+    session: SessionId
+    update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """The row that is on its way to the store, the last position in it, and its bytes of updates."""
+
+    row: Row
+    through: int
+    size: int
+
+
+class Room:
+    """See the module. Times are seconds of any steady clock; ``origin`` is random and this room's own."""
+
+    def __init__(
+        self,
+        name: DocumentName,
+        document: Document,
+        *,
+        epoch: Epoch,
+        cursor: Sequence,
+        origin: Origin,
+        update_limits: Limits | None = None,
+        gate_limits: GateLimits | None = None,
+    ) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.cursor = cursor
+        self.origin = origin
+        self.document = document
+        self._update_limits = update_limits or Limits()
+        self._gate = Gate(gate_limits or GateLimits())
+        self._awareness = Awareness()
+        self._sessions: dict[SessionId, Session] = {}
+        self._unfinished: set[UserId] = set()
+        self._waiting: deque[Entry] = deque()
+        self.unsaved_bytes = 0
+        """Bytes of updates that are accepted and not committed."""
+        self._flight: _Flight | None = None
+        self._rows_formed = 0
+        self._applied = 0
+        self._durable = 0
+        self._receipts: deque[_Receipt] = deque()
+        self._own_ahead: set[Sequence] = set()
+        self._early: dict[Sequence, CommittedRow] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"<Room {self.name!r} seq={self.cursor} sessions={len(self._sessions)} "
+            f"waiting={len(self._waiting)} held={len(self._gate)}>"
+        )
+
+    @property
+    def sessions(self) -> tuple[SessionId, ...]:
+        """Everybody on this replica."""
+        return tuple(self._sessions)
+
+    @property
+    def is_settled(self) -> bool:
+        """Everything accepted is committed: only now may the room be forgotten."""
+        return not self._waiting and self._flight is None
+
+    @property
+    def is_behind(self) -> bool:
+        """Rows of the log are known to exist that have not come."""
+        return bool(self._early or self._own_ahead)
+
+    # --- sessions -----------------------------------------------------------------------------------
+
+    def join(self, session: Session) -> list[Effect]:
+        """A session begins. It is told who is here; the document it asks for itself, with a SyncStep1."""
+        assert session.id not in self._sessions
+        self._sessions[session.id] = session
+        here = self._awareness.entries()
+        return [Send((session.id,), AwarenessUpdate(here))] if here else []
+
+    def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
+        """A session has ended; ``goodbye`` if its client said so. What it wrote goes on to the log.
+
+        Leaving twice is normal (the room ends a session while its socket closes) and means nothing.
+        """
+        if self._sessions.pop(session, None) is None:
+            return []
+        self._receipts = deque(r for r in self._receipts if r.session != session)
+        return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
+
+    def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
+        """A session says something. A message of a session that has just ended is none."""
+        sender = self._sessions.get(session)
+        if sender is None:
+            return []
+        try:
+            return self._receive(sender, message, now_s)
+        except DocumentPoisoned as error:
+            return self._poisoned_by(sender, message, error)
+        except UpdateRefused as error:
+            return [*self._refuse(sender.id), *self._end(sender.id, error, now_s)]
+
+    def _receive(self, sender: Session, message: RoomMessage, now_s: float) -> list[Effect]:
+        match message:
+            case SyncStep1(state_vector):
+                return self._receive_step1(sender, state_vector)
+            case SyncStep2(payload):
+                counted, sender.owed, sender.asked = sender.owed, False, False
+                return self._receive_update(sender, payload, now_s, counted=counted, resync=True)
+            case Update(payload):
+                return self._receive_update(sender, payload, now_s, counted=True, resync=False)
+            case AwarenessUpdate(entries):
+                return self._tell_presence(self._awareness.receive(sender, entries, now_s))
+            case QueryAwareness():
+                return [Send((sender.id,), AwarenessUpdate(self._awareness.entries()))]
+            case Stateless():
+                return []  # an application's own; nothing here listens to it yet
+        assert_never(message)
+
+    def _receive_step1(self, sender: Session, state_vector: bytes) -> list[Effect]:
+        diff = self.document.diff(decode_state_vector(state_vector))
+        sender.owed = sender.listens = True
+        return [*self._ask(sender), Send((sender.id,), SyncStep2(diff))]
+
+    def _ask(self, session: Session) -> list[Effect]:
+        """Ask a client for all it has that is not here, unless it is being asked already."""
+        if session.asked:
+            return []
+        session.asked = True
+        return [Send((session.id,), SyncStep1(self.document.state_vector()))]
+
+    # --- updates of clients -------------------------------------------------------------------------
+
+    def _receive_update(
+        self, sender: Session, payload: bytes, now_s: float, *, counted: bool, resync: bool
+    ) -> list[Effect]:
+        """One update frame. ``counted``: the client waits for its acknowledgement; ``resync``: a SyncStep2."""
+        if payload == EMPTY_UPDATE:
+            return self._acknowledge(sender, b"") if counted else []
+        update = inspect_update(payload, self._update_limits)
+        if self.document.has(update, exact=resync or not sender.can_write):
+            echo = update.payload if update.structs else b""
+            return self._acknowledge(sender, echo) if counted else []
+        if not sender.can_write:
+            return self._refuse(sender.id) if counted else []
+        if not self.document.is_ready_for(update):
+            held = Held(sender.id, sender.user, update, counted, now_s)
+            if self._gate.hold(held):
+                # A SyncStep2 is all its client has: asking again would only bring the same bytes back.
+                return [] if resync else self._ask(sender)
+            error = Overloaded("Too many of your edits wait for others that have not arrived; reconnect.")
+            return self._end(sender.id, error, now_s)
+        return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
+
+    def _accept(
+        self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool
+    ) -> list[Effect]:
+        """Apply an update of this replica's own sessions: show it at once, save it, then acknowledge it."""
+        self.document.apply(update)
+        self._waiting.append(Entry(user, update.payload))
+        self.unsaved_bytes += len(update.payload)
+        self._applied += 1
+        effects: list[Effect] = []
+        effects += self._show(update, besides=session)
+        effects.append(Append(len(update.payload)))
+        if counted and session in self._sessions:
+            self._receipts.append(_Receipt(self._applied, session, update.payload))
+        return effects
+
+    def _acknowledge(self, sender: Session, echo: bytes) -> list[Effect]:
+        """Acknowledge a frame that added nothing: what it repeats may itself not be committed yet."""
+        if self._durable == self._applied:
+            return [Send((sender.id,), Saved(echo))]
+        self._receipts.append(_Receipt(self._applied, sender.id, echo))
+        return []
+
+    def _release_held(self) -> list[Effect]:
+        """Apply every held update that has become ready; each may make others ready."""
+        effects: list[Effect] = []
+        while len(self._gate) and (held := self._gate.release(self.document.is_ready_for)):
+            if held.session is None:
+                effects += self._apply_foreign(held.update)
+            elif self.document.has(held.update):
+                session = self._sessions.get(held.session)
+                effects += (
+                    self._acknowledge(session, held.update.payload) if session and held.acknowledged else []
+                )
+            else:
+                effects += self._accept(held.session, held.user, held.update, counted=held.acknowledged)
+        return effects
+
+    def _refuse(self, session: SessionId) -> list[Effect]:
+        return [Send((session,), Refused())]
+
+    def _end(self, session: SessionId, error: CollabError, now_s: float) -> list[Effect]:
+        return [End(session, error), *self.leave(session, now_s, goodbye=False)]
+
+    def _poisoned_by(self, sender: Session, message: RoomMessage, error: DocumentPoisoned) -> list[Effect]:
+        """The library failed. If an update did it, that client must not simply send it again."""
+        if isinstance(message, SyncStep2 | Update):
+            refusal = UpdateRefused("The update could not be applied.")
+            return [*self._refuse(sender.id), End(sender.id, refusal), Fail(error)]
+        return [Fail(error)]
+
+    # --- the log ------------------------------------------------------------------------------------
+
+    def next_row(self) -> Row | None:
+        """The row to append next. None when nothing waits, or while another is on its way."""
+        if self._flight is not None or not self._waiting:
+            return None
+        entries = [self._waiting.popleft()]
+        size = len(entries[0].update)
+        while self._waiting and size + len(self._waiting[0].update) <= ROW_BYTES_MAX:
+            entries.append(self._waiting.popleft())
+            size += len(entries[-1].update)
+        self._rows_formed += 1
+        row = Row(self.name, self.epoch, self.origin, self._rows_formed, encode_entries(entries))
+        self._flight = _Flight(row, self._durable + len(entries), size)
+        return row
+
+    def appended(self, seq: Sequence) -> list[Effect]:
+        """The row on its way is committed as ``seq``: acknowledge what it holds, and tell the replicas."""
+        assert self._flight is not None
+        flight, self._flight = self._flight, None
+        self._durable = flight.through
+        self.unsaved_bytes -= flight.size
+        effects: list[Effect] = []
+        while self._receipts and self._receipts[0].position <= self._durable:
+            receipt = self._receipts.popleft()
+            effects.append(Send((receipt.session,), Saved(receipt.update)))
+        row = flight.row
+        effects.append(Publish(CommittedRow(seq, row.origin, row.n, row.payload)))
+        if seq > self.cursor:
+            self._own_ahead.add(seq)
+        return [*effects, *self._advance()]
+
+    def receive_row(self, row: CommittedRow) -> list[Effect]:
+        """Another replica says that it has committed a row."""
+        if row.seq <= self.cursor or row.seq in self._own_ahead:
+            return []
+        if len(self._early) < EARLY_ROWS_MAX:
+            self._early[row.seq] = row
+        return self._advance() or [CatchUp()]
+
+    def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> list[Effect]:
+        """Rows read from the store, which were asked for with the cursor at ``after``."""
+        rows = list(rows)
+        if rows and rows[0].seq != after + 1:
+            return [Fail(RoomClosed("The log was trimmed behind this room; reconnect."))]
+        effects: list[Effect] = []
+        for row in rows:
+            if row.seq > self.cursor:
+                self._early[row.seq] = row
+                effects += self._advance()
+        return effects
+
+    def receive_head(self, seq: Sequence, epoch: Epoch, *, deleted: bool, after: Sequence) -> list[Effect]:
+        """The store's word on where the log ends, asked for with the cursor at ``after``."""
+        if deleted:
+            return [Fail(DocumentDeleted())]
+        if epoch != self.epoch or seq < after:
+            return [Fail(RoomClosed())]
+        return [CatchUp()] if seq > self.cursor and seq not in self._own_ahead else []
+
+    def _advance(self) -> list[Effect]:
+        """Move the cursor over every row whose turn has come. A gap behind own rows is asked for."""
+        effects: list[Effect] = []
+        try:
+            while True:
+                following = Sequence(self.cursor + 1)
+                row = self._early.pop(following, None)
+                if following in self._own_ahead:
+                    self._own_ahead.remove(following)
+                elif row is None:
+                    break
+                elif row.origin != self.origin:
+                    effects += self._apply_row(row)
+                self.cursor = following
+        except DocumentPoisoned as error:
+            return [*effects, Fail(error)]
+        except PeerError:  # bytes that no guard of ours can have let into the log
+            return [*effects, Fail(RoomClosed())]
+        return [*effects, CatchUp()] if self._own_ahead else effects
+
+    def _apply_row(self, row: CommittedRow) -> list[Effect]:
+        effects: list[Effect] = []
+        for entry in decode_entries(row.payload):
+            update = inspect_stored_update(entry.update)
+            if self.document.has(update):
+                continue
+            if self.document.is_ready_for(update):
+                effects += self._apply_foreign(update)
+            else:
+                self._gate.hold(Held(None, entry.author, update, acknowledged=False, since_s=0.0))
+        return [*effects, *self._release_held()]
+
+    def _apply_foreign(self, update: InspectedUpdate) -> list[Effect]:
+        """Apply what is in the log already: show it, and nothing else."""
+        self.document.apply(update)
+        return self._show(update)
+
+    def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
+        """Send an update to everybody who listens, but for its author."""
+        sessions = tuple(s.id for s in self._sessions.values() if s.listens and s.id != besides)
+        return [Send(sessions, Update(update.payload))] if sessions else []
+
+    # --- presence and time --------------------------------------------------------------------------
+
+    def introduce(self) -> list[Effect]:
+        """The room has just opened here: ask the other replicas who is with them."""
+        return [PublishPresence((), wanted=True)]
+
+    def receive_presence(
+        self, origin: Origin, entries: Iterable[AwarenessEntry], now_s: float, *, wanted: bool
+    ) -> list[Effect]:
+        """Another replica says who is with it, or asks."""
+        changed = self._awareness.receive_from_replica(origin, entries, now_s)
+        effects: list[Effect] = []
+        if changed and self._sessions:
+            effects.append(Send(self.sessions, AwarenessUpdate(changed)))
+        if wanted and (ours := self._awareness.local_entries()):
+            effects.append(PublishPresence(ours))
+        return effects
+
+    def _tell_presence(self, changed: tuple[AwarenessEntry, ...]) -> list[Effect]:
+        """Tell everybody, the sender too: clients take the echo as a sign of life."""
+        if not changed:
+            return []
+        local: list[Effect] = [Send(self.sessions, AwarenessUpdate(changed))] if self._sessions else []
+        return [*local, PublishPresence(changed)]
+
+    def tick(self, now_s: float) -> list[Effect]:
+        """Time has passed: people who did not come back are gone, updates that never completed are dropped."""
+        effects = self._tell_presence(self._awareness.expire(now_s))
+        try:
+            for held in self._gate.expire(now_s):
+                effects += self._give_up(held, now_s)
+            return [*effects, *self._release_held()]
+        except DocumentPoisoned as error:
+            return [*effects, Fail(error)]
+
+    def _give_up(self, held: Held, now_s: float) -> list[Effect]:
+        """Keep the part of a held update that can be kept, and have the client start over; once."""
+        assert held.session is not None
+        effects: list[Effect] = []
+        part = ready_part(held.update, self.document.state)
+        if part is not None and not self.document.has(kept := inspect_stored_update(part)):
+            effects += self._accept(None, held.user, kept, counted=False)
+        if held.session not in self._sessions:
+            return effects
+        again = held.user in self._unfinished
+        self._unfinished.add(held.user)
+        error = UpdateRefused("Your edits build on others that never arrived.") if again else NeverCompleted()
+        refusal = self._refuse(held.session) if held.acknowledged else []
+        return [*effects, *refusal, *self._end(held.session, error, now_s)]

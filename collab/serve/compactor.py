@@ -1,0 +1,85 @@
+"""Writes snapshots, so that opening a document costs its content and not its history.
+
+It stands apart from the road: no edit waits for it, and any number may run. The store is read, the tail folded
+into the snapshot outside any transaction, the result checked, and put in place only if nobody else did
+meanwhile. No row is ever deleted.
+"""
+
+import asyncio
+
+from collab.errors import CollabError, StoreUnavailable
+from collab.ids import DocumentName
+from collab.observe.logs import get_logger
+from collab.room.compaction import LEFT_TAIL_ROWS_MIN, fold, is_due
+from collab.store.base import Snapshot, Store
+
+log = get_logger("compactor")
+
+CANDIDATES_MAX = 50
+
+
+class Compactor:
+    """``run`` is one task of the server; ``left`` tells it of a document that nobody has open here any more."""
+
+    def __init__(self, store: Store, *, interval_s: float) -> None:
+        self._store = store
+        self._interval_s = interval_s
+        self._left: dict[DocumentName, None] = {}
+        self._wake = asyncio.Event()
+        self._refused: set[DocumentName] = set()
+        """Documents whose fold failed its check: not tried again by this process."""
+
+    def left(self, name: DocumentName) -> None:
+        """The last person has left the document here."""
+        self._left[name] = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Compact for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(self._interval_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self.compact_due()
+            except StoreUnavailable as error:
+                log.warning("store_unavailable", error=str(error))
+
+    async def compact_due(self) -> int:
+        """Compact every document that is due now; how many were."""
+        left, self._left = self._left, {}
+        done = 0
+        for tail in await self._store.tails(LEFT_TAIL_ROWS_MIN, CANDIDATES_MAX):
+            due = is_due(
+                rows=tail.rows,
+                row_bytes=tail.row_bytes,
+                snapshot_bytes=tail.snapshot_bytes,
+                people_left=tail.document in left,
+            )
+            if due and tail.document not in self._refused:
+                done += await self.compact(tail.document)
+        return done
+
+    async def compact(self, name: DocumentName) -> bool:
+        """Fold one document's tail into its snapshot. False when somebody else was quicker, or it cannot be."""
+        stored = await self._store.load(name)
+        if stored.deleted or not stored.tail:
+            return False
+        before = stored.snapshot
+        try:
+            # A fold of many rows holds the loop for milliseconds: the tail is bounded by the rule above.
+            state = fold(None if before is None else before.state, stored.tail)
+        except StoreUnavailable:
+            raise
+        except CollabError:
+            log.exception("fold_refused", document=name, seq=stored.head)
+            self._refused.add(name)
+            return False
+        snapshot = Snapshot(stored.head, state, 0 if before is None else before.version)
+        written = await self._store.put_snapshot(name, stored.epoch, snapshot)
+        if written:
+            log.info("snapshot_written", document=name, seq=stored.head, bytes=len(state))
+        return written

@@ -1,0 +1,337 @@
+"""The conversation with a Hocuspocus provider: many documents on one socket, each with a token of its own.
+
+Every document on the socket is a ``Channel`` with its own task: a slow load or a denial of one holds up no other.
+A denial is said in-band and the socket is kept, since closing it makes the provider come back a second
+later, for ever. Only where the client must start over (its room is gone) is the whole socket closed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+from collab.access.tokens import Principal
+from collab.errors import (
+    CollabError,
+    Overloaded,
+    PassingError,
+    PeerError,
+    RoomClosed,
+)
+from collab.ids import SessionId, document_name
+from collab.observe.logs import get_logger
+from collab.protocol.hocuspocus import Hocuspocus
+from collab.protocol.messages import (
+    Authenticate,
+    Authenticated,
+    AwarenessUpdate,
+    Closed,
+    Denied,
+    FromClient,
+    FromServer,
+    Leave,
+    Pong,
+    QueryAwareness,
+    Stateless,
+    SyncStep1,
+    SyncStep2,
+    Unknown,
+    Update,
+)
+from collab.room.session import Session
+from collab.serve.admission import Admission
+from collab.serve.connection import Connection, ConnectionLimits, Socket
+from collab.serve.host import Host
+from collab.serve.outlet import Outgoing
+from collab.serve.persister import Persister
+from collab.serve.rooms import Rooms
+
+log = get_logger("hocuspocus")
+
+DIALECT = Hocuspocus()
+SESSION_SEPARATOR = "\0"
+"""Between the document's name and a session id, in an address of a provider with session awareness."""
+
+
+class _Early:
+    """What was said on one socket before its documents were authenticated: bounded over all of them."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._frames = 0
+        self._bytes = 0
+
+    def take(self, size: int) -> None:
+        """One more frame waits. Raises Overloaded at the bound."""
+        self._frames += 1
+        self._bytes += size
+        if self._frames > self._limits.early_frames_max or self._bytes > self._limits.early_bytes_max:
+            raise Overloaded("Too much was sent before the token; reconnect.")
+
+    def give_back(self, size: int) -> None:
+        """One frame waits no longer."""
+        self._frames -= 1
+        self._bytes -= size
+
+
+class Channel:
+    """One document on one socket. Is the outlet of its session.
+
+    ``run`` is the channel's task: it lets the client in and hears what waited. From then on, what comes is heard
+    by the socket's reader itself (``take``) unless the task is still at it: the order is always that of arrival.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        connection: Connection,
+        *,
+        early: _Early,
+        principal: Principal | None,
+        admission: Admission,
+        rooms: Rooms,
+        persister: Persister,
+        draw_session: Callable[[], SessionId],
+    ) -> None:
+        self.address = address
+        self._connection = connection
+        self._early = early
+        self._principal = principal
+        self._admission = admission
+        self._rooms = rooms
+        self._persister = persister
+        self._draw_session = draw_session
+        self._waiting: deque[tuple[FromClient, int]] = deque()
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._host: Host | None = None
+        self._session: Session | None = None
+        self._left = False
+        self._client_version: str | None = None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the client is in the document's room."""
+        return self._host is not None
+
+    async def take(self, message: FromClient, size: int) -> None:
+        """From the socket's reader. Once in the room, returns when it has been heard: no frame is read before."""
+        if self._host is not None and self._idle.is_set() and not isinstance(message, Authenticate | Leave):
+            await self._hear(message)
+            return
+        self._early.take(size)
+        self._waiting.append((message, size))
+        self._idle.clear()
+        self._changed.set()
+        if self._host is not None:
+            await self._idle.wait()
+
+    async def run(self) -> None:
+        """Until the client leaves the document. Raises what the whole socket must end for."""
+        try:
+            while not self._left:
+                await self._enter()
+                await self._stay()
+        finally:
+            self._left = True
+            self._idle.set()
+            self.leave()
+
+    def leave(self) -> None:
+        """The session is over, if there is one."""
+        host, session, self._host, self._session = self._host, self._session, None, None
+        if host is not None and session is not None:
+            host.leave(session.id, goodbye=self._left or self._connection.goodbye)
+
+    # --- before the room ----------------------------------------------------------------------------
+
+    async def _enter(self) -> None:
+        """Wait for a token that is good enough; what else is said meanwhile waits, in order."""
+        if self._principal is not None and not any(isinstance(m, Authenticate) for m, _ in self._waiting):
+            await self._try_admit("")
+        while self._host is None and not self._left:
+            message = await self._next_token()
+            if message is None:
+                self._depart()
+            else:
+                self._client_version = message.client_version
+                await self._try_admit(message.token)
+
+    async def _next_token(self) -> Authenticate | None:
+        """The next Authenticate, taken out of what waits. None when the client leaves instead."""
+        patience_s: float | None = self._connection.limits.auth_s_max
+        while True:
+            for index, (message, size) in enumerate(self._waiting):
+                if isinstance(message, Authenticate | Leave):
+                    del self._waiting[index]
+                    self._early.give_back(size)
+                    return message if isinstance(message, Authenticate) else None
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(patience_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._say(Denied("A token is needed."))
+                patience_s = None  # said once; the client may still send one
+
+    async def _try_admit(self, token: str) -> bool:
+        """Let the token's owner in, or deny them in-band. Raises PassingError when the document cannot be had."""
+        try:
+            await self._admit(self._identify(token))
+        except PeerError as error:
+            log.info("denied", address=self.address, reason=error.slug)
+            self._say(Denied(str(error)))
+            return False
+        return True
+
+    def _identify(self, token: str) -> Principal:
+        """An empty token stands for the one of the handshake, if that had one."""
+        if not token and self._principal is not None:
+            return self._principal
+        return self._admission.principal(token)
+
+    async def _admit(self, principal: Principal) -> None:
+        name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])
+        can_write = self._admission.may_write(principal, name)
+        self._say(Authenticated(can_write))
+        if self._session is not None:
+            self._session.can_write = can_write  # a new token on a live session: the rights may be others
+            return
+        session = Session(self._draw_session(), principal.user, principal.name, can_write)
+        host = await self._rooms.join(name, session, self)
+        self._session, self._host = session, host
+
+    # --- in the room --------------------------------------------------------------------------------
+
+    async def _stay(self) -> None:
+        """Hear what waits, then wait for what only this task may do: tokens and leaving."""
+        while self._host is not None:
+            if not self._waiting:
+                self._idle.set()
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            message, size = self._waiting.popleft()
+            self._early.give_back(size)
+            match message:
+                case Leave():
+                    self._depart()
+                    return
+                case Authenticate(token):
+                    if not await self._try_admit(token):
+                        self.leave()
+                case _:
+                    await self._hear(message)
+
+    async def _hear(self, message: FromClient) -> None:
+        match message:
+            case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness() | Stateless():
+                await self._persister.writable()
+                if self._host is not None and self._session is not None:
+                    self._host.receive(self._session.id, message)
+            case Authenticate() | Leave() | Pong() | Unknown():
+                pass
+            case _:
+                assert_never(message)
+
+    def _depart(self) -> None:
+        """The client has left. Only providers that know the answer get one: version 2 throws on it."""
+        self._left = True
+        if self._client_version is not None:
+            self._say(Closed("provider_initiated"))
+
+    # --- outlet -------------------------------------------------------------------------------------
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """From the host: a message for this client."""
+        self._connection.deliver(outgoing, self.address)
+
+    def end(self, error: CollabError) -> None:
+        """From the host: the session is over. For what passes, the socket is closed and the client comes back."""
+        if isinstance(error, PassingError):
+            self._connection.end(error)
+            return
+        self._say(Denied(str(error)))
+        self._host = self._session = None
+        self._changed.set()
+
+    def _say(self, message: FromServer) -> None:
+        self._connection.say(message, self.address)
+
+
+class HocuspocusConversation:
+    """One socket of a Hocuspocus provider. ``principal``: who the handshake said it is, if it said."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        *,
+        principal: Principal | None,
+        admission: Admission,
+        rooms: Rooms,
+        persister: Persister,
+        limits: ConnectionLimits,
+        draw_session: Callable[[], SessionId],
+    ) -> None:
+        self._connection = Connection(socket, DIALECT, limits)
+        self._limits = limits
+        self._early = _Early(limits)
+        self._channels: dict[str, Channel] = {}
+        self._fresh: asyncio.Queue[Channel] = asyncio.Queue(limits.documents_max)
+        self._make_channel = lambda address: Channel(
+            address,
+            self._connection,
+            early=self._early,
+            principal=principal,
+            admission=admission,
+            rooms=rooms,
+            persister=persister,
+            draw_session=draw_session,
+        )
+
+    async def run(self) -> int:
+        """Until the socket ends; the close code. Errors end the socket, they are not raised."""
+        try:
+            return await self._connection.run(
+                self._converse, keepalive_address=self._keepalive_address, beside=self._run_channels()
+            )
+        finally:
+            for channel in self._channels.values():
+                channel.leave()
+
+    async def _converse(self, frame: bytes) -> None:
+        address, message = DIALECT.decode(frame)
+        if isinstance(message, Pong):
+            return
+        channel = self._channels.get(address)
+        if channel is None:
+            if isinstance(message, Leave):
+                return
+            if len(self._channels) >= self._limits.documents_max:
+                raise Overloaded("Too many documents on one connection.")
+            channel = self._channels[address] = self._make_channel(address)
+            self._fresh.put_nowait(channel)
+        await channel.take(message, len(frame))
+
+    async def _run_channels(self) -> None:
+        """Owns the task of every channel."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                channel = await self._fresh.get()
+                tasks.create_task(self._run_channel(channel), name=f"channel {channel.address!r}")
+
+    async def _run_channel(self, channel: Channel) -> None:
+        try:
+            await channel.run()
+        except CollabError as error:
+            self._connection.end(error)
+        except Exception:
+            log.exception("channel_crashed", address=channel.address)
+            self._connection.end(RoomClosed())
+        finally:
+            if self._channels.get(channel.address) is channel:
+                del self._channels[channel.address]
+
+    def _keepalive_address(self) -> str | None:
+        """Any document that the client surely knows."""
+        return next((address for address, channel in self._channels.items() if channel.is_joined), None)

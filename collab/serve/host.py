@@ -1,0 +1,225 @@
+"""Runs one room: performs its effects, in order, and nothing else.
+
+It stands between the room, which only decides, and everything that acts: outlets (sockets), the persister, the
+relay. All of it happens on one event loop without an await, so nothing can come between a decision and its
+performance. A broken invariant, or a library that failed, ends this room and its sessions, never the server.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+from collab.errors import CollabError, DocumentDeleted, RoomClosed
+from collab.ids import ClientId, DocumentName, Origin, Sequence, SessionId
+from collab.observe.logs import get_logger
+from collab.protocol.awareness import decode_awareness, encode_awareness
+from collab.protocol.messages import AwarenessEntry, FromServer
+from collab.protocol.rows import CommittedRow, Row
+from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
+from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
+from collab.room.room import Room, RoomMessage
+from collab.room.session import Session
+from collab.serve.outlet import Outgoing, Outlet
+from collab.serve.persister import Persister
+from collab.store.base import Committed, Deleted, EpochChanged, Head, Outcome
+
+log = get_logger("host")
+
+
+class Host:
+    """One room that is open on this replica. ``origin`` is the replica's, for presence frames."""
+
+    def __init__(
+        self,
+        room: Room,
+        *,
+        origin: Origin,
+        persister: Persister,
+        relay: Relay,
+        clock: Callable[[], float],
+        on_fail: Callable[["Host"], None],
+    ) -> None:
+        self._room = room
+        self._origin = origin
+        self._persister = persister
+        self._relay = relay
+        self._clock = clock
+        self._on_fail = on_fail
+        self._outlets: dict[SessionId, Outlet] = {}
+        self._presence: dict[ClientId, AwarenessEntry] = {}
+        self.failed: CollabError | None = None
+        """Why the room is gone; nothing happens in it any more."""
+        self.is_behind = False
+        """Rows are known to be missing: the healer reads them from the store."""
+        self.empty_since_s: float | None = clock()
+        """Since when nobody is here; None while somebody is."""
+
+    def __repr__(self) -> str:
+        return f"<Host of {self._room!r}{' failed' if self.failed else ''}>"
+
+    @property
+    def name(self) -> DocumentName:
+        return self._room.name
+
+    @property
+    def cursor(self) -> Sequence:
+        """Every row of the log up to here is in the room."""
+        return self._room.cursor
+
+    @property
+    def is_settled(self) -> bool:
+        """Everything accepted is committed: the room may be forgotten."""
+        return self._room.is_settled
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are here."""
+        return len(self._outlets)
+
+    # --- sessions -----------------------------------------------------------------------------------
+
+    def join(self, session: Session, outlet: Outlet) -> None:
+        """A session begins; what is said to it goes to ``outlet``."""
+        self._outlets[session.id] = outlet
+        self.empty_since_s = None
+        self._do(lambda: self._room.join(session))
+
+    def leave(self, session: SessionId, *, goodbye: bool) -> None:
+        """A session has ended. Leaving twice is normal."""
+        if self._outlets.pop(session, None) is not None and not self._outlets:
+            self.empty_since_s = self._clock()
+        self._do(lambda: self._room.leave(session, self._clock(), goodbye=goodbye))
+
+    def receive(self, session: SessionId, message: RoomMessage) -> None:
+        """A session says something. Raises ProtocolError when it is nonsense inside."""
+        self._do(lambda: self._room.receive(session, message, self._clock()))
+
+    # --- the log ------------------------------------------------------------------------------------
+
+    def next_row(self) -> Row | None:
+        """For the persister: the next row of this room."""
+        return None if self.failed else self._room.next_row()
+
+    def row_written(self, outcome: Outcome) -> None:
+        """From the persister: what became of the row."""
+        before = self._room.unsaved_bytes
+        match outcome:
+            case Committed(seq):
+                self._do(lambda: self._room.appended(seq))
+                if not self.failed:
+                    self._persister.release(before - self._room.unsaved_bytes)
+            case Deleted():
+                self.fail(DocumentDeleted())
+            case EpochChanged():
+                self.fail(RoomClosed())
+            case _:
+                assert_never(outcome)
+
+    def row_failed(self, error: CollabError) -> None:
+        """From the persister: the row can never be written."""
+        self.fail(error)
+
+    def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> None:
+        """From the healer: rows read from the store."""
+        self.is_behind = False
+        self._do(lambda: self._room.receive_rows(rows, after=after))
+
+    def receive_head(self, head: Head, *, after: Sequence) -> None:
+        """From the healer: where the log ends."""
+        self._do(lambda: self._room.receive_head(head.seq, head.epoch, deleted=head.deleted, after=after))
+
+    # --- other replicas -----------------------------------------------------------------------------
+
+    def introduce(self) -> None:
+        """The room has just opened: ask the other replicas who is with them."""
+        self._do(self._room.introduce)
+
+    def relayed(self, frame: RelayFrame) -> None:
+        """A frame of another replica."""
+        match frame:
+            case RowFrame():
+                self._do(lambda: self._room.receive_row(frame.row))
+            case PresenceFrame():
+                entries = decode_awareness(frame.payload)
+                self._do(
+                    lambda: self._room.receive_presence(
+                        frame.origin, entries, self._clock(), wanted=frame.wanted
+                    )
+                )
+            case _:
+                assert_never(frame)
+
+    def publish_presence(self) -> None:
+        """Send what changed since the last call: called ten times a second at most."""
+        if self._presence:
+            self._publish_entries(tuple(self._presence.values()), wanted=False)
+            self._presence.clear()
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self._do(lambda: self._room.tick(self._clock()))
+
+    # --- effects ------------------------------------------------------------------------------------
+
+    def fail(self, error: CollabError) -> None:
+        """End the room: every session for this reason, what is not committed with them, unacknowledged."""
+        if self.failed:
+            return
+        self.failed = error
+        log.warning("room_failed", document=self.name, reason=error.slug, sessions=len(self._outlets))
+        self._persister.release(self._room.unsaved_bytes)
+        outlets, self._outlets = self._outlets, {}
+        self._on_fail(self)
+        for outlet in outlets.values():
+            outlet.end(error)
+
+    def _do(self, decide: Callable[[], list[Effect]]) -> None:
+        if self.failed:
+            return
+        try:
+            self._perform(decide())
+        except CollabError:
+            raise
+        except Exception:
+            log.exception("invariant_broken", document=self.name)
+            self.fail(RoomClosed())
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(sessions, message):
+                    self._send(sessions, message)
+                case Append(size):
+                    self._persister.submit(self, size)
+                case Publish(row):
+                    self._relay.publish(RowFrame(self.name, self._room.epoch, row))
+                case PublishPresence(entries, wanted=True):
+                    self._publish_entries(entries, wanted=True)
+                case PublishPresence(entries):
+                    self._presence.update((entry.client, entry) for entry in entries)
+                case CatchUp():
+                    self.is_behind = True
+                case End(session, error):
+                    self._end(session, error)
+                case Fail(error):
+                    self.fail(error)
+                    return
+                case _:
+                    assert_never(effect)
+
+    def _send(self, sessions: tuple[SessionId, ...], message: FromServer) -> None:
+        outgoing = Outgoing(message)
+        for session in sessions:
+            outlet = self._outlets.get(session)
+            if outlet is not None:
+                outlet.deliver(outgoing)
+
+    def _end(self, session: SessionId, error: CollabError) -> None:
+        outlet = self._outlets.pop(session, None)
+        if outlet is not None:
+            if not self._outlets:
+                self.empty_since_s = self._clock()
+            outlet.end(error)
+
+    def _publish_entries(self, entries: tuple[AwarenessEntry, ...], *, wanted: bool) -> None:
+        payload = encode_awareness(entries)
+        self._relay.publish(PresenceFrame(self.name, self._origin, payload, wanted=wanted))

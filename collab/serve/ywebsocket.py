@@ -1,0 +1,102 @@
+"""The conversation with a y-websocket client: one document, named by the URL, and rights known at the handshake."""
+
+import asyncio
+
+from collab.errors import (
+    CollabError,
+    DocumentDeleted,
+    DocumentNotFound,
+    NotAuthenticated,
+    PermissionDenied,
+    ProtocolError,
+)
+from collab.ids import DocumentName
+from collab.protocol.messages import (
+    AwarenessUpdate,
+    Denied,
+    QueryAwareness,
+    SyncStep1,
+    SyncStep2,
+    Unknown,
+    Update,
+)
+from collab.protocol.ywebsocket import YWebsocket
+from collab.room.session import Session
+from collab.serve.connection import Connection, ConnectionLimits, Socket
+from collab.serve.outlet import Outgoing
+from collab.serve.persister import Persister
+from collab.serve.rooms import Rooms
+
+DIALECT = YWebsocket()
+UNKNOWN_MAX = 10
+"""Messages of unknown types that are ignored; a client that sends more speaks another protocol."""
+
+
+class YWebsocketConversation:
+    """One y-websocket client. Is the outlet of its only session."""
+
+    def __init__(
+        self, socket: Socket, *, rooms: Rooms, persister: Persister, limits: ConnectionLimits
+    ) -> None:
+        self._connection = Connection(socket, DIALECT, limits)
+        self._rooms = rooms
+        self._persister = persister
+        self._unknown = 0
+
+    async def run(self, name: DocumentName, session: Session) -> int:
+        """Until the socket ends; the close code. Errors end the socket, they are not raised."""
+        try:
+            host = await self._rooms.join(name, session, self)
+        except CollabError as error:
+            return await self.refuse(error)
+
+        async def converse(frame: bytes) -> None:
+            message = DIALECT.decode(frame).message
+            match message:
+                case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
+                    await self._persister.writable()
+                    host.receive(session.id, message)
+                case Unknown():
+                    self._ignore_unknown()
+                case _:
+                    raise ProtocolError("This message has no meaning on a y-websocket connection.")
+
+        try:
+            return await self._connection.run(converse, keepalive_address=lambda: "")
+        finally:
+            host.leave(session.id, goodbye=self._connection.goodbye)
+
+    async def refuse(self, error: CollabError) -> int:
+        """Say why, hold, close: closed at once, a client comes back at once, and many do not heed the code."""
+        permanent = NotAuthenticated | PermissionDenied | DocumentNotFound | DocumentDeleted
+        if isinstance(error, permanent):
+            self._connection.say(Denied(str(error)))
+
+            async def hold() -> None:
+                await asyncio.sleep(self._connection.limits.denial_hold_s)
+                self._connection.end(error)
+
+            async def ignore(_frame: bytes) -> None:
+                """What a denied client says is not heard."""
+
+            return await self._connection.run(ignore, keepalive_address=lambda: None, beside=hold())
+        self._connection.end(error)
+        return await self._connection.run(self._never, keepalive_address=lambda: None)
+
+    async def _never(self, _frame: bytes) -> None:
+        return
+
+    def _ignore_unknown(self) -> None:
+        self._unknown += 1
+        if self._unknown > UNKNOWN_MAX:
+            raise ProtocolError("Too many messages of unknown types.")
+
+    # --- outlet -------------------------------------------------------------------------------------
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """From the host: a message for this client."""
+        self._connection.deliver(outgoing)
+
+    def end(self, error: CollabError) -> None:
+        """From the host: the session is over."""
+        self._connection.end(error)
