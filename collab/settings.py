@@ -43,10 +43,10 @@ class Settings(BaseSettings):
 
     # --- where ------------------------------------------------------------------------------------------
 
-    host: str = Field("127.0.0.1", description="Address to listen on. `0.0.0.0` is every address.")
-    port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on. `0.0.0.0` is every address.")
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
     data_dir: Path = Field(
-        Path("collab-data"),
+        default=Path("collab-data"),
         description="Directory for what this server keeps on disk: the SQLite file and the self-made secret.",
     )
     database_url: str = Field(
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         "Default: `collab.sqlite3` in the data directory.",
     )
     redis_url: str | None = Field(
-        None,
+        default=None,
         repr=False,
         description="`redis://host:6379/0`, the relay between replicas. Unset: there is one replica.",
     )
@@ -64,15 +64,13 @@ class Settings(BaseSettings):
     # --- who --------------------------------------------------------------------------------------------
 
     secret: SecretStr | None = Field(
-        None,
+        default=None,
         description="Signs and verifies tokens (HS256), 32 bytes or more, the same on every replica. "
         "Unset: self-made and kept in the data directory.",
     )
-    token_audience: str = Field(
-        "collab", description="What `aud` of a token must hold. Empty: not looked at."
-    )
+    token_audience: str = Field(default="collab", description="What `aud` of a token must hold. Empty: not looked at.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
+        default=(),
         description="Comma-separated origins of pages that may connect, as `https://app.example.com`; "
         "`*` lets every page. Pages from this server always may.",
     )
@@ -80,63 +78,61 @@ class Settings(BaseSettings):
     # --- what it says -----------------------------------------------------------------------------------
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least that is logged."
+        default="info", description="The least that is logged."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="`auto`: lines for people on a terminal, JSON otherwise."
+        default="auto", description="`auto`: lines for people on a terminal, JSON otherwise."
     )
 
     # --- one connection ---------------------------------------------------------------------------------
 
     frame_bytes_max: int = Field(
-        32 * _MIB, ge=1024, description="Bytes of one WebSocket message: an offline day comes back as one."
+        default=32 * _MIB, ge=1024, description="Bytes of one WebSocket message: an offline day comes back as one."
     )
     outbox_bytes_max: int = Field(
-        4 * _MIB,
+        default=4 * _MIB,
         ge=1024,
         description="Bytes that wait for one connection beside the frame being sent; "
         "with more it is closed as too slow.",
     )
     outbox_frames_max: int = Field(
-        4096, ge=16, description="Frames that wait so; with more it is closed as too slow."
+        default=4096, ge=16, description="Frames that wait so; with more it is closed as too slow."
     )
-    documents_per_socket_max: int = Field(256, ge=1, description="Documents open on one Hocuspocus socket.")
+    documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")
     keepalive_s: float = Field(
-        20, gt=0, le=25, description="Seconds of silence until we say something; clients give up after 30."
+        default=20, gt=0, le=25, description="Seconds of silence until we say something; clients give up after 30."
     )
 
     # --- before a token was seen ------------------------------------------------------------------------
 
-    preauth_s: float = Field(10, gt=0, description="Seconds in which a connection must show a good token.")
-    preauth_bytes_max: int = Field(5 * _MIB, ge=1024, description="Bytes kept for a connection until then.")
-    preauth_frames_max: int = Field(1000, ge=1, description="Frames kept for a connection until then.")
-    preauth_documents_max: int = Field(
-        100, ge=1, description="Documents asked for by a connection until then."
-    )
+    preauth_s: float = Field(default=10, gt=0, description="Seconds in which a connection must show a good token.")
+    preauth_bytes_max: int = Field(default=5 * _MIB, ge=1024, description="Bytes kept for a connection until then.")
+    preauth_frames_max: int = Field(default=1000, ge=1, description="Frames kept for a connection until then.")
+    preauth_documents_max: int = Field(default=100, ge=1, description="Documents asked for by a connection until then.")
 
     # --- one document -----------------------------------------------------------------------------------
 
-    room_linger_s: float = Field(5, ge=0, description="Seconds a document stays in memory without anybody.")
+    room_linger_s: float = Field(default=5, ge=0, description="Seconds a document stays in memory without anybody.")
     held_bytes_max: int = Field(
-        _MIB, ge=1024, description="Bytes of updates of one document held until their predecessors come."
+        default=_MIB, ge=1024, description="Bytes of updates of one document held until their predecessors come."
     )
-    held_updates_max: int = Field(256, ge=1, description="Updates of one document held so.")
-    held_s: float = Field(5, gt=0, description="Seconds for which an update is held so.")
+    held_updates_max: int = Field(default=256, ge=1, description="Updates of one document held so.")
+    held_s: float = Field(default=5, gt=0, description="Seconds for which an update is held so.")
 
     # --- the log and the other replicas -----------------------------------------------------------------
 
     flush_window_ms: float = Field(
-        10, ge=0, le=1000, description="Milliseconds in which updates gather for one commit, under load."
+        default=10, ge=0, le=1000, description="Milliseconds in which updates gather for one commit, under load."
     )
     persister_queue_bytes_max: int = Field(
-        32 * _MIB, ge=1024, description="Bytes that wait to be committed; then sockets are not read."
+        default=32 * _MIB, ge=1024, description="Bytes that wait to be committed; then sockets are not read."
     )
     heads_poll_s: float = Field(
-        1, gt=0, description="Seconds between two looks for rows the relay did not bring."
+        default=1, gt=0, description="Seconds between two looks for rows the relay did not bring."
     )
-    heads_poll_relay_down_s: float = Field(0.25, gt=0, description="The same while the relay is down.")
+    heads_poll_relay_down_s: float = Field(default=0.25, gt=0, description="The same while the relay is down.")
     shutdown_s: float = Field(
-        10, gt=0, description="Seconds in which a stopping server hands over its connections."
+        default=10, gt=0, description="Seconds in which a stopping server hands over its connections."
     )
 
     # --- checks of one setting --------------------------------------------------------------------------
@@ -292,9 +288,7 @@ def signing_key(settings: Settings) -> SharedSecret:
             "that can be written, or set COLLAB_SECRET."
         ) from None
     except ValueError as error:
-        raise InvalidRequest(
-            f"The file {path} is damaged; delete it to have a new one made. {error}"
-        ) from None
+        raise InvalidRequest(f"The file {path} is damaged; delete it to have a new one made. {error}") from None
 
 
 def _make_secret(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from collab.errors import InvalidRequest
 from collab.settings import Settings, load_settings, signing_key
@@ -118,6 +119,9 @@ def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.Monke
     monkeypatch.setenv("COLLAB_SECRET", "hunter2hunter2")
     assert "14 bytes; it needs 32 or more" in refusal()
     assert "hunter2" not in refusal()
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
