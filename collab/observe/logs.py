@@ -1,0 +1,191 @@
+"""One shape for every log line, and no secret in any of them.
+
+It stands between everybody who has something to say (ours through ``get_logger``, uvicorn and other libraries
+through ``logging``) and the operator's terminal or log collector. Ours go to ``logging`` as well, below the
+name ``collab``, so an application that mounts us sees them in its own log; only ``configure`` touches the
+process's logging, and only ``collab serve`` calls it.
+
+Tokens travel in URLs, since browsers cannot set headers on a WebSocket, and uvicorn logs URLs. So queries are
+cut off there, and whatever still looks like a credential is blotted out of every line.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from itertools import pairwise
+from typing import Any, TextIO, cast
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+EVENTS: Mapping[str, tuple[str, ...]] = {
+    # Every event of ours: name → fields. A test finds the calls and holds them to this list.
+    #
+    # rooms: documents in the memory of this replica
+    "room_opened": ("document", "seq"),
+    "room_forgotten": ("document", "seq"),
+    "room_failed": ("document", "reason", "sessions"),
+    "invariant_broken": ("document",),
+    # connections: one socket each
+    "connection_crashed": (),
+    "channel_crashed": ("address",),
+    "denied": ("address", "reason"),
+    # the store
+    "store_unavailable": ("error", "rows", "retry_s"),
+    "batch_refused": ("rows",),
+    "row_refused": ("document", "origin", "n"),
+    "snapshot_written": ("document", "seq", "bytes"),
+    "fold_refused": ("document", "seq"),
+    # the relay
+    "relay_up": (),
+    "relay_down": ("error",),
+    "relay_queue_full": ("dropped",),
+    "relay_frame_refused": ("document", "reason"),
+    # the process
+    "task_died": ("restart_s",),
+    "drain_timed_out": ("unsaved_bytes",),
+}
+
+HIDDEN = "***"
+SECRET_KEYS = frozenset({"token", "access_token", "authorization", "secret", "password", "ticket", "cookie"})
+
+# Lines hold what strangers sent, some of it long: none of these patterns tries a place twice.
+_DOTTED = re.compile(r"(?<![\w.-])[\w-]++(?:\.[\w-]*+)++")
+_PARAMETER = re.compile(r"(?i)\b((?:access_)?token|ticket|secret|password)(=|%3D)[^\s&\"'<>\\]+")
+_HEADER = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|cookie)(['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)"
+    r"(?:(?:bearer|basic|token)\s+)?[^\s'\",)\]}]+"
+)
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
+_PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]+@")
+
+
+def scrub(text: str) -> str:
+    """``text`` with everything that looks like a credential blotted out."""
+    text = _DOTTED.sub(lambda found: HIDDEN if _is_token(found[0]) else found[0], text)
+    text = _PARAMETER.sub(rf"\1\2{HIDDEN}", text)
+    text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
+    text = _BEARER.sub(rf"\1{HIDDEN}", text)
+    return _PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+
+
+def _is_token(dotted: str) -> bool:
+    """Whether a run of words and dots holds a JSON object in base64url (``eyJ`` is ``{"``) and more after it."""
+    return any("eyJ" in part and len(part) >= 16 and after for part, after in pairwise(dotted.split(".")))
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of one part of the server. Events are names from ``EVENTS``, never sentences."""
+    return cast(
+        structlog.stdlib.BoundLogger,
+        structlog.wrap_logger(
+            logging.getLogger(f"collab.{name}"),
+            processors=[
+                structlog.stdlib.filter_by_level,
+                *_COMMON,
+                structlog.processors.format_exc_info,
+                _hide_secrets,
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            context_class=dict,
+            cache_logger_on_first_use=True,
+        ),
+    )
+
+
+def configure(level: str, format: str, stream: TextIO = sys.stderr) -> None:
+    """Take over the process's logging: every line, whoever says it, goes to ``stream`` in one shape.
+
+    ``level`` (debug, info, warning, error) is for our own loggers; libraries never say less than *info*
+    deserves, as at *debug* they print headers. ``format``: json, console, or auto, which is console on a
+    terminal. May be called again.
+    """
+    is_console = format == "console" or (format == "auto" and stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Formatter(_console(stream) if is_console else _json()))
+    handler.addFilter(_cut_query)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(threshold, logging.INFO))
+    logging.getLogger("collab").setLevel(threshold)
+    logging.captureWarnings(capture=True)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders ours and everybody else's alike, then scrubs the finished line: nothing slips by a processor."""
+
+    def __init__(self, renderers: list[Processor]) -> None:
+        super().__init__(
+            foreign_pre_chain=_COMMON,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _hide_secrets,
+                *renderers,
+            ],
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
+
+
+def _json() -> list[Processor]:
+    return [_what_matters_first, structlog.processors.JSONRenderer()]
+
+
+def _console(stream: TextIO) -> list[Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            repr_native_str=True,  # what clients name their documents must not steer the terminal
+            pad_event_to=24,
+        )
+    ]
+
+
+def _hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    return cast(EventDict, _hidden(event))
+
+
+def _hidden(value: object) -> object:
+    match value:
+        case str():
+            return scrub(value)
+        case Mapping():
+            return {key: HIDDEN if str(key).lower() in SECRET_KEYS else _hidden(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_hidden(inner) for inner in value]
+        case bool() | int() | float() | None:
+            return value
+        case _:
+            return scrub(repr(value))
+
+
+def _cut_query(record: logging.LogRecord) -> bool:
+    """uvicorn logs the whole target of a request; what stands behind the question mark is not for logs."""
+    if record.name.startswith("uvicorn") and isinstance(record.args, tuple):
+        record.args = tuple(
+            arg.partition("?")[0] if isinstance(arg, str) and arg.startswith("/") else arg for arg in record.args
+        )
+    return True
+
+
+def _what_matters_first(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    return {key: event.pop(key) for key in ("timestamp", "level", "event", "logger") if key in event} | event
+
+
+def _add_name(logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    record = event.get("_record")
+    event["logger"] = record.name if record is not None else logger.name
+    return event
+
+
+_COMMON: list[Processor] = [
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.add_log_level,
+    _add_name,
+]
