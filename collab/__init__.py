@@ -1,7 +1,7 @@
 """collab: collaborative document editing, where "Saved" means committed.
 
 ``docs/ARCHITECTURE.md`` is the map. The packages, in the order of their imports:
-``errors, ids`` ← ``protocol, observe`` ← ``room, access, content, store, relay`` ← ``serve, client,
+``errors, ids`` ← ``protocol, observe`` ← ``room, access, store, relay`` ← ``serve, client,
 settings`` ← ``api`` ← ``cli``. Nothing is re-exported: an import names the file it means.
 """
 

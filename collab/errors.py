@@ -13,6 +13,8 @@
     │   ├── DocumentNotFound        no such document, and none may be created
     │   ├── DocumentExists          created twice
     │   ├── DocumentDeleted         in the bin
+    │   ├── TooLarge                a body or a message beyond its bound
+    │   ├── Conflict                builds on something that is not here (any more)
     │   └── TooSlow                 does not read what it is sent
     └── PassingError            ours, and it passes; the peer should try again
         ├── Draining                this replica shuts down
@@ -94,6 +96,18 @@ class DocumentDeleted(PeerError):
     """The document was deleted."""
 
     slug = "document-deleted"
+
+
+class TooLarge(PeerError):
+    """What was sent is too large."""
+
+    slug = "too-large"
+
+
+class Conflict(PeerError):
+    """The request builds on something that is not here."""
+
+    slug = "conflict"
 
 
 class TooSlow(PeerError):

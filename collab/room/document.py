@@ -1,4 +1,4 @@
-"""The CRDT behind one wrapper: the only module of the server that touches pycrdt.
+"""The CRDT behind one wrapper: the only module of the server that changes a pycrdt document.
 
 It stands between the room, which thinks in inspected updates, and a native library that is fast and not to be
 trusted: it panics with a BaseException, it loses what arrives out of order, and a document that
@@ -20,6 +20,7 @@ from collab.protocol.ranges import IdRanges
 from collab.protocol.statevector import decode_state_vector, encode_state_vector
 from collab.protocol.update import InspectedUpdate, inspect_stored_update
 from collab.room.causality import is_ready
+from collab.room.plaintext import read_text
 
 T = TypeVar("T")
 
@@ -102,6 +103,10 @@ class Document:
             return self.encode()
         known = encode_state_vector(state)
         return self._native(lambda: self._doc.get_update(known))
+
+    def text(self) -> str:
+        """The document as plain text."""
+        return self._native(lambda: read_text(self._doc))
 
     def whole(self) -> bool:
         """Whether the library holds exactly what was given to it: nothing parked, nothing torn."""

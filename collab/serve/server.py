@@ -72,7 +72,7 @@ class Server:
         self.store = store
         self.relay = relay
         self.admission = Admission(verifier, wall_clock=time.time)
-        self._limits = limits
+        self.limits = limits
         self._sessions = count(1)
         self.persister = Persister(
             store, window_s=limits.flush_window_s, queue_bytes_max=limits.queue_bytes_max, clock=clock
@@ -156,19 +156,19 @@ class Server:
             admission=self.admission,
             rooms=self.rooms,
             persister=self.persister,
-            limits=self._limits.connection,
+            limits=self.limits.connection,
             draw_session=self.next_session,
         )
         return await conversation.run()
 
     def _ywebsocket(self, socket: Socket) -> YWebsocketConversation:
         return YWebsocketConversation(
-            socket, rooms=self.rooms, persister=self.persister, limits=self._limits.connection
+            socket, rooms=self.rooms, persister=self.persister, limits=self.limits.connection
         )
 
     async def _drain(self) -> None:
         try:
-            async with asyncio.timeout(self._limits.drain_s_max):
+            async with asyncio.timeout(self.limits.drain_s_max):
                 await self.rooms.drain()
         except TimeoutError:
             # The database is away: what is not committed was never acknowledged, and its clients still have it.
@@ -185,7 +185,7 @@ class Server:
 
     async def _publish_presence(self) -> None:
         while True:
-            await asyncio.sleep(self._limits.presence_s)
+            await asyncio.sleep(self.limits.presence_s)
             self.rooms.publish_presence()
 
     async def _tick(self) -> None:

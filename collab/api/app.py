@@ -1,0 +1,98 @@
+"""Settings → parts → ASGI app: the one place where the store and the relay are chosen.
+
+``create_app`` is what ``collab serve`` runs and what a test of somebody who builds on us opens with FastAPI's
+``TestClient``. The app's lifespan is the server's: nothing runs before it, nothing is left behind it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from collab import __version__
+from collab.access.tokens import TokenVerifier
+from collab.api import content, documents, health, pages, problems, sockets
+from collab.api.names import EncodedNames
+from collab.protocol.limits import Limits
+from collab.relay.base import Relay
+from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.relay.redis import RedisRelay
+from collab.room.gate import GateLimits
+from collab.serve.connection import ConnectionLimits
+from collab.serve.server import Server, ServerLimits, draw_origin
+from collab.settings import Settings, signing_key
+from collab.store.base import Store
+from collab.store.sql import SqlStore
+
+DESCRIPTION = """
+Documents that people edit together, for programs.
+
+Every call needs a token, as `Authorization: Bearer <JWT>`; `collab token` makes one. A document's name is its
+identity; a name with slashes is given percent-encoded, as one path segment: `notes%2F42`.
+"""
+
+
+def create_app(settings: Settings, *, store: Store | None = None, relay: Relay | None = None) -> FastAPI:
+    """The whole server as an ASGI app. ``store`` and ``relay`` replace what the settings name.
+
+    Raises InvalidRequest when the signing key cannot be had.
+    """
+    key = signing_key(settings)
+    origin = draw_origin()
+    if relay is None:
+        relay = (
+            RedisRelay(settings.redis_url, key=key.derive("relay"), origin=origin)
+            if settings.redis_url
+            else MemoryRelay(MemoryBus(), origin)
+        )
+    server = Server(
+        store=store or SqlStore(settings.database_url),
+        relay=relay,
+        verifier=TokenVerifier(key, audience=settings.token_audience or None),
+        origin=origin,
+        limits=_limits(settings),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with server:
+            yield
+
+    app = FastAPI(
+        title="collab",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0"},
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.server = server
+    app.state.settings = settings
+    problems.install(app)
+    app.add_middleware(EncodedNames)
+    for part in (sockets, documents, content, health, pages):
+        app.include_router(part.router)
+    return app
+
+
+def _limits(settings: Settings) -> ServerLimits:
+    return ServerLimits(
+        connection=ConnectionLimits(
+            outbox_bytes_max=settings.outbox_bytes_max,
+            keepalive_s=settings.keepalive_s,
+            auth_s_max=settings.preauth_s,
+            early_bytes_max=settings.preauth_bytes_max,
+            early_frames_max=settings.preauth_frames_max,
+            documents_max=settings.documents_per_socket_max,
+        ),
+        update=Limits(bytes_max=settings.frame_bytes_max),
+        gate=GateLimits(settings.held_bytes_max, settings.held_updates_max, settings.held_s),
+        flush_window_s=settings.flush_window_ms / 1000,
+        queue_bytes_max=settings.persister_queue_bytes_max,
+        linger_s=settings.room_linger_s,
+        poll_s=settings.heads_poll_s,
+        poll_down_s=settings.heads_poll_relay_down_s,
+        drain_s_max=settings.shutdown_s,
+    )

@@ -1,0 +1,115 @@
+"""A document's content over REST: read it as text or as a Yjs update, write Yjs updates.
+
+What is read is what is committed. What is written goes the same road as an edit in a browser, and the answer
+comes after the commit.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from collab.access import policy
+from collab.api.deps import NameDep, PrincipalDep, ServerDep
+from collab.api.documents import PROBLEMS, etag
+from collab.errors import DocumentDeleted, TooLarge
+from collab.ids import DocumentName
+from collab.room.compaction import load_document
+from collab.serve.program import write_update
+from collab.serve.server import Server
+from collab.store.base import Stored
+
+router = APIRouter(prefix="/api/v1/documents", tags=["content"], responses=PROBLEMS)
+
+OCTETS = "application/octet-stream"
+TEXT = "text/plain; charset=utf-8"
+
+
+class Format(StrEnum):
+    """How content is wanted."""
+
+    TEXT = "text"
+    UPDATE = "update"
+
+
+class Written(BaseModel):
+    """The update is committed."""
+
+    seq: int = Field(description="Where the log ends now; everything written is at or before it.")
+
+
+@router.get(
+    "/{name:document}/content",
+    summary="Read the content",
+    operation_id="getContent",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"example": "Hello."}, OCTETS: {}}, "description": "The content."},
+        304: {"description": "Nothing has changed since the given ETag."},
+    },
+)
+async def get_content(
+    server: ServerDep,
+    principal: PrincipalDep,
+    name: NameDep,
+    form: Annotated[Format, Query(alias="format")] = Format.TEXT,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """As plain text, or as one Yjs update (v1) that any Yjs client can apply."""
+    policy.require_read(principal, name)
+    stored = await _load(server, name)
+    headers = {"ETag": etag(stored.head)}
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    document = load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
+    if form is Format.UPDATE:
+        return Response(document.encode(), media_type=OCTETS, headers=headers)
+    return Response(document.text(), media_type=TEXT, headers=headers)
+
+
+@router.post(
+    "/{name:document}/updates",
+    summary="Write a Yjs update",
+    operation_id="postUpdate",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def post_update(
+    server: ServerDep, principal: PrincipalDep, name: NameDep, request: Request, response: Response
+) -> Written:
+    """One Yjs update (v1). Creates the document if need be. Answers after the commit.
+
+    409 when it builds on edits that are not here; 422 when it is refused as harmful.
+    """
+    policy.require_write(principal, name)
+    update = await _body(request, server.limits.update.bytes_max)
+    await write_update(server, name, principal, update)
+    seq = (await server.store.find(name)).seq
+    response.headers["ETag"] = etag(seq)
+    return Written(seq=seq)
+
+
+async def _load(server: Server, name: DocumentName) -> Stored:
+    stored = await server.store.load(name)
+    if stored.deleted:
+        raise DocumentDeleted
+    if stored.head == 0:
+        await server.store.find(name)  # empty, or not there: raises DocumentNotFound
+    return stored
+
+
+async def _body(request: Request, bytes_max: int) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            raise TooLarge(f"An update may have {bytes_max} bytes.")
+    return bytes(body)
+
+

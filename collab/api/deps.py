@@ -1,0 +1,49 @@
+"""What routes ask for: the running server, and who is calling."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from collab.access.tokens import Principal
+from collab.api.names import path_name
+from collab.errors import NotAuthenticated
+from collab.ids import DocumentName
+from collab.serve.server import Server
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token; `collab token` makes one.")
+
+
+def handshake_token(connection: HTTPConnection) -> str:
+    """The token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" when there is none."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return connection.query_params.get("token", "")
+
+
+def running_server(connection: HTTPConnection) -> Server:
+    """The app's server. It runs as long as the app's lifespan does."""
+    server = connection.app.state.server
+    assert isinstance(server, Server)
+    assert server.is_running, "the app's lifespan has not begun: enter it (TestClient as a context manager does)"
+    return server
+
+
+def calling_principal(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    """Who calls. Raises NotAuthenticated."""
+    if credentials is None:
+        raise NotAuthenticated("A token is needed: send it as 'Authorization: Bearer <token>'.")
+    return running_server(request).admission.principal(credentials.credentials)
+
+
+def _http_server(request: Request) -> Server:
+    return running_server(request)
+
+
+ServerDep = Annotated[Server, Depends(_http_server)]
+PrincipalDep = Annotated[Principal, Depends(calling_principal)]
+NameDep = Annotated[DocumentName, Depends(path_name)]
