@@ -19,6 +19,10 @@ and subtracts them signed."""
 ADDRESS_CHARACTERS_MAX = 512
 """A document name of 255 characters and a session id of the client's; every answer repeats it."""
 
+NESTING_MAX = 200
+"""Shared types inside each other. Deleting or reading a nested type recurses, here and in every client: about
+2,500 levels overflow a stack of 1 MiB. The deepest honest lists take some 40."""
+
 STATE_VECTOR_ENTRIES_MAX = 2**17
 """Clients in a state vector. A document gains one at every page load, so this is years of honest use; at
 100,000 each keystroke already costs the engine 4 ms."""

@@ -22,7 +22,7 @@ Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``d
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -36,6 +36,8 @@ Id: TypeAlias = tuple[int, int]
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 
+_LEFT_ORIGIN, _RIGHT_ORIGIN, _HAS_KEY = 0x80, 0x40, 0x20
+_WITHOUT_ORIGINS = (GC, SKIP)
 _XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
 
 
@@ -76,20 +78,29 @@ class InspectedUpdate:
     depth: int
     """Deepest nesting of shared types by parent ids inside this update; 0 when it makes no type."""
 
-    def cuts(self) -> Iterator[Id]:
-        """Where this update would split what exists: ids that become the first of a right part.
+    def parent_of(self, struct: Struct) -> Id | None:
+        """The parent, where the struct names an element as its parent and not a root or its neighbours."""
+        if not struct.needs or self.payload[struct.begin] & (_LEFT_ORIGIN | _RIGHT_ORIGIN):
+            return None
+        return struct.needs[0]
 
-        One that is a low surrogate cuts through a character.
+    def cuts(self, state: Mapping[int, int]) -> Iterator[Id]:
+        """Where this update splits structs, its own or the document's: the first ids of the right parts.
+
+        One that is a low surrogate cuts through a character. ``state``: the document's state vector; a struct
+        of which it has the front is split too.
         """
         payload = self.payload
         for struct in self.structs:
-            if struct.kind not in (GC, SKIP):
+            client, clock = struct.client, struct.clock
+            if clock < state.get(client, 0) < clock + struct.length:
+                yield client, state[client]
+            if struct.kind not in _WITHOUT_ORIGINS:
                 info = payload[struct.begin]
-                if info & 0x80:
-                    client, clock = struct.needs[0]
-                    yield client, clock + 1
-                if info & 0x40:
-                    yield struct.needs[1 if info & 0x80 else 0]
+                if info & _LEFT_ORIGIN:
+                    yield struct.needs[0][0], struct.needs[0][1] + 1
+                if info & _RIGHT_ORIGIN:
+                    yield struct.needs[-1]
         for client, clock, length in self.deletes:
             yield client, clock
             yield client, clock + length
@@ -147,7 +158,6 @@ def _keystroke(data: bytes) -> InspectedUpdate | None:
 
 
 _KEYSTROKE_BYTES_MIN = 9
-_LEFT_ORIGIN, _RIGHT_ORIGIN, _HAS_KEY = 0x80, 0x40, 0x20
 _BOTH_ORIGINS = _LEFT_ORIGIN | _RIGHT_ORIGIN | STRING
 _KEYSTROKE_INFOS = (_LEFT_ORIGIN | STRING, _RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
 _NO_IDS: frozenset[Id] = frozenset()
@@ -250,7 +260,6 @@ def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one f
     return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), _depth(parents))
 
 
-_WITHOUT_ORIGINS = (GC, SKIP)
 new_struct = tuple.__new__
 _NEEDS_ITSELF = "holds a struct that needs itself"
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
