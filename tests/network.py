@@ -13,9 +13,11 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import pycrdt
+from collab.store.memory import MemoryStore
 
 from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
 from collab.protocol.messages import (
@@ -37,7 +39,6 @@ from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, Pub
 from collab.room.room import Room, RoomMessage
 from collab.room.session import Session
 from collab.store.base import Committed, Snapshot
-from collab.store.memory import MemoryStore
 
 NAME = DocumentName("story")
 T = TypeVar("T")
@@ -69,10 +70,12 @@ class Client:
     down: deque[FromServer] = field(default_factory=deque)
     edits: list[bytes] = field(default_factory=list)
     """Every update this client ever made."""
-    saved: list[bytes] = field(default_factory=list)
-    """Those the server acknowledged, in order of the acknowledgements."""
-    unacknowledged: deque[bytes] = field(default_factory=deque)
-    """Counted frames sent on this connection, not acknowledged yet."""
+    unsaved: int = 0
+    """What a Hocuspocus provider counts: frames sent and not answered. At 0 its state line says Saved."""
+    counted: list[bytes] = field(default_factory=list)
+    """The frames behind that number, since it last was 0."""
+    refused: bool = False
+    """One of them was refused, so the number does not mean Saved."""
     sent_step1: bool = False
 
     @property
@@ -106,7 +109,8 @@ class Client:
     def _send(self, message: RoomMessage, counted: bytes | None = None) -> None:
         self.up.append(message)
         if counted is not None:
-            self.unacknowledged.append(counted)
+            self.counted.append(counted)
+            self.unsaved += 1
 
     def hello(self) -> None:
         """What every client says first."""
@@ -123,9 +127,10 @@ class Client:
             case SyncStep2(update) | Update(update):
                 self.doc.apply_update(update)
             case Saved():
-                self.saved.append(self.unacknowledged.popleft())
+                self.unsaved -= 1
             case Refused():
-                self.unacknowledged.popleft()
+                self.unsaved -= 1
+                self.refused = True
             case _:
                 pass
 
@@ -172,6 +177,14 @@ class Replica:
         self.room, self.flight, self.outcome = None, None, None
         self.subscribed = self.wants_rows = False
         self.inbox.clear()
+
+    def forget(self) -> None:
+        """Nobody has needed the room for a while. What it accepted must be in the log by now."""
+        assert self.room is not None
+        for update in (update for client in self.network.clients for update in client.edits):
+            if self.room.document.has(inspect_update(update)) and not self.network.is_durable(update):
+                raise Violation("a room was forgotten with an edit that nobody has saved")
+        self.unload()
 
     def crash(self) -> None:
         """Everything in memory is gone; a commit that was under way has happened, or not."""
@@ -318,8 +331,8 @@ class Network:
         client.replica = client.session = None
         client.up.clear()
         client.down.clear()
-        client.unacknowledged.clear()
-        client.sent_step1 = False
+        client.counted.clear()
+        client.unsaved, client.refused, client.sent_step1 = 0, False, False
         if replica is not None and session is not None and session in replica.clients:
             del replica.clients[session]
             if replica.room is not None:
@@ -350,10 +363,16 @@ class Network:
 
     def hear(self, client: Client) -> None:
         """Deliver one frame to a client; check what it is told."""
-        saved = len(client.saved)
-        client.hear(client.down.popleft())
-        for update in client.saved[saved:]:
-            if not self._is_durable(update):
+        message = client.down.popleft()
+        client.hear(message)
+        if client.unsaved < 0:
+            raise Violation(f"{client.name} was answered more often than it spoke")
+        told = [message.update] if isinstance(message, Saved) and message.update else []
+        if client.unsaved == 0:
+            told += [] if client.refused else client.counted
+            client.counted, client.refused = [], False
+        for update in told:
+            if not self.is_durable(update):
                 raise Violation(f"{client.name} was told Saved for what is not committed")
 
     def speak(self, client: Client) -> None:
@@ -374,9 +393,9 @@ class Network:
         possible: list[Callable[[], None]] = []
         for client in self.clients:
             if client.up:
-                possible.append(lambda c=client: self.speak(c))
+                possible.append(partial(self.speak, client))
             if client.down:
-                possible.append(lambda c=client: self.hear(c))
+                possible.append(partial(self.hear, client))
         for replica in self.replicas:
             possible += replica.steps()
         return possible
@@ -407,7 +426,7 @@ class Network:
             case 10:
                 replica.compact()
             case 11 if replica.may_unload():
-                replica.unload()
+                replica.forget()
             case _:
                 self.tick(random.choice((0.1, 1.0)))
 
@@ -454,7 +473,8 @@ class Network:
 
     # --- promises --------------------------------------------------------------------------------------
 
-    def _is_durable(self, update: bytes) -> bool:
+    def is_durable(self, update: bytes) -> bool:
+        """Whether the log holds all of an update."""
         return self.durable.has(inspect_update(update), exact=True)
 
     def assert_converged(self) -> None:
@@ -468,10 +488,12 @@ class Network:
             if replica.room is not None and not replica.room.document.equals(fresh):
                 raise Violation(f"replica {replica.number} holds another document than the log")
         for client in self.clients:
+            if client.unsaved:
+                raise Violation(f"{client.name} waits for {client.unsaved} answers that never come")
             for update in client.edits:
-                if client.can_write and not self._is_durable(update):
+                if client.can_write and not self.is_durable(update):
                     raise Violation(f"an edit of {client.name}, who came back, is not in the log")
-                if not client.can_write and self._is_durable(update):
+                if not client.can_write and inspect_update(update).structs and self.is_durable(update):
                     raise Violation(f"{client.name} may only read, and changed the document")
             if client.can_write and client.text != expected:
                 raise Violation(f"{client.name} reads {client.text!r}, the log says {expected!r}")

@@ -111,5 +111,3 @@ async def _body(request: Request, bytes_max: int) -> bytes:
         if len(body) > bytes_max:
             raise TooLarge(f"An update may have {bytes_max} bytes.")
     return bytes(body)
-
-

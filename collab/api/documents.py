@@ -104,9 +104,7 @@ async def list_documents(
 
 
 @router.post("", status_code=201, summary="Create a document", operation_id="createDocument")
-async def create_document(
-    server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response
-) -> Document:
+async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
     """An empty document. 409 when the name is taken, 410 when it is that of a deleted one."""
     name = document_name(new.name)
     policy.require_write(principal, name)

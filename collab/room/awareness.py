@@ -64,9 +64,7 @@ class Awareness:
         """Everybody whose socket is on this replica, removals included, for the other replicas."""
         return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.origin is None)
 
-    def receive(
-        self, session: Session, entries: Iterable[AwarenessEntry], now_s: float
-    ) -> tuple[AwarenessEntry, ...]:
+    def receive(self, session: Session, entries: Iterable[AwarenessEntry], now_s: float) -> tuple[AwarenessEntry, ...]:
         """Take in what a session says of the clients it carries."""
         changed = []
         for entry in entries:

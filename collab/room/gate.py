@@ -69,9 +69,7 @@ class Gate:
     def expire(self, now_s: float) -> list[Held]:
         """Take out every update that has waited too long."""
         late = [
-            held
-            for held in self._held
-            if held.session is not None and now_s - held.since_s > self._limits.age_s_max
+            held for held in self._held if held.session is not None and now_s - held.since_s > self._limits.age_s_max
         ]
         for held in late:
             self._take(self._held.index(held))

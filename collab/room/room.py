@@ -27,6 +27,7 @@ from collab.errors import (
     UpdateRefused,
 )
 from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.protocol.limits import Limits
 from collab.protocol.messages import (
     EMPTY_UPDATE,
     AwarenessEntry,
@@ -41,7 +42,6 @@ from collab.protocol.messages import (
 )
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries, encode_entries
 from collab.protocol.statevector import decode_state_vector
-from collab.protocol.limits import Limits
 from collab.protocol.update import InspectedUpdate, inspect_stored_update, inspect_update
 from collab.room.awareness import Awareness
 from collab.room.causality import ready_part
@@ -62,11 +62,11 @@ EARLY_ROWS_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class _Receipt:
-    """An acknowledgement that waits for the log to reach ``position``."""
+    """The answer to one frame, which waits for the log to reach ``position``."""
 
     position: int
     session: SessionId
-    update: bytes
+    answer: Saved | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +201,13 @@ class Room:
     ) -> list[Effect]:
         """One update frame. ``counted``: the client waits for its acknowledgement; ``resync``: a SyncStep2."""
         if payload == EMPTY_UPDATE:
-            return self._acknowledge(sender, b"") if counted else []
+            return self._answer(sender.id, Saved()) if counted else []
         update = inspect_update(payload, self._update_limits)
         if self.document.has(update, exact=resync or not sender.can_write):
             echo = update.payload if update.structs else b""
-            return self._acknowledge(sender, echo) if counted else []
+            return self._answer(sender.id, Saved(echo)) if counted else []
         if not sender.can_write:
-            return self._refuse(sender.id) if counted else []
+            return self._answer(sender.id, Refused()) if counted else []
         if not self.document.is_ready_for(update):
             held = Held(sender.id, sender.user, update, counted, now_s)
             if self._gate.hold(held):
@@ -229,14 +229,17 @@ class Room:
         effects += self._show(update, besides=session)
         effects.append(Append(len(update.payload)))
         if counted and session in self._sessions:
-            self._receipts.append(_Receipt(self._applied, session, update.payload))
+            self._receipts.append(_Receipt(self._applied, session, Saved(update.payload)))
         return effects
 
-    def _acknowledge(self, sender: Session, echo: bytes) -> list[Effect]:
-        """Acknowledge a frame that added nothing: what it repeats may itself not be committed yet."""
+    def _answer(self, session: SessionId, answer: Saved | Refused) -> list[Effect]:
+        """Answer a frame that added nothing, once all before it is committed.
+
+        What it repeats may itself not be committed yet, and a session's answers keep the order of its frames.
+        """
         if self._durable == self._applied:
-            return [Send((sender.id,), Saved(echo))]
-        self._receipts.append(_Receipt(self._applied, sender.id, echo))
+            return [Send((session,), answer)]
+        self._receipts.append(_Receipt(self._applied, session, answer))
         return []
 
     def _release_held(self) -> list[Effect]:
@@ -246,10 +249,8 @@ class Room:
             if held.session is None:
                 effects += self._apply_foreign(held.update)
             elif self.document.has(held.update):
-                session = self._sessions.get(held.session)
-                effects += (
-                    self._acknowledge(session, held.update.payload) if session and held.acknowledged else []
-                )
+                counted = held.acknowledged and held.session in self._sessions
+                effects += self._answer(held.session, Saved(held.update.payload)) if counted else []
             else:
                 effects += self._accept(held.session, held.user, held.update, counted=held.acknowledged)
         return effects
@@ -292,7 +293,7 @@ class Room:
         effects: list[Effect] = []
         while self._receipts and self._receipts[0].position <= self._durable:
             receipt = self._receipts.popleft()
-            effects.append(Send((receipt.session,), Saved(receipt.update)))
+            effects.append(Send((receipt.session,), receipt.answer))
         row = flight.row
         effects.append(Publish(CommittedRow(seq, row.origin, row.n, row.payload)))
         if seq > self.cursor:

@@ -25,9 +25,7 @@ ROWS_PER_READ = 1000
 class Healer:
     """``run`` is one task of the server."""
 
-    def __init__(
-        self, *, store: Store, relay: Relay, rooms: Rooms, poll_s: float, poll_down_s: float
-    ) -> None:
+    def __init__(self, *, store: Store, relay: Relay, rooms: Rooms, poll_s: float, poll_down_s: float) -> None:
         self._store = store
         self._relay = relay
         self._rooms = rooms

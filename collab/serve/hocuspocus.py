@@ -8,6 +8,7 @@ later, for ever. Only where the client must start over (its room is gone) is the
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import assert_never
 
 from collab.access.tokens import Principal
@@ -84,8 +85,8 @@ class Channel:
     def __init__(
         self,
         address: str,
-        connection: Connection,
         *,
+        connection: Connection,
         early: _Early,
         principal: Principal | None,
         admission: Admission,
@@ -278,9 +279,9 @@ class HocuspocusConversation:
         self._early = _Early(limits)
         self._channels: dict[str, Channel] = {}
         self._fresh: asyncio.Queue[Channel] = asyncio.Queue(limits.documents_max)
-        self._make_channel = lambda address: Channel(
-            address,
-            self._connection,
+        self._make_channel = partial(
+            Channel,
+            connection=self._connection,
             early=self._early,
             principal=principal,
             admission=admission,

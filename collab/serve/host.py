@@ -140,11 +140,7 @@ class Host:
                 self._do(lambda: self._room.receive_row(frame.row))
             case PresenceFrame():
                 entries = decode_awareness(frame.payload)
-                self._do(
-                    lambda: self._room.receive_presence(
-                        frame.origin, entries, self._clock(), wanted=frame.wanted
-                    )
-                )
+                self._do(lambda: self._room.receive_presence(frame.origin, entries, self._clock(), wanted=frame.wanted))
             case _:
                 assert_never(frame)
 

@@ -35,9 +35,7 @@ class Outbox:
         """Return when everything queued was handed to the socket."""
         await self._emptied.wait()
 
-    async def run(
-        self, send: Callable[[bytes], Awaitable[None]], keepalive: Callable[[], bytes | None]
-    ) -> None:
+    async def run(self, send: Callable[[bytes], Awaitable[None]], keepalive: Callable[[], bytes | None]) -> None:
         """Write for ever; after ``keepalive_s`` without a frame, write what ``keepalive`` gives.
 
         Every client drops a socket on which no message came for 30 s; WebSocket pings do not count for them.

@@ -105,9 +105,7 @@ class Rooms:
             return host
         opening = self._openings.get(name)
         if opening is None:
-            opening = self._openings[name] = _Opening(
-                asyncio.create_task(self._load(name), name=f"load {name}")
-            )
+            opening = self._openings[name] = _Opening(asyncio.create_task(self._load(name), name=f"load {name}"))
         try:
             # Shielded: the loading belongs to everybody who waits for it, not to the first who asked.
             return await asyncio.shield(opening.task)

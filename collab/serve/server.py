@@ -162,9 +162,7 @@ class Server:
         return await conversation.run()
 
     def _ywebsocket(self, socket: Socket) -> YWebsocketConversation:
-        return YWebsocketConversation(
-            socket, rooms=self.rooms, persister=self.persister, limits=self.limits.connection
-        )
+        return YWebsocketConversation(socket, rooms=self.rooms, persister=self.persister, limits=self.limits.connection)
 
     async def _drain(self) -> None:
         try:

@@ -35,9 +35,7 @@ UNKNOWN_MAX = 10
 class YWebsocketConversation:
     """One y-websocket client. Is the outlet of its only session."""
 
-    def __init__(
-        self, socket: Socket, *, rooms: Rooms, persister: Persister, limits: ConnectionLimits
-    ) -> None:
+    def __init__(self, socket: Socket, *, rooms: Rooms, persister: Persister, limits: ConnectionLimits) -> None:
         self._connection = Connection(socket, DIALECT, limits)
         self._rooms = rooms
         self._persister = persister
