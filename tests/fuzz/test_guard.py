@@ -1,0 +1,143 @@
+"""The guard against damaged and made-up updates: what it lets through, the engine must survive.
+
+Each chunk runs in a process of its own, so that a crash of native code is seen as what it is. As a program,
+``python -m tests.fuzz.test_guard SEED COUNT`` runs one chunk and says what became of it.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pycrdt
+import pytest
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from collab.errors import UpdateRefused
+from collab.protocol.nesting import Nesting
+from collab.protocol.statevector import decode_state_vector
+from collab.protocol.update import InspectedUpdate, inspect_stored_update, inspect_update
+from collab.room.causality import is_ready
+from tests.fuzz.mutations import base_document, corpus, craft, mutate
+
+_CHUNK = 25_000
+_LIFE = 10
+"""Updates that one document takes before a fresh one begins: enough for them to build on each other."""
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_passes_the_guard_harms_no_document(seed: int) -> None:
+    _run_apart(seed, _CHUNK)
+
+
+@pytest.mark.long
+@pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="the long form, for `make test-long`")
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_what_passes_the_guard_harms_no_document_in_a_million_tries(seed: int) -> None:
+    _run_apart(seed, _CHUNK)
+
+
+def _run_apart(seed: int, count: int) -> None:
+    with tempfile.NamedTemporaryFile("r") as trail:
+        child = subprocess.run(
+            [sys.executable, "-m", "tests.fuzz.test_guard", str(seed), str(count), trail.name],
+            cwd=Path(__file__).parent.parent.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert child.returncode == 0, f"died of {trail.read()}\n{child.stderr[-2000:]}"
+    outcome = json.loads(child.stdout)
+    assert outcome["broken"] == []
+    assert outcome["applied"] > count // 20, outcome
+    assert outcome["refused"] > count // 3, outcome
+
+
+class Chunk:
+    """One run: updates through guard, gate and nesting, and those that pass into a document."""
+
+    def __init__(self, seed: int, trail: Path | None) -> None:
+        self._random = random.Random(seed)
+        self._trail = trail
+        self._seeds = corpus()
+        self._base = base_document()
+        self.counts: Counter[str] = Counter()
+        self.broken: list[list[str]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        self._doc.apply_update(self._base)
+        self._state = decode_state_vector(self._doc.get_state())
+        self._nesting = Nesting()
+        base = inspect_stored_update(self._base)
+        self._nesting.admit(base)
+        self._low_surrogates = set(base.low_surrogates)
+        self._life: list[str] = []
+
+    def one(self) -> None:
+        """One damaged or made-up update."""
+        made_up = self._random.random() < 0.15
+        data = craft(self._random, self._state) if made_up else mutate(self._random, self._seeds)
+        try:
+            update = inspect_update(data)
+        except UpdateRefused:
+            self.counts["refused"] += 1
+            return
+        if not is_ready(update, self._state):
+            self.counts["held"] += 1
+            return
+        try:
+            self._nesting.admit(update)
+        except UpdateRefused:
+            self.counts["nested"] += 1
+            return
+        self.counts["applied"] += 1
+        self._apply(update)
+
+    def _apply(self, update: InspectedUpdate) -> None:
+        self._life.append(update.payload.hex())
+        if self._trail:
+            self._trail.write_text(json.dumps(self._life))
+        low_surrogates = self._low_surrogates | update.low_surrogates
+        torn = any(id_ in low_surrogates for id_ in update.cuts(self._state))
+        try:
+            self._doc.apply_update(update.payload)
+            self._check(update, torn)
+        except BaseException as error:  # a panic is one
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self.broken.append([f"{type(error).__name__}: {error}", *self._life])
+            torn = True
+        if torn or len(self._life) == _LIFE:
+            self._begin()
+
+    def _check(self, update: InspectedUpdate, torn: bool) -> None:
+        """The document says that it has what it was given, and its snapshot says so too."""
+        for struct in update.structs:
+            end = struct.clock + struct.length
+            self._state[struct.client] = max(end, self._state.get(struct.client, 0))
+        self._low_surrogates |= update.low_surrogates
+        held = decode_state_vector(self._doc.get_state())
+        snapshot = self._doc.get_update()
+        if not torn:  # that an update cuts a character in two is for the room to prevent
+            assert held == self._state
+            assert decode_state_vector(pycrdt.get_state(snapshot)) == self._state
+            inspect_stored_update(snapshot)
+
+
+def main(seed: int, count: int, trail: str | None = None) -> None:
+    """Run a chunk; print what became of it as JSON."""
+    chunk = Chunk(seed, Path(trail) if trail else None)
+    for _ in tqdm(range(count), disable=None):
+        chunk.one()
+    json.dump({**chunk.counts, "broken": chunk.broken[:5]}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
