@@ -31,6 +31,11 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "connection_crashed": (),
     "channel_crashed": ("address",),
     "denied": ("address", "reason"),
+    "origin_refused": ("origin",),
+    "handshake_token_refused": ("reason",),
+    "socket_refused": ("dialect", "code", "reason"),
+    "socket_closed": ("dialect", "document", "user", "code"),
+    "close_not_heard": ("code",),
     # the store
     "store_unavailable": ("error", "rows", "retry_s"),
     "batch_refused": ("rows",),
@@ -38,9 +43,6 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "snapshot_written": ("document", "seq", "bytes"),
     "fold_refused": ("document", "seq"),
     # the relay
-    "relay_up": (),
-    "relay_down": ("error",),
-    "relay_queue_full": ("dropped",),
     "relay_frame_refused": ("document", "reason"),
     # the process
     "task_died": ("restart_s",),
@@ -51,7 +53,7 @@ HIDDEN = "***"
 SECRET_KEYS = frozenset({"token", "access_token", "authorization", "secret", "password", "ticket", "cookie"})
 
 # Lines hold what strangers sent, some of it long: none of these patterns tries a place twice.
-_DOTTED = re.compile(r"(?<![\w.-])[\w-]++(?:\.[\w-]*+)++")
+_DOTTED = re.compile(r"(?<![\w.-])[\w.-]++")
 _PARAMETER = re.compile(r"(?i)\b((?:access_)?token|ticket|secret|password)(=|%3D)[^\s&\"'<>\\]+")
 _HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization|cookie)(['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)"
@@ -123,7 +125,6 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _hide_secrets,
                 *renderers,
             ],
         )
@@ -140,7 +141,6 @@ def _console(stream: TextIO) -> list[Processor]:
     return [
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,
             repr_native_str=True,  # what clients name their documents must not steer the terminal
             pad_event_to=24,
         )
@@ -175,7 +175,8 @@ def _cut_query(record: logging.LogRecord) -> bool:
 
 
 def _what_matters_first(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    return {key: event.pop(key) for key in ("timestamp", "level", "event", "logger") if key in event} | event
+    first = {key: event.pop(key) for key in ("timestamp", "level", "event", "logger") if key in event}
+    return {**first, **event}
 
 
 def _add_name(logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,0 +1,344 @@
+"""Log lines: one shape, every event in the list, and no credential in any of them."""
+
+import ast
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+import websockets
+from hypothesis import given
+from hypothesis import strategies as st
+
+import collab
+from collab.observe.logs import EVENTS, HIDDEN, configure, get_logger, scrub
+from tests.waiting import eventually
+
+CANARY = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.C4n4rySign4ture"
+PLAIN = "c4n4ry-without-dots"
+
+
+@pytest.fixture
+def process_logging() -> Iterator[None]:
+    """The process's logging, given back as it was."""
+    root, ours = logging.getLogger(), logging.getLogger("collab")
+    before = (root.handlers[:], root.level, ours.level)
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+    logging.captureWarnings(capture=False)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def json_lines(process_logging: None) -> Lines:
+    """Logging as JSON at level info; gives what was logged so far."""
+    stream = io.StringIO()
+    configure("info", "json", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+# --- the list of events -----------------------------------------------------------------------------
+
+Call = tuple[str, str, frozenset[str]]
+
+
+def log_calls() -> Iterator[Call]:
+    """Every ``log.info("event", field=…)`` in our sources: (where, event, fields)."""
+    for path in sorted(Path(collab.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(
+                        value=ast.Name(id="log") | ast.Attribute(attr="log" | "_log"),
+                        attr="debug" | "info" | "warning" | "error" | "exception" | "critical",
+                    ),
+                    args=[ast.Constant(value=str(event)), *_],
+                ):
+                    fields = frozenset(keyword.arg or "**" for keyword in node.keywords)
+                    yield f"{path.name}:{node.lineno}", event, fields
+
+
+CALLS = list(log_calls())
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call[0]} {call[1]}")
+def test_what_is_logged_is_in_the_list_with_its_fields(call: Call) -> None:
+    _, event, fields = call
+    assert event in EVENTS, "add the event and its fields to collab/observe/logs.py"
+    assert fields <= set(EVENTS[event])
+
+
+def test_the_list_names_no_event_that_nobody_logs() -> None:
+    assert sorted(EVENTS.keys() - {event for _, event, _ in CALLS}) == []
+
+
+# --- the shape --------------------------------------------------------------------------------------
+
+
+def test_a_line_says_when_how_grave_what_and_who(json_lines: Lines) -> None:
+    get_logger("rooms").info("room_opened", document="notes/é", seq=3)
+    (line,) = json_lines()
+    assert list(line) == ["timestamp", "level", "event", "logger", "document", "seq"]
+    assert line["timestamp"].endswith("Z")
+    assert (line["level"], line["event"], line["logger"]) == ("info", "room_opened", "collab.rooms")
+    assert (line["document"], line["seq"]) == ("notes/é", 3)
+
+
+def test_other_libraries_speak_in_the_same_shape(json_lines: Lines) -> None:
+    logging.getLogger("uvicorn.error").warning("Uvicorn running on %s", "http://127.0.0.1:1")
+    (line,) = json_lines()
+    assert line["event"] == "Uvicorn running on http://127.0.0.1:1"
+    assert (line["level"], line["logger"]) == ("warning", "uvicorn.error")
+
+
+def test_an_exception_is_told_in_the_same_line(json_lines: Lines) -> None:
+    try:
+        raise ValueError(f"the token={PLAIN} was bad")
+    except ValueError:
+        get_logger("host").exception("invariant_broken", document="notes")
+        logging.getLogger("library").exception("failed")
+    for line in json_lines():
+        assert line["exception"].endswith(f"ValueError: the token={HIDDEN} was bad")
+
+
+def test_an_exception_is_told_plainly_on_a_terminal(process_logging: None) -> None:
+    stream = Terminal()
+    configure("info", "console", stream)
+    try:
+        raise ValueError(f"the token={PLAIN} was bad")
+    except ValueError:
+        get_logger("host").exception("invariant_broken", document="notes")
+        logging.getLogger("library").exception("failed")
+    assert stream.getvalue().count(f"\nValueError: the token={HIDDEN} was bad") == 2
+    assert "py.warnings" not in stream.getvalue()
+
+
+def test_below_the_level_nothing_is_said_and_libraries_never_say_debug(process_logging: None) -> None:
+    stream = io.StringIO()
+    configure("warning", "json", stream)
+    get_logger("rooms").info("room_opened")
+    logging.getLogger("library").info("no")
+    assert stream.getvalue() == ""
+    configure("debug", "json", stream)
+    logging.getLogger("library").debug("headers")
+    get_logger("rooms").debug("room_opened")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["room_opened"]
+
+
+def test_configured_again_each_line_comes_once_and_in_the_last_shape(process_logging: None) -> None:
+    first, second = io.StringIO(), io.StringIO()
+    log = get_logger("rooms")
+    configure("info", "json", first)
+    log.info("room_opened")
+    configure("info", "json", second)
+    log.info("room_forgotten")
+    assert len(first.getvalue().splitlines()) == len(second.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("format", "stream", "is_json"),
+    [
+        ("auto", io.StringIO(), True),
+        ("auto", Terminal(), False),
+        ("json", Terminal(), True),
+        ("console", io.StringIO(), False),
+    ],
+)
+def test_people_get_lines_and_machines_get_json(
+    process_logging: None, format: str, stream: io.StringIO, is_json: bool
+) -> None:
+    configure("info", format, stream)
+    get_logger("rooms").info("room_opened", document="notes")
+    assert stream.getvalue().startswith("{") == is_json
+    assert ("\x1b[" in stream.getvalue()) == (isinstance(stream, Terminal) and not is_json)
+    assert "notes" in stream.getvalue()
+
+
+def test_the_name_of_a_document_cannot_steer_the_terminal(process_logging: None) -> None:
+    stream = io.StringIO()
+    configure("info", "console", stream)
+    for address in ("\x1b[2J", "\r\nfake line", "\ud83d"):
+        get_logger("rooms").info("denied", address=address)
+    assert len(stream.getvalue().splitlines()) == 3
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_an_application_that_mounts_us_sees_our_events_in_its_own_log(caplog: pytest.LogCaptureFixture) -> None:
+    error = ValueError(f"the token={PLAIN} was bad")
+    with caplog.at_level("INFO"):
+        get_logger("rooms").info("room_opened", document=f"notes/{CANARY}", token=PLAIN, error=error, exc_info=error)
+    (record,) = caplog.records
+    for said in ("room_opened", "notes/***", f"ValueError('the token={HIDDEN} was bad')", f"Error: the token={HIDDEN}"):
+        assert said in record.getMessage()
+    for secret in (CANARY, PLAIN):
+        assert secret not in record.getMessage()
+
+
+# --- credentials ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("/ws?token=abc&x=1", "/ws?token=***&x=1"),
+        ("/ws?x=1&access_token=abc", "/ws?x=1&access_token=***"),
+        ("/ws?ticket=abc", "/ws?ticket=***"),
+        ("/ws?token%3Dabc", "/ws?token%3D***"),
+        ("/d/welcome#token=abc", "/d/welcome#token=***"),
+        ("TOKEN=abc", "TOKEN=***"),
+        ('"token=abc"', '"token=***"'),
+        (f"a {CANARY} b", "a *** b"),
+        (f"x_{CANARY}", "***"),
+        (f"/t/{CANARY}/x", "/t/***/x"),
+        (f"{CANARY}.", "***"),
+        (CANARY.rsplit(".", 1)[0] + ".", "***"),
+        ("Authorization: Bearer abc", "Authorization: ***"),
+        ("authorization: Basic YWRhOng=", "authorization: ***"),
+        ("Authorization=abc", "Authorization=***"),
+        ("{'authorization': 'Bearer abc', 'x': 1}", "{'authorization': '***', 'x': 1}"),
+        ("[(b'authorization', b'Bearer abc'), (b'x', b'1')]", "[(b'authorization', b'***'), (b'x', b'1')]"),
+        ('{"authorization": "abc"}', '{"authorization": "***"}'),
+        ("Proxy-Authorization: Bearer abc", "Proxy-Authorization: ***"),
+        ("Cookie: session=abc", "Cookie: ***"),
+        ("sent bearer abcdefgh to", "sent bearer *** to"),
+        ("postgresql://ada:geheim@db/collab", "postgresql://ada:***@db/collab"),
+        ("redis://:geheim@h:6379/0", "redis://:***@h:6379/0"),
+    ],
+)
+def test_what_looks_like_a_credential_is_blotted_out_of_a_text(text: str, scrubbed: str) -> None:
+    assert scrub(text) == scrubbed
+    assert scrub(scrubbed) == scrubbed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "notes/2026.11.24",
+        "keyJoin.md",
+        "collab.rooms",
+        "http://127.0.0.1:8000/ws",
+        "the token expired",
+        "tokens: 3",
+        "1.2.3.4:5678 - ",
+        "File collab/access/tokens.py, line 3",
+    ],
+)
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert scrub(text) == text
+
+
+@given(prefix=st.text(), suffix=st.from_regex(r"\A[^\w.-]?\Z"))
+def test_a_token_is_found_wherever_it_stands(prefix: str, suffix: str) -> None:
+    assert CANARY not in scrub(f"{prefix}{CANARY}{suffix}")
+
+
+@pytest.mark.parametrize("piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b"])
+def test_a_long_line_is_scrubbed_without_trying_a_place_twice(piece: str) -> None:
+    """A pattern that did would take minutes for these and run into the time limit of the test."""
+    scrub(piece * 300_000)
+
+
+def test_fields_named_like_secrets_are_hidden_wherever_they_stand(json_lines: Lines) -> None:
+    get_logger("rooms").info(
+        "room_opened",
+        token=PLAIN,
+        nested={"Authorization": PLAIN, "list": [{"password": PLAIN}, f"?token={PLAIN}", f"token={PLAIN}".encode()]},
+        number=1,
+        nothing=None,
+        error=ValueError(f"token={PLAIN}"),
+    )
+    (line,) = json_lines()
+    assert PLAIN not in str(line)
+    assert (line["token"], line["number"], line["nothing"]) == (HIDDEN, 1, None)
+    assert line["error"] == f"ValueError('token={HIDDEN}')"
+
+
+def test_a_token_given_to_another_library_is_hidden(json_lines: Lines) -> None:
+    logging.getLogger("library").warning("GET %s %s", f"/x?token={PLAIN}", {"authorization": f"Bearer {CANARY}"})
+    assert PLAIN not in str(json_lines())
+    assert CANARY not in str(json_lines())
+
+
+# --- a real server ----------------------------------------------------------------------------------
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Accepts, refuses or fails as the path says. Failing, it tells all it knows (but not what only we could
+    know to be a secret: a parameter called *other*)."""
+    path, query = scope["path"], scope["query_string"]
+    seen = scope["headers"] if b"other=" in query else (query, scope["headers"])
+    if scope["type"] == "http":
+        if "fail" in path:
+            raise RuntimeError(f"while looking at {seen!r}")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+    elif scope["type"] == "websocket":
+        await receive()
+        if "fail" in path:
+            raise RuntimeError(f"while looking at {seen!r}")
+        await send({"type": "websocket.close" if "refuse" in path else "websocket.accept"})
+        await receive()
+
+
+@asynccontextmanager
+async def serving() -> Any:
+    """A real uvicorn on loopback, with the options of ``collab serve``; gives its authority."""
+    config = uvicorn.Config(
+        application, port=0, lifespan="off", log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    try:
+        await eventually(lambda: server.started or task.done())
+        yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@pytest.mark.parametrize("level", ["debug", "info"])
+async def test_no_token_reaches_the_log_of_a_real_server(
+    process_logging: None,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    format: str,
+    level: str,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)  # the client's own log is not ours
+    stream = io.StringIO()
+    configure(level, format, stream)
+    targets = [
+        f"/{path}?{query}"
+        for path in ("ws/notes", "ws/refuse", "ws/fail", "ws/%65yJ")
+        for query in (f"token={CANARY}", f"x=1&access_token={PLAIN}", f"other={PLAIN}", f"{CANARY}", f"token%3D{PLAIN}")
+    ]
+    headers = {"Authorization": f"Bearer {CANARY}", "Cookie": f"session={PLAIN}"}
+    async with serving() as authority, httpx2.AsyncClient() as client:
+        for target in targets:
+            with suppress(websockets.InvalidStatus, websockets.ConnectionClosed):
+                async with websockets.connect(f"ws://{authority}{target}", additional_headers=headers, proxy=None):
+                    pass
+            await client.get(f"http://{authority}{target}", headers=headers)
+    said = stream.getvalue() + "".join(capfd.readouterr())
+    assert said.count("/ws/notes") >= 10, "the server logged no requests, so this proves nothing"
+    assert "while looking at" in said, "the failure was not logged, so this proves nothing"
+    for secret in (CANARY, CANARY.split(".")[2], PLAIN):
+        assert secret not in said
