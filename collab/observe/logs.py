@@ -43,6 +43,10 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "snapshot_written": ("document", "seq", "bytes"),
     "fold_refused": ("document", "seq"),
     # the relay
+    "relay_up": (),
+    "relay_down": ("error",),
+    "relay_crashed": (),
+    "relay_queue_full": ("dropped",),
     "relay_frame_refused": ("document", "reason"),
     # the process
     "task_died": ("restart_s",),

@@ -1,0 +1,85 @@
+"""A relay frame ↔ the bytes that travel, sealed so that only a replica of ours can have made them.
+
+Whoever may write to Redis could otherwise write into documents. The seal does not stop somebody from sending
+a frame again that was sent before; that is harmless, since rows are placed by ``seq`` and presence by its
+clocks.
+
+Layout (integers are varUints, ``u64`` is 8 bytes, most significant first)::
+
+    envelope = version(=1)  kind  sender u64  origin u64  document varString  row | presence  seal(16 bytes)
+    row      = epoch  seq  n  payload varBytes        kind 0
+    presence = wanted(0|1)  payload varBytes          kind 1
+
+``sender`` is the replica, by which it knows its own frames when they come back; ``origin`` is the frame's, and
+may be another: a row's is one room's life. The seal is HMAC-SHA-256 of all before it, cut to 16 bytes.
+"""
+
+import hmac
+import struct
+from typing import assert_never
+
+from collab.errors import ProtocolError
+from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.protocol.rows import CommittedRow
+from collab.protocol.varint import Reader, Writer
+from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
+
+VERSION = 1
+SEAL_BYTES = 16
+_ROW, _PRESENCE = 0, 1
+_HEAD = struct.Struct(">BBQQ")
+_SENDER = struct.Struct(">2xQ")
+
+
+def encode(frame: RelayFrame, *, sender: Origin, key: bytes) -> bytes:
+    """The envelope of ``frame``, sealed with ``key``, which every replica knows and nobody else."""
+    writer = Writer()
+    match frame:
+        case RowFrame(document, epoch, row):
+            writer.raw(_HEAD.pack(VERSION, _ROW, sender, row.origin))
+            writer.var_string(document)
+            writer.var_uint(epoch)
+            writer.var_uint(row.seq)
+            writer.var_uint(row.n)
+            writer.var_bytes(row.payload)
+        case PresenceFrame(document, origin, payload, wanted):
+            writer.raw(_HEAD.pack(VERSION, _PRESENCE, sender, origin))
+            writer.var_string(document)
+            writer.byte(wanted)
+            writer.var_bytes(payload)
+        case _:
+            assert_never(frame)
+    body = writer.to_bytes()
+    return body + _seal(body, key)
+
+
+def decode(envelope: bytes, *, key: bytes) -> tuple[Origin, RelayFrame]:
+    """Sender and frame. Raises ProtocolError when the seal is not ours or the version is another."""
+    body, seal = envelope[:-SEAL_BYTES], envelope[-SEAL_BYTES:]
+    if not hmac.compare_digest(seal, _seal(body, key)):
+        raise ProtocolError("The seal of a relay frame does not match.")
+    if len(body) < _HEAD.size or body[0] != VERSION:
+        raise ProtocolError("The relay frame has a format this version does not know.")
+    _, kind, sender, origin = _HEAD.unpack_from(body)
+    reader = Reader(body[_HEAD.size :])
+    document = DocumentName(reader.var_string())
+    frame: RelayFrame
+    if kind == _ROW:
+        epoch, seq, n = Epoch(reader.var_uint()), Sequence(reader.var_uint()), reader.var_uint()
+        frame = RowFrame(document, epoch, CommittedRow(seq, Origin(origin), n, reader.var_bytes()))
+    elif kind == _PRESENCE:
+        wanted = reader.byte() == 1
+        frame = PresenceFrame(document, Origin(origin), reader.var_bytes(), wanted)
+    else:
+        raise ProtocolError("The relay frame is of a kind this version does not know.")
+    reader.end()
+    return Origin(sender), frame
+
+
+def is_from(envelope: bytes, sender: Origin) -> bool:
+    """Whether it says so itself. Not checked: good enough to leave out one's own frames unread."""
+    return len(envelope) >= _HEAD.size and _SENDER.unpack_from(envelope) == (sender,)
+
+
+def _seal(body: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, body, "sha256")[:SEAL_BYTES]

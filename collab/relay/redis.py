@@ -1,0 +1,340 @@
+"""The relay over Redis pub/sub.
+
+Pub/sub forgets: a subscriber that was away for a moment has lost what was said meanwhile, and redis-py's own
+``PubSub`` connects anew without a word. So this module holds two plain connections, one to listen and one to
+speak, as *one life*: when either fails, or the replica does not hear its own heartbeat, both are dropped, a
+new life begins, everything is subscribed again, and the listener is told that frames may have been lost. A
+server that hangs is found by the heartbeat alone, since its sockets stay open.
+
+Each open document has its own channel, so Redis does the filtering; a channel's name is a hash, so a
+document's name can be no pattern. Nobody here ever waits for Redis but this module's own tasks.
+"""
+
+import asyncio
+import hashlib
+import math
+import random
+from collections import deque
+from contextlib import suppress
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from collab.errors import InvalidRequest, ProtocolError
+from collab.ids import DocumentName, Origin
+from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
+from collab.relay.base import Listener, RelayFrame, RowFrame
+from collab.relay.envelope import decode, encode, is_from
+
+log = get_logger("relay")
+
+BEAT_S = 1.0
+"""A replica says something to itself this often …"""
+
+SILENCE_S = 3.0
+"""… and takes the connection for dead when it has not heard itself for so long."""
+
+ANSWER_S = 1.0
+"""How long Redis may take to connect, to answer, or to confirm a subscription that somebody waits for."""
+
+RETRY_S_MIN, RETRY_S_MAX = 0.05, 2.0
+
+QUEUE_FRAMES_MAX = 10_000
+QUEUE_BYTES_MAX = 8 * 1024 * 1024
+FRAME_BYTES_MAX = 1024 * 1024
+"""A larger row is left to the other replicas' next look at the store: Redis drops subscribers for less."""
+
+BATCH_FRAMES_MAX = 500
+READ_BURST = 100
+"""Messages that may lie ready and be handled in a row before others get their turn."""
+
+_FAILURES = (RedisError, OSError)
+"""What losing Redis looks like; TimeoutError is an OSError."""
+
+_OPTIONS = {
+    "protocol": 2,
+    "retry": Retry(NoBackoff(), 0),
+    "socket_timeout": ANSWER_S,
+    "socket_connect_timeout": ANSWER_S,
+    "driver_info": None,
+}
+"""Of every connection, whatever the URL says: it fails at once, and this module decides what then."""
+
+_Message = tuple[bytes, bytes]
+"""A channel and what is said on it."""
+
+
+class RedisRelay:
+    """One replica's end. ``key`` seals frames and is the same on every replica; ``origin`` is this replica.
+
+    Raises InvalidRequest when ``url`` is no Redis URL.
+    """
+
+    def __init__(
+        self, url: str, *, key: bytes, origin: Origin, prefix: str = "collab", metrics: Metrics | None = None
+    ) -> None:
+        try:
+            self._pool = ConnectionPool.from_url(url)
+        except ValueError as error:
+            raise InvalidRequest(f"The Redis URL cannot be read: {error}.") from None
+        self._pool.connection_kwargs.update(_OPTIONS)
+        self._key = key
+        self._origin = origin
+        self._prefix = prefix
+        self._beat_channel = f"{prefix}:beat:{origin:016x}".encode()
+        self.metrics = metrics or Metrics()
+        self._listener: Listener | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._up = False
+        self._told_down = False
+        self._retry_s = RETRY_S_MIN
+        self._channels: dict[DocumentName, bytes] = {}
+        self._channels_changed = asyncio.Event()
+        self._queue: deque[_Message] = deque()
+        self._queue_bytes = 0
+        self._queue_filled = asyncio.Event()
+        # Of the present life:
+        self._is_alive = False
+        self._hears = asyncio.Event()
+        self._confirmed: set[bytes] = set()
+        self._awaited: dict[bytes, asyncio.Future[None]] = {}
+        self._refused_any = False
+
+    @property
+    def up(self) -> bool:
+        """Whether this replica has heard itself through Redis within the last seconds."""
+        return self._up
+
+    async def open(self, listener: Listener) -> None:
+        """Start to connect, and to connect anew for ever."""
+        assert self._task is None
+        self._listener = listener
+        self._task = asyncio.create_task(self._run(), name="relay")
+
+    async def close(self) -> None:
+        """Hang up. What is still queued is lost, as anything here may be."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def subscribe(self, document: DocumentName) -> None:
+        """Returns when Redis has confirmed it, or when Redis is away or too slow to wait for."""
+        channel = self._channels[document] = self._channel(document)
+        self._channels_changed.set()
+        if self._is_alive and channel not in self._confirmed:
+            confirmed = self._awaited.setdefault(channel, asyncio.get_running_loop().create_future())
+            try:
+                await asyncio.wait([confirmed], timeout=ANSWER_S)
+            finally:
+                self._awaited.pop(channel, None)
+
+    async def unsubscribe(self, document: DocumentName) -> None:
+        """Takes effect at once here, and in Redis when it gets there."""
+        self._channels.pop(document, None)
+        self._channels_changed.set()
+
+    def publish(self, frame: RelayFrame) -> None:
+        """Queue it. Dropped when nobody could hear it, when it is too large, or with all others when too many wait.
+
+        Whoever misses it finds the row in the store.
+        """
+        size = len(frame.row.payload) if isinstance(frame, RowFrame) else len(frame.payload)
+        if not self._is_alive or size > FRAME_BYTES_MAX:
+            self.metrics.relay_frames_dropped += 1
+            return
+        if len(self._queue) >= QUEUE_FRAMES_MAX or self._queue_bytes + size > QUEUE_BYTES_MAX:
+            log.warning("relay_queue_full", dropped=len(self._queue))
+            self._drop_queue()
+            self._interrupted()
+        envelope = encode(frame, sender=self._origin, key=self._key)
+        self._queue.append((self._channels.get(frame.document) or self._channel(frame.document), envelope))
+        self._queue_bytes += len(envelope)
+        self._queue_filled.set()
+
+    # --- lives ----------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._live()
+            except* _FAILURES as lost:
+                self._tell_down(_first(lost))
+            except* Exception:
+                log.exception("relay_crashed")
+            await asyncio.sleep(random.uniform(self._retry_s / 2, self._retry_s))  # noqa: S311 - spreads replicas
+            self._retry_s = min(self._retry_s * 2, RETRY_S_MAX)
+
+    async def _live(self) -> None:
+        """From connecting to the first thing that fails. Never returns."""
+        listening, speaking = self._connection(), self._connection()
+        try:
+            await listening.connect()  # type: ignore[no-untyped-call]
+            await speaking.connect()  # type: ignore[no-untyped-call]
+            self._is_alive = True
+            async with asyncio.TaskGroup() as life:
+                life.create_task(self._listen(listening), name="relay-listen")
+                life.create_task(self._follow(listening), name="relay-follow")
+                life.create_task(self._speak(speaking), name="relay-speak")
+        finally:
+            self._end_of_life()
+            await asyncio.gather(_hang_up(listening), _hang_up(speaking))
+
+    def _connection(self) -> AbstractConnection:
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        return connection
+
+    def _came_up(self) -> None:
+        if not self._up:
+            self._up = True
+            self._told_down = False
+            self._retry_s = RETRY_S_MIN
+            log.info("relay_up")
+            self._interrupted()
+
+    def _end_of_life(self) -> None:
+        self._is_alive = self._refused_any = False
+        self._hears.clear()
+        self._confirmed.clear()
+        self._drop_queue()
+        for confirmed in self._awaited.values():
+            if not confirmed.done():
+                confirmed.set_result(None)  # nobody shall wait for a life that is over
+        was_up, self._up = self._up, False
+        if was_up and self._task is not None:  # not when it was closed
+            self._interrupted()
+
+    def _tell_down(self, error: BaseException) -> None:
+        """Once an outage."""
+        if not self._told_down:
+            self._told_down = True
+            log.warning("relay_down", error=f"{type(error).__name__}: {error}")
+
+    def _interrupted(self) -> None:
+        self.metrics.relay_interruptions += 1
+        assert self._listener is not None
+        self._listener.interrupted()
+
+    # --- listening ------------------------------------------------------------------------------------
+
+    async def _listen(self, listening: AbstractConnection) -> None:
+        """Hand on what comes. Ends when the connection does, or when the own heartbeat stays away."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(SILENCE_S) as silence:
+            while True:
+                for _ in range(READ_BURST):
+                    match await listening.read_response(timeout=math.inf):
+                        case [b"message", self._beat_channel, _]:
+                            silence.reschedule(loop.time() + SILENCE_S)
+                            self._came_up()
+                        case [b"message", _, bytes(envelope)]:
+                            self._receive(envelope)
+                        case [b"subscribe", bytes(channel), _]:
+                            self._confirm(channel)
+                await asyncio.sleep(0)
+
+    def _receive(self, envelope: bytes) -> None:
+        if is_from(envelope, self._origin):
+            return
+        try:
+            _, frame = decode(envelope, key=self._key)
+        except ProtocolError as error:
+            self.metrics.relay_frames_refused += 1
+            if not self._refused_any:  # once a life: whoever may write to Redis shall not fill our log
+                self._refused_any = True
+                log.warning("relay_frame_refused", reason=str(error))
+            return
+        if frame.document in self._channels:
+            self.metrics.relay_frames_received += 1
+            assert self._listener is not None
+            self._listener.relayed(frame)
+
+    def _confirm(self, channel: bytes) -> None:
+        self._confirmed.add(channel)
+        if channel == self._beat_channel:
+            self._hears.set()
+        elif (awaited := self._awaited.get(channel)) is not None:
+            if not awaited.done():
+                awaited.set_result(None)
+        elif self._up:
+            # Nobody waits for it any more: the room was loaded before frames came.
+            self._interrupted()
+
+    async def _follow(self, listening: AbstractConnection) -> None:
+        """Keep what Redis delivers the same as what is open here."""
+        told: set[bytes] = set()
+        while True:
+            self._channels_changed.clear()
+            # The heartbeat's channel comes last: when it is confirmed, all that were open before it are.
+            wanted = [*self._channels.values(), self._beat_channel]
+            gone = told.difference(wanted)
+            new = [channel for channel in wanted if channel not in told]
+            told = set(wanted)
+            self._confirmed -= gone
+            if gone:
+                await listening.send_command("UNSUBSCRIBE", *gone)
+            if new:
+                await listening.send_command("SUBSCRIBE", *new)
+            await self._channels_changed.wait()
+
+    # --- speaking -------------------------------------------------------------------------------------
+
+    async def _speak(self, speaking: AbstractConnection) -> None:
+        """Publish what is queued, all that waits at once, and the heartbeat."""
+        loop = asyncio.get_running_loop()
+        await self._hears.wait()
+        next_beat_s = loop.time()
+        while True:
+            batch = self._take_batch()
+            frames = len(batch)
+            if loop.time() >= next_beat_s:
+                next_beat_s = loop.time() + BEAT_S
+                batch.append((self._beat_channel, b""))
+            if batch:
+                await _publish(speaking, batch)
+            self.metrics.relay_frames_published += frames
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(next_beat_s):
+                    await self._queue_filled.wait()
+
+    def _take_batch(self) -> list[_Message]:
+        batch: list[_Message] = []
+        while self._queue and len(batch) < BATCH_FRAMES_MAX:
+            batch.append(self._queue.popleft())
+            self._queue_bytes -= len(batch[-1][1])
+        if not self._queue:
+            self._queue_filled.clear()
+        return batch
+
+    def _drop_queue(self) -> None:
+        self.metrics.relay_frames_dropped += len(self._queue)
+        self._queue.clear()
+        self._queue_bytes = 0
+        self._queue_filled.clear()
+
+    def _channel(self, document: DocumentName) -> bytes:
+        return f"{self._prefix}:doc:{hashlib.sha256(document.encode()).hexdigest()}".encode()
+
+
+async def _publish(speaking: AbstractConnection, batch: list[_Message]) -> None:
+    """One write for all, then one answer for each."""
+    async with asyncio.timeout(ANSWER_S):
+        commands = speaking.pack_commands([("PUBLISH", channel, said) for channel, said in batch])
+        await speaking.send_packed_command(commands, check_health=False)
+        for _ in batch:
+            await speaking.read_response()
+
+
+async def _hang_up(connection: AbstractConnection) -> None:
+    with suppress(*_FAILURES):
+        await connection.disconnect()
+
+
+def _first(group: BaseException) -> BaseException:
+    """The first thing that went wrong; what came after is mostly its consequence."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

@@ -1,0 +1,112 @@
+"""Envelopes: what goes in comes out, and nothing comes out that was not sealed with the key."""
+
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab.errors import ProtocolError
+from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.protocol.rows import CommittedRow
+from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
+from collab.relay.envelope import SEAL_BYTES, decode, encode, is_from
+
+KEY = b"k" * 32
+SENDER = Origin(2**63 - 1)
+ROW = RowFrame(
+    DocumentName("team/é😀"), Epoch(3), CommittedRow(Sequence(2**53 - 1), Origin(2**62 + 1), 7, b"\x01\x00payload")
+)
+PRESENCE = PresenceFrame(DocumentName("notes"), Origin(5), b"\x01\x02\x03", wanted=True)
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(DocumentName)
+origins = st.integers(0, 2**63 - 1).map(Origin)
+counts = st.integers(0, 2**53 - 1)
+rows = st.builds(
+    RowFrame,
+    names,
+    counts.map(Epoch),
+    st.builds(CommittedRow, counts.map(Sequence), origins, counts, st.binary(max_size=300)),
+)
+frames = rows | st.builds(PresenceFrame, names, origins, st.binary(max_size=300), st.booleans())
+
+
+def sealed(body: bytes) -> bytes:
+    """What a replica with the key, but with another idea of the format, would send."""
+    return body + hmac.digest(KEY, body, "sha256")[:SEAL_BYTES]
+
+
+@given(frame=frames, sender=origins)
+def test_what_goes_in_comes_out(frame: RelayFrame, sender: Origin) -> None:
+    assert decode(encode(frame, sender=sender, key=KEY), key=KEY) == (sender, frame)
+
+
+@given(frame=frames, sender=origins)
+def test_ones_own_frames_are_known_without_opening_them(frame: RelayFrame, sender: Origin) -> None:
+    envelope = encode(frame, sender=sender, key=KEY)
+    assert is_from(envelope, sender)
+    assert not is_from(envelope, Origin(sender ^ 1))
+    assert not is_from(b"", sender)
+
+
+@pytest.mark.parametrize("frame", [ROW, PRESENCE])
+def test_another_key_opens_nothing(frame: RelayFrame) -> None:
+    with pytest.raises(ProtocolError, match="seal"):
+        decode(encode(frame, sender=SENDER, key=b"x" * 32), key=KEY)
+
+
+@pytest.mark.parametrize("frame", [ROW, PRESENCE])
+def test_no_single_changed_byte_passes(frame: RelayFrame) -> None:
+    envelope = encode(frame, sender=SENDER, key=KEY)
+    for at in range(len(envelope)):
+        altered = bytearray(envelope)
+        altered[at] ^= 0x01
+        with pytest.raises(ProtocolError, match="seal"):
+            decode(bytes(altered), key=KEY)
+
+
+@pytest.mark.parametrize("frame", [ROW, PRESENCE])
+def test_no_shortened_or_lengthened_envelope_passes(frame: RelayFrame) -> None:
+    envelope = encode(frame, sender=SENDER, key=KEY)
+    for wrong in (*(envelope[:end] for end in range(len(envelope))), envelope + b"\x00", b"\x00" + envelope):
+        with pytest.raises(ProtocolError, match="seal"):
+            decode(wrong, key=KEY)
+
+
+@given(noise=st.binary(max_size=200))
+def test_noise_is_refused(noise: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        decode(noise, key=KEY)
+
+
+@given(body=st.binary(max_size=100))
+def test_noise_is_refused_even_with_the_right_seal(body: bytes) -> None:
+    try:
+        sender, frame = decode(sealed(body), key=KEY)
+    except ProtocolError:
+        return
+    assert decode(encode(frame, sender=sender, key=KEY), key=KEY) == (sender, frame)
+
+
+def test_another_version_or_kind_is_refused_in_words() -> None:
+    body = encode(ROW, sender=SENDER, key=KEY)[:-SEAL_BYTES]
+    with pytest.raises(ProtocolError, match="format this version does not know"):
+        decode(sealed(b"\x02" + body[1:]), key=KEY)
+    with pytest.raises(ProtocolError, match="format this version does not know"):
+        decode(sealed(body[:10]), key=KEY)
+    with pytest.raises(ProtocolError, match="kind this version does not know"):
+        decode(sealed(body[:1] + b"\x02" + body[2:]), key=KEY)
+    with pytest.raises(ProtocolError, match="goes on after its end"):
+        decode(sealed(body + b"\x00"), key=KEY)
+    with pytest.raises(ProtocolError, match=r"ends in the middle|claims more"):
+        decode(sealed(body[:-1]), key=KEY)
+
+
+def test_the_bytes_are_those_the_layout_says() -> None:
+    ids = b"\0\0\0\0\0\0\x01\x02" + b"\0\0\0\0\0\0\0\x05"
+    row = RowFrame(DocumentName("n"), Epoch(0), CommittedRow(Sequence(300), Origin(5), 2, b"p"))
+    body = encode(row, sender=Origin(258), key=KEY)[:-SEAL_BYTES]
+    assert body == b"\x01\x00" + ids + b"\x01n" + b"\x00" + b"\xac\x02" + b"\x02" + b"\x01p"
+    presence = PresenceFrame(DocumentName("n"), Origin(5), b"p", wanted=True)
+    body = encode(presence, sender=Origin(258), key=KEY)[:-SEAL_BYTES]
+    assert body == b"\x01\x01" + ids + b"\x01n" + b"\x01" + b"\x01p"
