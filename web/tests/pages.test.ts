@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { claimsOf } from '../src/jwt';
+import { ago } from '../src/pages/ago';
+import { documentAt, documentName, documentPath, inventedName } from '../src/pages/names';
+
+describe('document names', () => {
+  test('a name survives its address, under any prefix', () => {
+    for (const name of ['welcome', 'notes/42', 'Über uns?', '100% # sure', '日本/語', 'a&b=c']) {
+      for (const base of ['https://host/', 'https://host/collab/']) {
+        expect(documentAt(new URL(documentPath(name), base).href, base)).toBe(name);
+      }
+    }
+  });
+
+  test('an address of something else names none', () => {
+    expect(documentAt('https://host/other', 'https://host/')).toBeNull();
+    expect(documentAt('https://host/d/', 'https://host/')).toBeNull();
+    expect(documentAt('https://host/d/%E0%A4%A', 'https://host/')).toBeNull();
+  });
+
+  test('what was typed becomes a name that the server takes', () => {
+    expect(documentName('  Meeting \t notes ')).toBe('Meeting notes');
+    expect(documentName('/a//./b/../c /')).toBe('a/b/c');
+    expect(documentName('e\u0301te\u0301')).toBe('\u00e9t\u00e9');
+    expect(documentName(' / ')).toBe('');
+  });
+
+  test('a document without a name gets one', () => {
+    expect(inventedName(() => 0)).toBe('untitled-00000');
+    expect(inventedName(() => 0.999999999)).toBe('untitled-zzzzz');
+  });
+});
+
+test('times are said as people say them', () => {
+  const now = new Date('2026-11-24T12:00:00Z');
+  const before = (seconds: number) => ago(new Date(now.getTime() - seconds * 1000), now);
+  expect(before(5)).toBe('just now');
+  expect(before(-30)).toBe('just now');
+  expect(before(60)).toBe('1 minute ago');
+  expect(before(2 * 3600 + 5)).toBe('2 hours ago');
+  expect(before(86_400)).toBe('yesterday');
+  expect(before(30 * 86_400)).toBe('Oct 25, 2026');
+  expect(ago(new Date('nonsense'), now)).toBe('');
+});
+
+test('a token tells its bearer, in any script; what is no token tells nothing', () => {
+  const payload = Buffer.from(JSON.stringify({ sub: 'z', name: 'Žofie 😀', exp: 7, color: 3 })).toString(
+    'base64url',
+  );
+  expect(claimsOf(`head.${payload}.signature`)).toEqual({
+    sub: 'z',
+    name: 'Žofie 😀',
+    exp: 7,
+    color: undefined,
+  });
+  for (const text of ['', 'abc', 'a.b.c', 'a..c', `a.${Buffer.from('7').toString('base64url')}.c`]) {
+    expect(claimsOf(text)).toEqual({});
+  }
+});
