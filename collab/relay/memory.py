@@ -122,5 +122,5 @@ class MemoryRelay:
 
     def interrupt(self) -> None:
         """Called by the bus."""
-        if self._listener is not None:
-            self._listener.interrupted()
+        assert self._listener is not None
+        self._listener.interrupted()

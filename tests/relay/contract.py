@@ -1,0 +1,213 @@
+"""What every relay must do; ``test_memory`` and ``test_redis`` run it.
+
+That nothing arrives is told by a fence: a later frame of the same sender that must arrive, in whose wake what
+must not arrive would have come.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.protocol.rows import CommittedRow
+from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
+from tests.waiting import eventually
+
+NOTES = DocumentName("notes")
+OTHER = DocumentName("other")
+FENCE = DocumentName("fence")
+
+
+@dataclass
+class Ear:
+    """A listener that takes note."""
+
+    frames: list[RelayFrame] = field(default_factory=list)
+    interruptions: int = 0
+
+    def relayed(self, frame: RelayFrame) -> None:
+        self.frames.append(frame)
+
+    def interrupted(self) -> None:
+        self.interruptions += 1
+
+
+@dataclass
+class Replica:
+    """One relay that is open, and what it heard."""
+
+    relay: Relay
+    ear: Ear
+
+    @property
+    def heard(self) -> list[RelayFrame]:
+        return [frame for frame in self.ear.frames if frame.document != FENCE]
+
+    async def open(self, *documents: DocumentName) -> None:
+        for document in documents:
+            await self.relay.subscribe(document)
+
+
+def row(document: DocumentName, seq: int, payload: bytes = b"payload", *, origin: int = 77) -> RowFrame:
+    return RowFrame(document, Epoch(0), CommittedRow(Sequence(seq), Origin(origin), seq, payload))
+
+
+async def fence(sender: Replica, *receivers: Replica) -> None:
+    """Return when everything that ``sender`` said before has come through to ``receivers``."""
+    for receiver in receivers:
+        await receiver.open(FENCE)
+    mark = row(FENCE, sum(len(receiver.ear.frames) for receiver in receivers) + 1)
+    sender.relay.publish(mark)
+    for receiver in receivers:
+        await eventually(lambda receiver=receiver: mark in receiver.ear.frames)  # type: ignore[misc]
+
+
+Make = Callable[[Origin], Relay]
+Join = Callable[[], Awaitable[Replica]]
+
+
+class RelayContract:
+    """Subclasses give the fixture ``make``: a relay of this origin, joined to all others of the same test."""
+
+    @pytest.fixture
+    async def join(self, make: Make) -> AsyncIterator[Join]:
+        """Another replica each time, open and up; closed when the test is over."""
+        replicas: list[Replica] = []
+
+        async def join() -> Replica:
+            replica = Replica(make(Origin(1000 + len(replicas))), Ear())
+            replicas.append(replica)
+            await replica.relay.open(replica.ear)
+            await eventually(lambda: replica.relay.up)
+            return replica
+
+        yield join
+        for replica in replicas:
+            await replica.relay.close()
+
+    async def test_a_row_reaches_every_other_replica_that_has_the_document_open(self, join: Join) -> None:
+        alice, bob, carol = await join(), await join(), await join()
+        for replica in (alice, bob, carol):
+            await replica.open(NOTES)
+        frame = row(NOTES, 2**53 - 1, b"\x00\xff" * 50, origin=2**63 - 1)
+        alice.relay.publish(frame)
+        await eventually(lambda: bob.heard == [frame] and carol.heard == [frame])
+
+    async def test_presence_reaches_them_with_its_question(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        frames = [PresenceFrame(NOTES, Origin(5), b"\x01\x02", wanted=wanted) for wanted in (True, False)]
+        for frame in frames:
+            alice.relay.publish(frame)
+        await eventually(lambda: bob.heard == frames)
+
+    async def test_own_frames_do_not_come_back(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        for replica in (alice, bob):
+            await replica.open(NOTES)
+        alice.relay.publish(row(NOTES, 1))
+        await fence(alice, bob)
+        await fence(bob, alice)
+        assert alice.heard == []
+        assert bob.heard == [row(NOTES, 1)]
+
+    async def test_frames_of_one_sender_keep_their_order_when_nothing_is_wrong(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES, OTHER)
+        frames = [row(NOTES if n % 3 else OTHER, n, b"x" * (n * 7 % 500)) for n in range(1, 1500)]
+        for frame in frames:
+            alice.relay.publish(frame)
+        await eventually(lambda: len(bob.heard) >= len(frames))
+        assert bob.heard == frames
+
+    async def test_frames_of_a_document_that_is_not_open_here_are_not_heard(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        alice.relay.publish(row(OTHER, 1))
+        await fence(alice, bob)
+        assert bob.heard == []
+
+    async def test_after_unsubscribing_nothing_is_heard_until_subscribed_again(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        alice.relay.publish(row(NOTES, 1))
+        await fence(alice, bob)
+        await bob.relay.unsubscribe(NOTES)
+        alice.relay.publish(row(NOTES, 2))
+        await fence(alice, bob)
+        await bob.relay.subscribe(NOTES)
+        alice.relay.publish(row(NOTES, 3))
+        await fence(alice, bob)
+        assert bob.heard == [row(NOTES, 1), row(NOTES, 3)]
+
+    async def test_a_document_that_is_closed_and_opened_at_once_is_heard(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        for seq in range(1, 30):
+            await bob.relay.unsubscribe(NOTES)
+            await bob.relay.subscribe(NOTES)
+            alice.relay.publish(row(NOTES, seq))
+        await fence(alice, bob)
+        assert bob.heard == [row(NOTES, seq) for seq in range(1, 30)]
+
+    async def test_subscribing_twice_or_unsubscribing_from_what_is_not_open_does_no_harm(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.relay.unsubscribe(OTHER)
+        await bob.open(NOTES, NOTES)
+        alice.relay.publish(row(NOTES, 1))
+        await fence(alice, bob)
+        assert bob.heard == [row(NOTES, 1)]
+
+    @pytest.mark.parametrize("name", ["*", "n*", "note?", "[a-z]otes", "n\\otes", "notes*", "doc:notes", "not es"])
+    async def test_the_name_of_a_document_is_no_pattern(self, join: Join, name: str) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(DocumentName(name))
+        alice.relay.publish(row(NOTES, 1))
+        alice.relay.publish(row(DocumentName(name), 2))
+        await fence(alice, bob)
+        assert bob.heard == [row(DocumentName(name), 2)]
+
+    @pytest.mark.parametrize("name", ["ü/é😀", "a b\tc", "x" * 255, "\u202e", "a\u00a0b"])
+    async def test_any_name_will_do(self, join: Join, name: str) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(DocumentName(name))
+        alice.relay.publish(row(DocumentName(name), 1))
+        await eventually(lambda: bob.heard == [row(DocumentName(name), 1)])
+
+    async def test_a_large_row_comes_whole(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        frame = row(NOTES, 1, bytes(range(256)) * 3000)
+        alice.relay.publish(frame)
+        await eventually(lambda: bob.heard == [frame])
+
+    async def test_publishing_before_opening_and_after_closing_is_nothing(self, make: Make, join: Join) -> None:
+        bob = await join()
+        await bob.open(NOTES)
+        alice = make(Origin(1))
+        assert not alice.up
+        alice.publish(row(NOTES, 1))
+        await alice.open(Ear())
+        await eventually(lambda: alice.up)
+        await alice.close()
+        alice.publish(row(NOTES, 2))
+        await fence(await join(), bob)
+        assert bob.heard == []
+
+    async def test_closing_is_final_and_may_be_said_twice(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        told = bob.ear.interruptions
+        await bob.relay.close()
+        assert not bob.relay.up
+        await bob.relay.close()
+        carol = await join()
+        await carol.open(NOTES)
+        alice.relay.publish(row(NOTES, 1))
+        await eventually(lambda: carol.heard == [row(NOTES, 1)])
+        assert bob.heard == []
+        assert bob.ear.interruptions == told
+
+    async def test_closing_what_was_never_opened_is_nothing(self, make: Make) -> None:
+        await make(Origin(1)).close()
