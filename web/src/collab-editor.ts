@@ -15,10 +15,12 @@ import { type Claims, claimsOf } from './jwt';
 import { downloadCopy } from './keepsake';
 import { comingsAndGoings, type Person, peopleIn, shownName } from './people';
 import './people-list';
+import './link-bar';
 import { createRichText, FIELD, schema } from './rich-text';
 import { adoptContentStyles, lendCreateRange, socketAddress } from './roots';
 import { Session, type Token, type User } from './session';
 import { type LineKind, type Scope, type StateLine, stateLine, waiting, writable } from './state';
+import stripStyles from './strip.css?inline';
 import './toolbar';
 import type { CollabToolbar } from './toolbar';
 
@@ -66,7 +68,7 @@ export class CollabEditor extends LitElement {
     linking: { state: true },
     titled: { state: true },
   };
-  static override styles = unsafeCSS(chromeStyles);
+  static override styles = [unsafeCSS(chromeStyles), unsafeCSS(stripStyles)];
 
   /** WebSocket address, absolute or relative to the page's base. Default: `ws` there. */
   declare server: string;
@@ -89,8 +91,8 @@ export class CollabEditor extends LitElement {
   declare protected editor: Editor | null;
   /** What the document holds that this editor cannot show. */
   declare protected foreign: string | null;
-  /** The address in the link bar, or null while it is shut. */
-  declare protected linking: string | null;
+  /** The link bar is open. */
+  declare protected linking: boolean;
   /** The page has put something before the toolbar. */
   declare protected titled: boolean;
 
@@ -119,7 +121,7 @@ export class CollabEditor extends LitElement {
     this.people = [];
     this.editor = null;
     this.foreign = null;
-    this.linking = null;
+    this.linking = false;
     this.titled = false;
   }
 
@@ -286,7 +288,7 @@ export class CollabEditor extends LitElement {
     this.editor = null;
     this.#content?.remove();
     this.#content = null;
-    this.linking = null;
+    this.linking = false;
   }
 
   /** Takes the text off the page before the editor deletes from it what it does not know. */
@@ -304,33 +306,12 @@ export class CollabEditor extends LitElement {
     if (this.editor !== null && this.editor.isEditable !== this.#writable) {
       this.editor.setEditable(this.#writable, false);
     }
-    if (!this.#writable) this.linking = null;
+    if (!this.#writable) this.linking = false;
     this.requestUpdate();
   }
 
   #editLink(): void {
-    if (this.editor === null || !this.#writable) return;
-    this.linking = String(this.editor.getAttributes('link').href ?? '');
-    void this.updateComplete.then(() =>
-      this.renderRoot.querySelector<HTMLInputElement>('#address')?.select(),
-    );
-  }
-
-  #setLink(event: Event): void {
-    event.preventDefault();
-    const address = this.renderRoot.querySelector<HTMLInputElement>('#address')?.value.trim() ?? '';
-    const href = /^[a-z][a-z0-9+.-]*:|^[/#?]/i.test(address) ? address : `https://${address}`;
-    const chain = this.editor?.chain().focus().extendMarkRange('link');
-    if (address === '') chain?.unsetLink().run();
-    else if (this.editor?.state.selection.empty && !this.editor.isActive('link')) {
-      chain?.insertContent({ type: 'text', text: address, marks: [{ type: 'link', attrs: { href } }] }).run();
-    } else chain?.setLink({ href }).run();
-    this.linking = null;
-  }
-
-  #leaveLink(): void {
-    this.linking = null;
-    this.editor?.commands.focus();
+    this.linking = this.#writable;
   }
 
   // --- what is told -----------------------------------------------------------------------------------
@@ -405,19 +386,20 @@ export class CollabEditor extends LitElement {
   // --- the look ---------------------------------------------------------------------------------------
 
   protected override render() {
+    const kind: LineKind = this.foreign === null ? this.line.kind : 'denied';
     const tools = this.toolbar !== 'none' && this.editor !== null && this.#writable;
     return html`
       <header part="header" class=${this.titled ? 'titled' : ''}>
         <slot name="start" @slotchange=${this.#slotted}></slot>
         ${tools ? html`<collab-toolbar part="toolbar" .editor=${this.editor}></collab-toolbar>` : nothing}
         <div class="meta">
-          <span class="state" part="status" data-kind=${this.line.kind}>${shortText(this.line)}</span>
+          <span class="state" part="status" data-kind=${kind}>${SHORT[kind] ?? this.line.text}</span>
           <collab-people part="people" .people=${this.people}
             @find-person=${(event: CustomEvent<Person>) => this.#findPerson(event.detail)}></collab-people>
           <slot name="end"></slot>
         </div>
       </header>
-      ${this.linking === null ? nothing : this.#linkBar(this.linking)}
+      ${this.linking ? html`<collab-link-bar .editor=${this.editor} @done=${this.#leaveLink}></collab-link-bar>` : nothing}
       ${this.#notice()}
       <div class="sheet" part="content">
         <slot name="content">${this.foreign === null && !FINAL.includes(this.line.kind) ? skeleton : nothing}</slot>
@@ -429,24 +411,8 @@ export class CollabEditor extends LitElement {
     this.titled = (event.target as HTMLSlotElement).assignedElements().length > 0;
   }
 
-  #linkBar(address: string) {
-    const leave = (event: KeyboardEvent): void => {
-      if (event.key === 'Escape') this.#leaveLink();
-    };
-    return html`
-      <form class="strip" @submit=${this.#setLink} @keydown=${leave}>
-        <label for="address">Link</label>
-        <input id="address" type="text" inputmode="url" autocapitalize="none" autocomplete="off" spellcheck="false"
-          placeholder="https://" .value=${address} />
-        <button type="submit" class="main">${address === '' ? 'Add' : 'Change'}</button>
-        ${address === '' ? nothing : html`<button type="button" @click=${this.#removeLink}>Remove</button>`}
-        <button type="button" @click=${this.#leaveLink}>Cancel</button>
-      </form>`;
-  }
-
-  #removeLink(): void {
-    this.editor?.chain().focus().extendMarkRange('link').unsetLink().run();
-    this.linking = null;
+  #leaveLink(): void {
+    this.linking = false;
   }
 
   #notice() {
@@ -468,11 +434,11 @@ export class CollabEditor extends LitElement {
 const skeleton = html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`;
 
 /** In the header a long sentence would push everything else aside: the notice below has it in full. */
-function shortText(line: StateLine): string {
-  return (
-    { refused: 'Not saved', denied: 'Not open', 'signed-out': 'Signed out' }[line.kind as string] ?? line.text
-  );
-}
+const SHORT: Partial<Record<LineKind, string>> = {
+  refused: 'Not saved',
+  denied: 'Not open',
+  'signed-out': 'Signed out',
+};
 
 function foreignText(name: string): string {
   return `This document holds something this editor cannot show (“${name}”). It stays shut so that nothing is lost.`;

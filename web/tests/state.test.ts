@@ -55,7 +55,7 @@ describe('before the text is here', () => {
 describe('saved', () => {
   test('is not said before the server acknowledged our whole document', () => {
     expect(kind(...handshake)).toBe('saving');
-    expect(kind(...handshake, accepted)).toBe('saved');
+    expect(text(...handshake, accepted)).toBe('Saved');
   });
 
   test('is not said while an edit is unacknowledged', () => {

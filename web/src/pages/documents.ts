@@ -6,7 +6,7 @@ import { initials } from '../people';
 import { ago } from './ago';
 import { Api, type DocumentEntry, Problem } from './api';
 import { documentName, documentPath, inventedName } from './names';
-import { type Bearer, hadToken, reloadOnSignIn, signIn, signOut } from './signin';
+import { type Bearer, hadToken, reloadOnSignIn, signIn } from './signin';
 import { signInCard } from './welcome';
 
 /** The server pages by name, people look for what was edited last: so many are read before they are shown. */
@@ -104,7 +104,6 @@ class CollabDocuments extends LitElement {
   #failed(error: unknown): void {
     if (!(error instanceof Problem)) throw error;
     if (error.status === 401) {
-      signOut();
       this.bearer = null;
       this.expired = true;
     } else this.problem = error.message;

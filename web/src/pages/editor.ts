@@ -4,7 +4,7 @@
 import { html, render } from 'lit';
 import '../collab-editor';
 import { documentAt } from './names';
-import { hadToken, reloadOnSignIn, signIn, signOut } from './signin';
+import { hadToken, reloadOnSignIn, signIn } from './signin';
 import { signInCard } from './welcome';
 
 const backArrow = html`<svg viewBox="0 0 20 20" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.8"
@@ -23,7 +23,7 @@ function showEditor(documentName: string, token: string): void {
   document.title = `${documentName} · collab`;
   render(
     html`
-      <collab-editor .document=${documentName} .token=${token} autofocus @collab-token-expired=${signOut}>
+      <collab-editor .document=${documentName} .token=${token} autofocus>
         <div slot="start" class="title">
           <a class="back" href=${document.baseURI} aria-label="All documents" title="All documents">${backArrow}</a>
           <h1 title=${documentName}>${documentName}</h1>

@@ -39,10 +39,6 @@ export function hadToken(): boolean {
   return kept() !== '';
 }
 
-export function signOut(): void {
-  keep('');
-}
-
 function kept(): string {
   try {
     return sessionStorage.getItem(KEY) ?? memory;
@@ -54,8 +50,7 @@ function kept(): string {
 function keep(token: string): void {
   memory = token;
   try {
-    if (token === '') sessionStorage.removeItem(KEY);
-    else sessionStorage.setItem(KEY, token);
+    sessionStorage.setItem(KEY, token);
   } catch {
     // blocked: `memory` has it
   }

@@ -1,0 +1,34 @@
+"""The browser of the end-to-end tests: one for all tests of a process, a context of its own for each person.
+
+A browser belongs to the event loop it was started in, so every test of this folder runs in the session's loop.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.services.browser import FLAGS, find_chromium
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium. Two people are two contexts: ``await browser.new_context()``."""
+    chromium = find_chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.path, args=list(FLAGS), env={**os.environ, **chromium.environment}
+        )
+        yield browser
+        await browser.close()

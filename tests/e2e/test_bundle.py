@@ -1,0 +1,48 @@
+"""The committed bundle in a real browser, without any server: the files alone must stand."""
+
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, Route
+
+STATIC = Path(__file__).parents[2] / "collab" / "api" / "static"
+ORIGIN = "http://collab.test"
+POLICY = (
+    "default-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'self'; style-src 'self'; style-src-attr 'unsafe-inline'"
+)
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+async def open_page(browser: Browser, path: str) -> tuple[Page, list[str]]:
+    """A page at ``path`` of a site that is only the bundle, and the complaints that the browser will have."""
+    page = await (await browser.new_context()).new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await page.route("**/*", serve)
+    await page.goto(ORIGIN + path)
+    return page, complaints
+
+
+async def serve(route: Route) -> None:
+    path = route.request.url.removeprefix(ORIGIN)
+    name = "index.html" if path == "/" else "editor.html" if path.startswith("/d/") else path.removeprefix("/")
+    file = STATIC / name
+    headers = {"content-security-policy": POLICY, "content-type": TYPES[file.suffix]}
+    await route.fulfill(body=file.read_bytes(), headers=headers)
+
+
+async def test_stranger_is_told_how_to_come_in(browser: Browser) -> None:
+    for path in ("/", "/d/notes/42"):
+        page, complaints = await open_page(browser, path)
+        await page.get_by_role("heading", name="You need a sign-in link").wait_for()
+        assert complaints == []
+        await page.context.close()
+
+
+async def test_embeddable_file_defines_the_element_by_itself(browser: Browser) -> None:
+    page, complaints = await open_page(browser, "/")
+    defined = await page.evaluate("import('/collab-editor.js').then(() => !!customElements.get('collab-editor'))")
+    assert defined
+    assert complaints == []
+    await page.context.close()
