@@ -200,17 +200,31 @@ export class Session {
   };
 }
 
-/** Which denial a server's words mean, by its slug or its sentence; null when it will pass by itself. */
+/** Errors by the names that a server may give them, as `slug` or `slug: sentence`. */
+const SLUGS: Record<string, Denial> = {
+  'not-authenticated': 'signed-out',
+  'permission-denied': 'forbidden',
+  'document-not-found': 'not-found',
+  'document-deleted': 'deleted',
+  'update-refused': 'change',
+};
+
+/** Else by the words of the sentence; the first that fits. Null: it will pass by itself. */
+const WORDS: readonly [RegExp, Denial | null][] = [
+  [/failed to get token|unavailable|overload|drain|room-closed|try again|reconnect|not answer/i, null],
+  [/\btoken|authenticat|signed? in/i, 'signed-out'],
+  [/\bupdate\b|\bedits\b|refused|harmful|too large/i, 'change'],
+  [/deleted/i, 'deleted'],
+  [/not found|no such/i, 'not-found'],
+  [/no access|permission|forbidden|\brole\b|not allow|you are .* of this document/i, 'forbidden'],
+];
+
+/** What a server's words mean; null when it will pass by itself. */
 export function denialOf(reason: string): Denial | null {
-  if (
-    /failed to get token|unavailable|overload|drain|room-closed|try again|reconnect|not answer/i.test(reason)
-  )
-    return null;
-  if (/token|authenticat|expired|sign/i.test(reason)) return 'signed-out';
-  if (/refused|harmful|too large/i.test(reason)) return 'change';
-  if (/deleted/i.test(reason)) return 'deleted';
-  if (/not[- ]found|no such/i.test(reason)) return 'not-found';
-  return /permission|forbidden|role|not allow/i.test(reason) ? 'forbidden' : 'other';
+  const slug = SLUGS[reason.split(':', 1)[0] ?? ''];
+  if (slug !== undefined) return slug;
+  const fitting = WORDS.find(([words]) => words.test(reason));
+  return fitting === undefined ? 'other' : fitting[1];
 }
 
 function keepOpen(event: BeforeUnloadEvent): void {

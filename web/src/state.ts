@@ -34,6 +34,8 @@ export interface Situation {
   /** The server's text has arrived, on this connection and ever. */
   readonly synced: boolean;
   readonly syncedOnce: boolean;
+  /** The first exchange was through: from now on one is not connecting but reconnecting. */
+  readonly liveOnce: boolean;
   /** Local edits made, and how many of them, from the first, are committed. */
   readonly edits: number;
   readonly committed: number;
@@ -99,6 +101,7 @@ export function beginning(online: boolean): Situation {
     denial: null,
     reason: '',
     syncedOnce: false,
+    liveOnce: false,
     edits: 0,
     committed: 0,
     refused: false,
@@ -107,6 +110,11 @@ export function beginning(online: boolean): Situation {
 }
 
 export function reduce(now: Situation, happening: Happening): Situation {
+  const next = happened(now, happening);
+  return live(next) && !next.liveOnce ? { ...next, liveOnce: true } : next;
+}
+
+function happened(now: Situation, happening: Happening): Situation {
   switch (happening.type) {
     case 'online':
       return { ...now, online: happening.online };
@@ -191,11 +199,15 @@ export function stateLine(now: Situation): StateLine {
   if (now.refused && count > 0) {
     return line('refused', 'Not saved: you may only read this document now. Keep a copy.');
   }
-  if (!now.connected || !now.synced || (!now.online && count > 0)) return line(...awayLine(now, count));
-  if (count > 0 || (now.scope === 'read-write' && (!now.confirmed || now.unsynced > 0))) {
-    return line('saving', 'Saving…');
-  }
+  if (!live(now) || (!now.online && count > 0)) return line(...awayLine(now, count));
+  if (count > 0 || (now.scope === 'read-write' && now.unsynced > 0)) return line('saving', 'Saving…');
   return now.scope === 'readonly' ? line('read-only', 'Read only') : line('saved', 'Saved');
+}
+
+/** The exchange with the server is through, both ways; with edits waiting, their answers tell the rest. */
+function live(now: Situation): boolean {
+  const told = now.confirmed || now.scope === 'readonly' || waiting(now) > 0;
+  return now.connected && now.synced && told;
 }
 
 const DENIED: Record<Exclude<Denial, 'change'>, string> = {
@@ -208,7 +220,7 @@ const DENIED: Record<Exclude<Denial, 'change'>, string> = {
 
 function awayLine(now: Situation, count: number): [LineKind, string] {
   if (!now.online) return ['offline', count > 0 ? `Offline. ${waits(count)}` : 'Offline'];
-  if (!now.syncedOnce) return ['connecting', 'Connecting…'];
+  if (!now.liveOnce) return ['connecting', 'Connecting…'];
   return ['reconnecting', count > 0 ? `Reconnecting… ${waits(count)}` : 'Reconnecting…'];
 }
 

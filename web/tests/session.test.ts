@@ -11,6 +11,12 @@ test.each([
   ['document-deleted', 'deleted'],
   ['The document was deleted.', 'deleted'],
   ['The update was refused as harmful or too large.', 'change'],
+  ['permission-denied: You have no access to this document.', 'forbidden'],
+  ['You have no access to this document.', 'forbidden'],
+  ['You are viewer of this document; changing it takes an editor.', 'forbidden'],
+  ["The token's signature does not match.", 'signed-out'],
+  ['The update nests shared types more than 32 deep.', 'change'],
+  ['Your edits build on others that never arrived.', 'change'],
   ['A document name holds no control characters.', 'other'],
 ] as const)('"%s" is final: %s', (reason, denial) => expect(denialOf(reason)).toBe(denial));
 

@@ -54,7 +54,8 @@ describe('before the text is here', () => {
 
 describe('saved', () => {
   test('is not said before the server acknowledged our whole document', () => {
-    expect(kind(...handshake)).toBe('saving');
+    expect(kind(...handshake)).toBe('connecting');
+    expect(kind(...handshake, ...typed)).toBe('saving');
     expect(text(...handshake, accepted)).toBe('Saved');
   });
 
@@ -77,7 +78,7 @@ describe('saved', () => {
   test('is not said after a reconnect before the new exchange is acknowledged', () => {
     const back = [...handshake, accepted, closed, opened, sent('step1'), mayWrite];
     expect(kind(...back)).toBe('reconnecting');
-    expect(kind(...back, sent('step2'), synced)).toBe('saving');
+    expect(kind(...back, sent('step2'), synced)).toBe('reconnecting');
     expect(kind(...back, sent('step2'), synced, accepted)).toBe('saved');
   });
 
