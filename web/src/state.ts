@@ -219,9 +219,9 @@ const DENIED: Record<Exclude<Denial, 'change'>, string> = {
 };
 
 function awayLine(now: Situation, count: number): [LineKind, string] {
-  if (!now.online) return ['offline', count > 0 ? `Offline. ${waits(count)}` : 'Offline'];
-  if (!now.liveOnce) return ['connecting', 'Connecting…'];
-  return ['reconnecting', count > 0 ? `Reconnecting… ${waits(count)}` : 'Reconnecting…'];
+  const rest = count > 0 ? ` ${waits(count)}` : '';
+  if (!now.online) return ['offline', count > 0 ? `Offline.${rest}` : 'Offline'];
+  return now.liveOnce ? ['reconnecting', `Reconnecting…${rest}`] : ['connecting', `Connecting…${rest}`];
 }
 
 function waits(count: number): string {

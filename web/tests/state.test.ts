@@ -127,6 +127,10 @@ describe('away', () => {
     );
   });
 
+  test('it says so too when the first connection was lost before anything was acknowledged', () => {
+    expect(text(...handshake, closed, edited)).toBe('Connecting… 1 change waits on this device.');
+  });
+
   test('a browser that lost its network is offline as soon as an edit waits, though the socket seems open', () => {
     const offline: Happening = { type: 'online', online: false };
     expect(kind(...handshake, accepted, offline)).toBe('saved');
