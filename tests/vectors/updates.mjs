@@ -85,6 +85,23 @@ const kept = Y => written(Y, 15, doc => {
   array.delete(0, 1)
 }, { gc: false })
 
+/** Ordinary calls that delete half a character: Yjs shows the other half as U+FFFD. */
+const torn = Y => written(Y, 16, doc => {
+  doc.getText('t').insert(0, 'a😀b')
+  doc.getText('t').delete(1, 1)
+})
+
+const undone = Y => written(Y, 17, doc => {
+  const text = doc.getText('t')
+  const undo = new Y.UndoManager(text, { captureTimeout: 0 })
+  text.insert(0, 'first ')
+  text.insert(6, 'second')
+  undo.undo()
+  undo.redo()
+  text.delete(0, 6)
+  undo.undo()
+})
+
 const together = Y => {
   const docs = [21, 22, 4000000001].map(clientID => {
     const doc = new Y.Doc()
@@ -130,7 +147,7 @@ const refused = Y => {
 export const recordUpdates = (Y, version) => {
   const accepted = {}
   const add = (name, update) => { accepted[name] = { hex: hex(update), ...reading(Y, update) } }
-  for (const [name, make] of Object.entries({ text, emoji, formatting, xml, shared, kept })) {
+  for (const [name, make] of Object.entries({ text, emoji, formatting, xml, shared, kept, torn, undone })) {
     const { doc, updates, whole } = make(Y)
     updates.forEach((update, index) => add(`${name} ${index + 1}`, update))
     add(`${name} whole`, whole)
