@@ -1,0 +1,178 @@
+"""The store in dictionaries: what a database would do, without one.
+
+It stands in for Postgres and SQLite in the simulated network, in unit tests and in demos, and passes the same
+contract. No method ever waits for anything, so a simulation may drive it step by step; the only thing from
+outside is the clock, and that is an argument. Nothing survives the object.
+"""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound
+from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.protocol.rows import CommittedRow, Row
+from collab.store.base import (
+    Committed,
+    Deleted,
+    DocumentInfo,
+    EpochChanged,
+    Head,
+    Outcome,
+    Snapshot,
+    Stored,
+    Tail,
+)
+
+
+@dataclass(slots=True)
+class _Document:
+    """One document: ``log[seq - 1]`` is the row at ``seq``, ``places`` finds a row by its key."""
+
+    name: DocumentName
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    epoch: Epoch = Epoch(0)  # noqa: RUF009 - a NewType of int
+    deleted: bool = False
+    log: list[CommittedRow] = field(default_factory=list)
+    places: dict[tuple[Origin, int], Sequence] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+
+    @property
+    def head(self) -> Sequence:
+        return Sequence(len(self.log))
+
+    @property
+    def cut(self) -> Sequence:
+        return self.snapshot.cut if self.snapshot else Sequence(0)
+
+    @property
+    def tail(self) -> Seq[CommittedRow]:
+        return self.log[self.cut :]
+
+    def info(self) -> DocumentInfo:
+        return DocumentInfo(self.name, self.title, self.head, self.epoch, self.created_at, self.updated_at)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MemoryStore:
+    """A ``Store`` that forgets everything when it is dropped; ``now`` gives the times of catalogue entries."""
+
+    def __init__(self, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self._now = now
+        self._documents: dict[DocumentName, _Document] = {}
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close: the rows stay until the object goes."""
+
+    async def ping(self) -> None:
+        """It always answers."""
+
+    # --- the log -----------------------------------------------------------------------------------
+
+    async def append(self, rows: Seq[Row]) -> list[Outcome]:
+        return [self._append_row(row) for row in rows]
+
+    def _append_row(self, row: Row) -> Outcome:
+        document = self._documents.get(row.document)
+        if document is None and row.epoch == 0:
+            document = self._create(row.document, title="")
+        if document is None:
+            return EpochChanged()
+        if (known := document.places.get((row.origin, row.n))) is not None:
+            return Committed(known)
+        if document.deleted:
+            return Deleted()
+        if document.epoch != row.epoch:
+            return EpochChanged()
+        seq = Sequence(document.head + 1)
+        document.log.append(CommittedRow(seq, row.origin, row.n, row.payload))
+        document.places[row.origin, row.n] = seq
+        document.updated_at = self._now()
+        return Committed(seq)
+
+    async def load(self, name: DocumentName) -> Stored:
+        document = self._documents.get(name)
+        if document is None:
+            return Stored(Epoch(0), Sequence(0), None, ())
+        return Stored(document.epoch, document.head, document.snapshot, tuple(document.tail), deleted=document.deleted)
+
+    async def rows_after(self, name: DocumentName, cursor: Sequence, limit: int = 1000) -> list[CommittedRow]:
+        document = self._documents.get(name)
+        return document.log[cursor : cursor + limit] if document else []
+
+    async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+        found = ((self._documents.get(name), cursor) for name, cursor in cursors.items())
+        return {
+            document.name: Head(document.head, document.epoch, document.deleted)
+            for document, cursor in found
+            if document and (document.head != cursor or document.deleted)
+        }
+
+    async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
+        document = self._documents.get(name)
+        if document is None or document.deleted or document.epoch != epoch:
+            return False
+        version = document.snapshot.version if document.snapshot else 0
+        if snapshot.version != version or not document.cut < snapshot.cut <= document.head:
+            return False
+        document.snapshot = Snapshot(snapshot.cut, snapshot.state, version + 1)
+        return True
+
+    async def tails(self, rows_min: int, limit: int) -> list[Tail]:
+        tails = [
+            Tail(
+                document.name,
+                rows=len(document.tail),
+                row_bytes=sum(len(row.payload) for row in document.tail),
+                snapshot_bytes=len(document.snapshot.state) if document.snapshot else 0,
+            )
+            for document in self._documents.values()
+            if not document.deleted and len(document.tail) >= rows_min
+        ]
+        return sorted(tails, key=lambda tail: (-tail.rows, tail.document))[:limit]
+
+    # --- the catalogue -----------------------------------------------------------------------------
+
+    async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
+        names = sorted(name for name, document in self._documents.items() if not document.deleted)
+        return [self._documents[name].info() for name in names if name > after][:limit]
+
+    async def find(self, name: DocumentName) -> DocumentInfo:
+        return self._living(name).info()
+
+    async def create(self, name: DocumentName, title: str) -> DocumentInfo:
+        known = self._documents.get(name)
+        if known is not None:
+            raise DocumentDeleted if known.deleted else DocumentExists
+        return self._create(name, title).info()
+
+    async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
+        document = self._living(name)
+        document.title = title
+        document.updated_at = self._now()
+        return document.info()
+
+    async def delete(self, name: DocumentName) -> None:
+        self._living(name).deleted = True
+
+    def _create(self, name: DocumentName, title: str) -> _Document:
+        now = self._now()
+        document = self._documents[name] = _Document(name, title, created_at=now, updated_at=now)
+        return document
+
+    def _living(self, name: DocumentName) -> _Document:
+        document = self._documents.get(name)
+        if document is None:
+            raise DocumentNotFound
+        if document.deleted:
+            raise DocumentDeleted
+        return document
