@@ -16,9 +16,7 @@ def role(principal: Principal, document: DocumentName) -> Role | None:
 
     Says nothing about time: whether the principal's token still holds is ``principal.is_expired``.
     """
-    return max(
-        (granted for pattern, granted in principal.grants.items() if matches(pattern, document)), default=None
-    )
+    return max((granted for pattern, granted in principal.grants.items() if matches(pattern, document)), default=None)
 
 
 def require_read(principal: Principal, document: DocumentName) -> Role:

@@ -189,9 +189,7 @@ def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:
     if not isinstance(text, str) or not text.strip():
         raise NotAuthenticated(f"The token lacks {claim!r}.")
     if len(text) > characters_max or _UNPRINTABLE.search(text):
-        raise NotAuthenticated(
-            f"The token's {claim!r} is longer than {characters_max} characters or unprintable."
-        )
+        raise NotAuthenticated(f"The token's {claim!r} is longer than {characters_max} characters or unprintable.")
     return text
 
 

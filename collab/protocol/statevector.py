@@ -13,15 +13,13 @@ from collab.errors import ProtocolError
 from collab.protocol.limits import CLOCK_END, STATE_VECTOR_ENTRIES_MAX
 from collab.protocol.varint import Reader, Writer
 
-_ENTRY_BYTES_MIN = 2
-
 
 def decode_state_vector(payload: bytes) -> dict[int, int]:
     """Client id → clock. Raises ProtocolError when the bytes are no state vector, or one too long."""
     reader = Reader(payload)
-    count = reader.var_uint()
-    if count > min(reader.remaining // _ENTRY_BYTES_MIN, STATE_VECTOR_ENTRIES_MAX):
-        raise ProtocolError("The state vector claims too many clients.")
+    count = reader.count()
+    if count > STATE_VECTOR_ENTRIES_MAX:
+        raise ProtocolError(f"A state vector has at most {STATE_VECTOR_ENTRIES_MAX} clients.")
     clocks: dict[int, int] = {}
     for _ in range(count):
         client = reader.var_uint()

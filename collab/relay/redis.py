@@ -158,13 +158,16 @@ class RedisRelay:
     # --- lives ----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while True:
+        task = asyncio.current_task()
+        while task is not None:
             try:
                 await self._live()
             except* _FAILURES as lost:
                 self._tell_down(_first(lost))
             except* Exception:
                 log.exception("relay_crashed")
+            if task.cancelling():
+                return  # a task group that fails while it is cancelled tells only of the failure
             await asyncio.sleep(random.uniform(self._retry_s / 2, self._retry_s))  # noqa: S311 - spreads replicas
             self._retry_s = min(self._retry_s * 2, RETRY_S_MAX)
 

@@ -129,7 +129,7 @@ class Persister:
             await self._write_one_by_one()
             return
         batch, self._batch = self._batch, []
-        for (source, row), outcome in zip(batch, outcomes, strict=True):
+        for (source, _), outcome in zip(batch, outcomes, strict=True):
             source.row_written(outcome)
 
     async def _write_one_by_one(self) -> None:

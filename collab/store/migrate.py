@@ -1,0 +1,35 @@
+"""Bring a database to the schema this code was written for."""
+
+import asyncio
+from pathlib import Path
+
+from alembic.config import Config
+from sqlalchemy.engine import make_url
+
+from alembic import command
+from collab.errors import InvalidRequest
+from collab.store.engine import is_sqlite
+
+
+def scripts() -> Path:
+    """Where the migrations lie: inside an installed package, or at the top of a checkout."""
+    here = Path(__file__).resolve().parent
+    for place in (here / "alembic", here.parent.parent / "alembic"):
+        if (place / "env.py").is_file():
+            return place
+    raise InvalidRequest("The migrations are missing from this installation; install collab again.")
+
+
+def alembic_config(url: str) -> Config:
+    """Alembic's configuration for one database, made in code: no ini file is needed."""
+    config = Config()
+    config.set_main_option("script_location", str(scripts()))
+    config.attributes["url"] = url
+    return config
+
+
+async def upgrade(url: str) -> None:
+    """Run every migration that is missing, in one transaction. Several at once wait for each other."""
+    if is_sqlite(url):
+        Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(command.upgrade, alembic_config(url), "head")

@@ -1,0 +1,86 @@
+"""The tables. ``alembic/`` makes them; a test holds the two together."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+REVISION = "0001"
+"""The Alembic revision this code was written for."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware times in UTC, also from SQLite, which forgets that they were."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Put back what SQLite dropped."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+_big_key = BigInteger().with_variant(Integer(), "sqlite")
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", _big_key, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("head_seq", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("tail_rows", Integer, nullable=False, index=True),
+    Column("tail_bytes", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+)
+
+updates = Table(
+    "updates",
+    metadata,
+    Column("document_id", _big_key, ForeignKey("documents.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("origin", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("checksum", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("document_id", "origin", "n"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("document_id", _big_key, ForeignKey("documents.id"), primary_key=True),
+    Column("cut", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("codec", SmallInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("checksum", BigInteger, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
