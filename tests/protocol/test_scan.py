@@ -43,6 +43,7 @@ def test_reading_past_the_end_is_an_index_error(reader: Callable[[bytes, int], A
 
 
 def test_a_clock_has_31_bits() -> None:
+    assert clock(b"\x05", 0) == (5, 1)
     assert clock(uint(CLOCK_END - 1), 0) == (CLOCK_END - 1, 5)
     with pytest.raises(UpdateRefused, match="clock"):
         clock(uint(CLOCK_END), 0)
@@ -73,25 +74,49 @@ def test_what_the_browser_or_the_engine_would_not_parse_is_refused(json: str) ->
 
 # --- values ----------------------------------------------------------------------------------------------
 
+_SCALARS = [
+    bytes.fromhex(value)
+    for value in (
+        "7f",
+        "7e",
+        "79",
+        "78",
+        "7d05",
+        "7dc101",
+        "7c00000000",
+        "7b" + 8 * "00",
+        "7a" + 8 * "ff",
+        "77026869",
+        "7401ff",
+    )
+]
 _NESTED = st.recursive(
-    st.sampled_from([b"\x7f", b"\x7e", b"\x79", b"\x78", b"\x7d\x05", b"\x7d\xc1\x01", b"\x7c" + bytes(4)])
-    | st.sampled_from([b"\x7b" + bytes(8), b"\x7a" + bytes(8), b"\x77\x02hi", b"\x74\x01\xff"]),
+    st.sampled_from(_SCALARS),
     lambda inner: (
-        st.lists(inner).map(lambda values: b"\x75" + uint(len(values)) + b"".join(values))
-        | st.dictionaries(st.text(), inner).map(
+        st.lists(inner, max_size=5).map(lambda values: b"\x75" + uint(len(values)) + b"".join(values))
+        | st.dictionaries(st.text(max_size=3), inner, max_size=5).map(
             lambda fields: b"\x76" + uint(len(fields)) + b"".join(string(k) + v for k, v in fields.items())
         )
     ),
+    max_leaves=10,
 )
 
 
-@given(st.lists(_NESTED), st.binary())
+@given(st.lists(_NESTED, max_size=5), st.binary())
 def test_values_are_skipped_exactly(values: list[bytes], after: bytes) -> None:
     data = b"".join(values)
     assert skip_values(data + after, 0, len(values), 64) == len(data)
 
 
-@given(st.lists(_NESTED, min_size=1), st.data())
+@pytest.mark.parametrize("value", [*_SCALARS, b"\x75\x01\x7e", b"\x76\x01\x01a\x7e"], ids=bytes.hex)
+def test_a_value_that_is_cut_is_not_skipped(value: bytes) -> None:
+    assert skip_values(value, 0, 1, 64) == len(value)
+    for end in range(len(value)):
+        with pytest.raises((IndexError, UpdateRefused)):
+            skip_values(value[:end], 0, 1, 64)
+
+
+@given(st.lists(_NESTED, min_size=1, max_size=5), st.data())
 def test_values_that_are_cut_are_not_skipped(values: list[bytes], draw: st.DataObject) -> None:
     data = b"".join(values)
     cut = data[: draw.draw(st.integers(0, len(data) - 1))]
