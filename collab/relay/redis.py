@@ -158,33 +158,39 @@ class RedisRelay:
     # --- lives ----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        task = asyncio.current_task()
-        while task is not None:
+        while True:
             try:
                 await self._live()
-            except* _FAILURES as lost:
-                self._tell_down(_first(lost))
-            except* Exception:
+            except _FAILURES as lost:
+                self._tell_down(lost)
+            except Exception:
                 log.exception("relay_crashed")
-            if task.cancelling():
-                return  # a task group that fails while it is cancelled tells only of the failure
             await asyncio.sleep(random.uniform(self._retry_s / 2, self._retry_s))  # noqa: S311 - spreads replicas
             self._retry_s = min(self._retry_s * 2, RETRY_S_MAX)
 
     async def _live(self) -> None:
-        """From connecting to the first thing that fails. Never returns."""
+        """From connecting to the first thing that fails, which is raised."""
         listening, speaking = self._connection(), self._connection()
+        tasks: list[asyncio.Task[None]] = []
         try:
             await listening.connect()  # type: ignore[no-untyped-call]
             await speaking.connect()  # type: ignore[no-untyped-call]
             self._is_alive = True
-            async with asyncio.TaskGroup() as life:
-                life.create_task(self._listen(listening), name="relay-listen")
-                life.create_task(self._follow(listening), name="relay-follow")
-                life.create_task(self._speak(speaking), name="relay-speak")
+            # No TaskGroup: one that is cancelled while it fails tells of the failure only, and we would live on.
+            tasks += [
+                asyncio.create_task(self._listen(listening), name="relay-listen"),
+                asyncio.create_task(self._follow(listening), name="relay-follow"),
+                asyncio.create_task(self._speak(speaking), name="relay-speak"),
+            ]
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
+            for task in tasks:
+                task.cancel()
             self._end_of_life()
-            await asyncio.gather(_hang_up(listening), _hang_up(speaking))
+            # With an end: redis-py waits no longer for a connection to close than for one to open.
+            await asyncio.gather(*tasks, listening.disconnect(), speaking.disconnect(), return_exceptions=True)
 
     def _connection(self) -> AbstractConnection:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
@@ -214,7 +220,7 @@ class RedisRelay:
         """Once an outage."""
         if not self._told_down:
             self._told_down = True
-            log.warning("relay_down", error=f"{type(error).__name__}: {error}")
+            log.warning("relay_down", error=str(error) or "no answer in time")
 
     def _interrupted(self) -> None:
         self.metrics.relay_interruptions += 1
@@ -329,15 +335,3 @@ async def _publish(speaking: AbstractConnection, batch: list[_Message]) -> None:
         await speaking.send_packed_command(commands, check_health=False)
         for _ in batch:
             await speaking.read_response()
-
-
-async def _hang_up(connection: AbstractConnection) -> None:
-    with suppress(*_FAILURES):
-        await connection.disconnect()
-
-
-def _first(group: BaseException) -> BaseException:
-    """The first thing that went wrong; what came after is mostly its consequence."""
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

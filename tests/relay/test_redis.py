@@ -12,6 +12,7 @@ from collab.errors import InvalidRequest
 from collab.ids import DocumentName, Origin
 from collab.observe.metrics import Metrics
 from collab.relay import redis as module
+from collab.relay.base import Relay
 from collab.relay.envelope import encode
 from collab.relay.redis import RedisRelay
 from tests.relay.contract import FENCE, NOTES, OTHER, Ear, Join, Make, RelayContract, Replica, fence, row
@@ -33,6 +34,25 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """Somebody else who may talk to Redis."""
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+class Trap(list[Any]):
+    """Breaks when something is put into it."""
+
+    def append(self, _: Any) -> None:
+        raise ZeroDivisionError
+
+
+class Closing(Trap):
+    """Breaks, and closes the relay meanwhile."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self.task: Any = None
+
+    def append(self, frame: Any) -> None:
+        self.task = asyncio.create_task(self._relay.close())
+        super().append(frame)
 
 
 def metrics(replica: Replica) -> Metrics:
@@ -179,6 +199,32 @@ class TestRedisRelay(RelayContract):
         await asyncio.wait_for(others(), 30)
         gaps = [b - a for a, b in zip(sorted(turns_heard), sorted(turns_heard)[1:], strict=False)]
         assert max(gaps) <= module.READ_BURST
+
+    async def test_a_listener_that_breaks_its_promise_does_not_end_the_relay(
+        self, join: Join, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        told = bob.ear.interruptions
+        bob.ear.frames = Trap()
+        alice.relay.publish(row(NOTES, 1))
+        await eventually(lambda: bob.ear.interruptions == told + 2)
+        assert [
+            r.exc_info is not None or "ZeroDivisionError" in r.getMessage()
+            for r in caplog.records
+            if "crashed" in r.getMessage()
+        ] == [True]
+        bob.ear.frames = []
+        await fence(alice, bob)
+
+    async def test_closing_in_the_moment_of_a_failure_returns(self, join: Join) -> None:
+        alice, bob = await join(), await join()
+        await bob.open(NOTES)
+        closing = bob.ear.frames = Closing(bob.relay)
+        alice.relay.publish(row(NOTES, 1))
+        await eventually(lambda: closing.task)
+        async with asyncio.timeout(10):
+            await closing.task
 
     async def test_two_deployments_on_one_redis_do_not_hear_each_other(
         self, join: Join, redis_url: str, prefix: str
