@@ -1,0 +1,74 @@
+"""Real parts for the tests, started by the tests: a part that is missing skips here and fails in CI."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import pytest
+
+from collab.store.migrate import upgrade
+from tests.services.private import Missing, PrivatePostgres, PrivateRedis
+
+T = TypeVar("T")
+
+
+def bring(start: Callable[[], T]) -> T:
+    """Start a part."""
+    try:
+        return start()
+    except Missing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a server to make databases on: the given one, or a private one."""
+    if given := os.environ.get("COLLAB_TEST_DATABASE_URL"):
+        yield given
+        return
+    server = bring(lambda: PrivatePostgres(durable=False).start())
+    yield server.url()
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh, migrated database; dropped afterwards."""
+    name = f"collab_t_{secrets.token_hex(6)}"
+    plain = postgres_server.replace("+asyncpg", "")
+
+    async def execute(statement: str) -> None:
+        connection = await asyncpg.connect(plain)
+        await connection.execute(statement)
+        await connection.close()
+
+    url = postgres_server.rpartition("/")[0] + f"/{name}"
+    asyncio.run(execute(f"CREATE DATABASE {name}"))
+    asyncio.run(upgrade(url))
+    yield url
+    asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A fresh, migrated SQLite file."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3"
+    asyncio.run(upgrade(url))
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis to publish on: the given one, or a private one."""
+    if given := os.environ.get("COLLAB_TEST_REDIS_URL"):
+        yield given
+        return
+    server = bring(lambda: PrivateRedis().start())
+    yield server.url
+    server.close()
