@@ -1,10 +1,10 @@
 r"""Awareness updates: who is here, and what each client says of itself.
 
 A state is JSON of the application's; we keep its bytes as they came, since another JSON writer would change
-numbers and escapes. It is checked to be JSON that means one thing to every reader: an object without
-repeated keys, or ``null``. Half a character (``"\ud83d"``, which browsers write for a name cut through an
-emoji) is allowed here, being plain ASCII in the bytes; whoever puts a decoded state into UTF-8 must escape or
-replace it.
+numbers and escapes. Only one that means the same to every reader is passed on: an object without repeated
+keys, or ``null``. Any other is left out, and the message counts: a bad cursor must not cost anybody the connection
+that saves their edits. Half a character (``"\ud83d"``, which browsers write for a name cut through an emoji) is
+passed on, being plain ASCII in the bytes; whoever puts a decoded state into UTF-8 must escape or replace it.
 
 Layout (integers are varUints): ``count {client clock json-text}*``. A higher clock replaces a lower one.
 Source: y-protocols 1.0 ``awareness.js`` and ``PROTOCOL.md``.
@@ -26,10 +26,9 @@ from collab.protocol.varint import Reader, Writer
 
 
 def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
-    """The entries of one awareness update, in wire order.
+    """The entries of one awareness update that may be passed on, in wire order. Gone is exactly ``null``.
 
-    Raises ProtocolError when the bytes are none, or beyond the bounds of ``limits``. Gone is exactly
-    ``null``.
+    Raises ProtocolError when the bytes are no awareness update, or one beyond the bounds of ``limits``.
     """
     if len(payload) > AWARENESS_BYTES_MAX:
         raise ProtocolError(f"An awareness message has at most {AWARENESS_BYTES_MAX} bytes.")
@@ -37,9 +36,9 @@ def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
     count = reader.count()
     if count > AWARENESS_ENTRIES_MAX:
         raise ProtocolError(f"An awareness message has at most {AWARENESS_ENTRIES_MAX} entries.")
-    entries = tuple(_entry(reader) for _ in range(count))
+    entries = [_entry(reader) for _ in range(count)]
     reader.end()
-    return entries
+    return tuple(entry for entry in entries if entry.clock < CLOCK_END and _means_one_thing(entry.state))
 
 
 def encode_awareness(entries: Iterable[AwarenessEntry]) -> bytes:
@@ -55,20 +54,16 @@ def encode_awareness(entries: Iterable[AwarenessEntry]) -> bytes:
 
 
 def _entry(reader: Reader) -> AwarenessEntry:
-    client, clock, state = reader.var_uint(), reader.var_uint(), reader.var_bytes()
-    if clock >= CLOCK_END:
-        raise ProtocolError("An awareness clock is too large.")
-    if state != GONE:
-        _check_state(state)
-    return AwarenessEntry(ClientId(client), clock, state)
+    return AwarenessEntry(ClientId(reader.var_uint()), reader.var_uint(), reader.var_bytes())
 
 
-def _check_state(state: bytes) -> None:
+def _means_one_thing(state: bytes) -> bool:
+    if state == GONE:
+        return True
     if len(state) > AWARENESS_STATE_BYTES_MAX:
-        raise ProtocolError(f"An awareness state has at most {AWARENESS_STATE_BYTES_MAX} bytes.")
+        return False
     try:
         value = check_json(state, repeated_keys=False)
     except ValueError:
-        raise ProtocolError("An awareness state is not JSON.") from None
-    if not isinstance(value, dict):
-        raise ProtocolError("An awareness state is neither an object nor null.")
+        return False
+    return isinstance(value, dict)

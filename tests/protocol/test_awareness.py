@@ -45,11 +45,11 @@ def test_a_goodbye_is_written_as_the_clients_write_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [b"5", b'"a"', b"[]", b"true", b" null", b"", b"{", b'{"a":NaN}', b'{"a":1,"a":2}', b"\xff"]
+    "state", [b"5", b'"a"', b"[]", b"true", b" null", b"", b"{", b'{"a":NaN}', b'{"a":1,"a":2}', b"\xff", b"[" * 9999]
 )
-def test_a_state_is_an_object_or_null(state: bytes) -> None:
-    with pytest.raises(ProtocolError):
-        decode_awareness(encode_awareness([_entry(state)]))
+def test_a_state_that_some_reader_could_not_take_is_left_out_alone(state: bytes) -> None:
+    good = _entry(b"{}")
+    assert decode_awareness(encode_awareness([good, _entry(state), good])) == (good, good)
 
 
 @pytest.mark.parametrize("payload", ["", "01", "0107", "010700", "01070005", "0001", "ffffffff0f", "ff" * 1000])
@@ -58,17 +58,16 @@ def test_what_is_no_awareness_update_is_refused(payload: str) -> None:
         decode_awareness(bytes.fromhex(payload))
 
 
-def test_a_clock_is_bounded() -> None:
-    with pytest.raises(ProtocolError):
-        decode_awareness(encode_awareness([_entry(GONE, CLOCK_END)]))
+def test_a_clock_beyond_all_reason_is_left_out() -> None:
+    last = _entry(GONE, CLOCK_END - 1)
+    assert decode_awareness(encode_awareness([_entry(GONE, CLOCK_END), last])) == (last,)
 
 
 def test_the_size_of_a_state_is_bounded() -> None:
     largest = b'{"a":"' + b"x" * (AWARENESS_STATE_BYTES_MAX - 8) + b'"}'
     assert len(largest) == AWARENESS_STATE_BYTES_MAX
     assert decode_awareness(encode_awareness([_entry(largest)]))[0].state == largest
-    with pytest.raises(ProtocolError):
-        decode_awareness(encode_awareness([_entry(b" " + largest)]))
+    assert decode_awareness(encode_awareness([_entry(b" " + largest)])) == ()
 
 
 def test_the_number_of_entries_is_bounded() -> None:
