@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pycrdt
-from collab.store.memory import MemoryStore
 
 from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
 from collab.protocol.messages import (
@@ -39,6 +38,7 @@ from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, Pub
 from collab.room.room import Room, RoomMessage
 from collab.room.session import Session
 from collab.store.base import Committed, Snapshot
+from collab.store.memory import MemoryStore
 
 NAME = DocumentName("story")
 T = TypeVar("T")

@@ -59,9 +59,7 @@ def test_defaults_are_those_the_documents_promise() -> None:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    silent = [
-        name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")
-    ]
+    silent = [name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")]
     assert silent == []
 
 
@@ -133,9 +131,7 @@ def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.Monke
         ("*", ("*",)),
     ],
 )
-def test_origins_are_a_list_with_commas(
-    monkeypatch: pytest.MonkeyPatch, text: str, origins: tuple[str, ...]
-) -> None:
+def test_origins_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch, text: str, origins: tuple[str, ...]) -> None:
     monkeypatch.setenv("COLLAB_ALLOWED_ORIGINS", text)
     assert load_settings().allowed_origins == origins
     assert load_settings(allowed_origins=list(origins)).allowed_origins == origins
@@ -189,9 +185,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         ("redis_ur", None),
     ],
 )
-def test_a_slip_in_a_name_is_not_ignored(
-    monkeypatch: pytest.MonkeyPatch, slip: str, meant: str | None
-) -> None:
+def test_a_slip_in_a_name_is_not_ignored(monkeypatch: pytest.MonkeyPatch, slip: str, meant: str | None) -> None:
     monkeypatch.setenv(f"COLLAB_{slip}", "x")
     if meant:
         assert refusal() == f"There is no setting COLLAB_{slip}; did you mean COLLAB_{meant}?"

@@ -40,9 +40,7 @@ def test_the_strongest_matching_grant_decides(grants: dict[str, Role], expected:
 
 
 @given(
-    grants=st.dictionaries(
-        st.sampled_from(["team/plan", "team/*", "**", "notes/*", "x"]), st.sampled_from(Role)
-    ),
+    grants=st.dictionaries(st.sampled_from(["team/plan", "team/*", "**", "notes/*", "x"]), st.sampled_from(Role)),
     pattern=st.sampled_from(["team/plan", "team/**", "notes/*", "y"]),
     more=st.sampled_from(Role),
 )

@@ -66,9 +66,7 @@ def test_without_a_name_the_user_id_is_shown_without_grants_nothing_is_allowed()
 
 
 def test_what_is_signed_here_verifies_here() -> None:
-    token = sign(
-        KEY, user="ada", name="Ada Ł.", color="#aabbcc", grants={"**": Role.OWNER}, now_s=NOW, ttl_s=9
-    )
+    token = sign(KEY, user="ada", name="Ada Ł.", color="#aabbcc", grants={"**": Role.OWNER}, now_s=NOW, ttl_s=9)
     principal = VERIFIER.verify(token, NOW)
     assert (principal.user, principal.name, principal.color) == ("ada", "Ada Ł.", "#aabbcc")
     assert principal.grants == {"**": Role.OWNER}
@@ -111,9 +109,7 @@ def test_expiry_is_kept_to_within_two_seconds(late_s: float, good: bool) -> None
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 @pytest.mark.parametrize(("early_s", "good"), [(30, True), (31, False)])
-def test_a_token_from_the_future_is_taken_within_thirty_seconds(
-    claim: str, early_s: float, good: bool
-) -> None:
+def test_a_token_from_the_future_is_taken_within_thirty_seconds(claim: str, early_s: float, good: bool) -> None:
     token = forge(with_claims(**{claim: NOW + early_s}))
     if good:
         assert VERIFIER.verify(token, NOW).user == "alice"
@@ -165,9 +161,7 @@ FORGED_SIGNATURES = {
     "critical extension": forge(header={"alg": "HS256", "crit": ["x"], "x": 1}),
     "empty crit": forge(header={"alg": "HS256", "crit": []}),
     "detached payload": forge(header={"alg": "HS256", "b64": False, "crit": ["b64"]}),
-    "key in the header": forge(
-        header={"alg": "HS256", "jwk": {"kty": "oct", "k": b64(b"x" * 32)}}, secret=b"x" * 32
-    ),
+    "key in the header": forge(header={"alg": "HS256", "jwk": {"kty": "oct", "k": b64(b"x" * 32)}}, secret=b"x" * 32),
     "kid of an empty file": forge(header={"alg": "HS256", "kid": "/dev/null"}, secret=b""),
     "another secret": forge(secret=b"x" * 32),
     "empty secret": forge(secret=b""),
@@ -177,9 +171,7 @@ FORGED_SIGNATURES = {
     "two segments": forge().rsplit(".", 1)[0],
     "signature cut": forge()[:-2],
     "signature padded": forge() + "==",
-    "signature of other claims": ".".join(
-        [*forge(with_claims(sub="mallory")).split(".")[:2], forge().split(".")[2]]
-    ),
+    "signature of other claims": ".".join([*forge(with_claims(sub="mallory")).split(".")[:2], forge().split(".")[2]]),
     "header is a list": forge(header=b"[]"),
     "header is no JSON": forge(header=b"{"),
     "header nested deep": forge(header=b"[" * 4000),
@@ -344,10 +336,10 @@ def public_keys() -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("key", public_keys())
-def test_a_public_key_is_no_secret(key: bytes) -> None:
+@pytest.mark.parametrize("index", range(len(public_keys())))
+def test_a_public_key_is_no_secret(index: int) -> None:
     with pytest.raises(InvalidRequest, match="public key"):
-        SharedSecret(key)
+        SharedSecret(public_keys()[index])
 
 
 def test_a_secret_does_not_show_in_its_repr() -> None:

@@ -1,0 +1,322 @@
+"""The relay when Redis dies, hangs, hangs up or refuses: it is told, and frames flow again.
+
+Each test has a server of its own to hurt.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from tests.services.redis import PrivateRedis
+
+from collab.ids import DocumentName, Origin
+from collab.relay.redis import RedisRelay
+from tests.relay.contract import NOTES, Ear, Replica, row
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.services
+
+KEY = b"k" * 32
+PROMPT_S = 8
+"""No call of ours may take longer, whatever Redis does: an answer time or two, on a busy machine."""
+
+
+@pytest.fixture
+def server() -> Iterator[PrivateRedis]:
+    server = PrivateRedis().start()
+    yield server
+    server.close()
+
+
+def operator(server: PrivateRedis) -> Any:
+    """Somebody with a console on the server."""
+    return Redis.from_url(server.url())
+
+
+@dataclass
+class Pair:
+    """Two replicas with one document open."""
+
+    alice: Replica
+    bob: Replica
+    seq: int = 0
+    told: tuple[int, int] = field(default=(0, 0))
+
+    async def start(self) -> None:
+        for replica in (self.alice, self.bob):
+            await replica.relay.open(replica.ear)
+        await self.until_up()
+        for replica in (self.alice, self.bob):
+            await replica.open(NOTES)
+        await self.until_frames_flow()
+        self.note()
+
+    async def close(self) -> None:
+        async with asyncio.timeout(PROMPT_S):
+            await self.alice.relay.close()
+            await self.bob.relay.close()
+
+    def note(self) -> None:
+        """Remember how often each was told that frames may have been lost."""
+        self.told = (self.alice.ear.interruptions, self.bob.ear.interruptions)
+
+    @property
+    def told_again(self) -> bool:
+        """Whether both were told since ``note``."""
+        return self.alice.ear.interruptions > self.told[0] and self.bob.ear.interruptions > self.told[1]
+
+    async def until_up(self) -> None:
+        await eventually(lambda: self.alice.relay.up and self.bob.relay.up)
+
+    async def until_down(self) -> None:
+        await eventually(lambda: not self.alice.relay.up and not self.bob.relay.up)
+
+    async def until_frames_flow(self) -> None:
+        """In both directions."""
+        for sender, receiver in ((self.alice, self.bob), (self.bob, self.alice)):
+            self.seq += 1
+            frame = row(NOTES, self.seq)
+            sender.relay.publish(frame)
+            await eventually(lambda receiver=receiver, frame=frame: frame in receiver.heard)  # type: ignore[misc]
+
+
+def make_pair(url: str) -> Pair:
+    alice, bob = (Replica(RedisRelay(url, key=KEY, origin=Origin(n)), Ear()) for n in (1, 2))
+    return Pair(alice, bob)
+
+
+@pytest.fixture
+async def pair(server: PrivateRedis) -> AsyncIterator[Pair]:
+    pair = make_pair(server.url())
+    await pair.start()
+    yield pair
+    await pair.close()
+
+
+async def test_a_killed_redis_is_noticed_and_found_again(server: PrivateRedis, pair: Pair) -> None:
+    server.kill()
+    await pair.until_down()
+    assert pair.told_again, "nobody was told when it went"
+    pair.note()
+    server.start()
+    await pair.until_up()
+    assert pair.told_again, "nobody was told when it came back"
+    await pair.until_frames_flow()
+
+
+async def test_redis_may_be_restarted_again_and_again(server: PrivateRedis, pair: Pair) -> None:
+    for _ in range(5):
+        server.kill()
+        server.start()
+        await eventually(lambda: pair.told_again)
+        await pair.until_up()
+        await pair.until_frames_flow()
+        pair.note()
+
+
+async def test_a_document_opened_while_redis_is_away_is_heard_when_it_is_back(server: PrivateRedis, pair: Pair) -> None:
+    server.kill()
+    await pair.until_down()
+    late = DocumentName("late")
+    async with asyncio.timeout(PROMPT_S):
+        for replica in (pair.alice, pair.bob):
+            await replica.open(late)
+            await replica.relay.unsubscribe(NOTES)
+    pair.note()
+    server.start()
+    await pair.until_up()
+    assert pair.told_again
+    pair.alice.relay.publish(row(NOTES, 9))
+    pair.alice.relay.publish(row(late, 1))
+    await eventually(lambda: row(late, 1) in pair.bob.heard)
+    assert row(NOTES, 9) not in pair.bob.heard
+
+
+async def test_what_is_published_while_redis_is_away_is_dropped_at_once_and_counted(
+    server: PrivateRedis, pair: Pair
+) -> None:
+    server.kill()
+    await pair.until_down()
+    relay = pair.alice.relay
+    assert isinstance(relay, RedisRelay)
+    dropped = relay.metrics.relay_frames_dropped
+    for seq in range(100, 200):
+        relay.publish(row(NOTES, seq))
+    assert relay.metrics.relay_frames_dropped == dropped + 100
+    server.start()
+    await pair.until_up()
+    await pair.until_frames_flow()
+    assert not any(frame == row(NOTES, seq) for frame in pair.bob.heard for seq in range(100, 200))
+
+
+async def test_a_redis_that_hangs_is_taken_for_dead_and_nothing_hangs_with_it(server: PrivateRedis, pair: Pair) -> None:
+    server.stall()
+    async with asyncio.timeout(PROMPT_S):
+        await pair.alice.open(DocumentName("while hanging"))
+        pair.alice.relay.publish(row(NOTES, 50))
+    await pair.until_down()
+    assert pair.told_again
+    pair.note()
+    server.resume()
+    await pair.until_up()
+    assert pair.told_again
+    await pair.until_frames_flow()
+    pair.bob.relay.publish(row(DocumentName("while hanging"), 1))
+    await eventually(lambda: row(DocumentName("while hanging"), 1) in pair.alice.heard)
+
+
+async def test_a_hanging_redis_is_noticed_also_when_nobody_says_anything(server: PrivateRedis, pair: Pair) -> None:
+    """Its sockets stay open and no read ever fails: the heartbeat alone finds it."""
+    server.stall()
+    await pair.until_down()
+    server.resume()
+    await pair.until_up()
+
+
+async def test_a_hanging_redis_does_not_hold_up_the_end(server: PrivateRedis, pair: Pair) -> None:
+    server.stall()
+    for _ in range(2000):
+        pair.alice.relay.publish(row(NOTES, 1, bytes(4000)))
+    await pair.close()
+    server.resume()
+
+
+class Proxy:
+    """Stands between replicas and Redis, and may fall silent towards subscribers without hanging up."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._links: list[tuple[asyncio.Event, asyncio.Event]] = []  # has subscribed, hears nothing any more
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
+        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    def silence_subscribers(self) -> int:
+        """Those of now, not those to come. How many."""
+        listening = [silent for subscribed, silent in self._links if subscribed.is_set() and not silent.is_set()]
+        for silent in listening:
+            silent.set()
+        return len(listening)
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        subscribed, silent = asyncio.Event(), asyncio.Event()
+        self._links.append((subscribed, silent))
+        redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._pump(reader, redis_writer, asyncio.Event(), subscribed))
+            both.create_task(self._pump(redis_reader, writer, silent, asyncio.Event()))
+
+    @staticmethod
+    async def _pump(
+        source: asyncio.StreamReader, sink: asyncio.StreamWriter, silent: asyncio.Event, subscribed: asyncio.Event
+    ) -> None:
+        with suppress(ConnectionError):
+            while chunk := await source.read(65536):
+                if b"SUBSCRIBE" in chunk:
+                    subscribed.set()
+                if not silent.is_set():
+                    sink.write(chunk)
+                    await sink.drain()
+        sink.close()
+
+
+async def test_a_subscription_that_falls_silent_is_found_by_the_heartbeat(server: PrivateRedis) -> None:
+    """Publishing goes on working and no connection ends, so nothing else could find it."""
+    proxy = Proxy(server.port)
+    async with proxy as url:
+        pair = make_pair(url)
+        await pair.start()
+        assert proxy.silence_subscribers() == 2
+        await eventually(lambda: pair.told_again)
+        await pair.until_up()
+        await pair.until_frames_flow()
+        await pair.close()
+
+
+@pytest.mark.parametrize("type", ["pubsub", "normal"])
+async def test_a_connection_that_redis_cuts_is_noticed(server: PrivateRedis, pair: Pair, type: str) -> None:
+    """Killed subscribers lose what is said until they are back, and redis-py would not say so."""
+    async with operator(server) as redis:
+        for _ in range(3):
+            await redis.execute_command("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes")
+            await eventually(lambda: pair.told_again)
+            await pair.until_up()
+            await pair.until_frames_flow()
+            pair.note()
+
+
+async def test_a_subscriber_that_redis_drops_for_being_slow_is_told(server: PrivateRedis, pair: Pair) -> None:
+    async with operator(server) as redis:
+        await redis.config_set("client-output-buffer-limit", "pubsub 65536 65536 1")
+        # One synchronous burst: neither replica reads while Redis is given more than it will keep for them.
+        with socket.create_connection(("127.0.0.1", server.port)) as flood:
+            (channel,) = await redis.pubsub_channels("collab:doc:*")
+            said = b"x" * 60_000
+            parts = (b"PUBLISH", channel, said)
+            command = b"*3\r\n" + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+            flood.settimeout(30)
+            flood.sendall(command * 400)
+            answers = b""
+            while answers.count(b"\r\n") < 400:
+                answers += flood.recv(65536)
+        await eventually(lambda: pair.told_again)
+        await pair.until_up()
+        await pair.until_frames_flow()
+
+
+async def test_a_redis_that_asks_for_another_password_is_down_and_comes_back(server: PrivateRedis, pair: Pair) -> None:
+    async with operator(server) as redis:
+        await redis.config_set("requirepass", "other")
+        await redis.execute_command("AUTH", "other")
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await pair.until_down()
+        pair.note()
+        await redis.config_set("requirepass", "")
+    await pair.until_up()
+    assert pair.told_again
+    await pair.until_frames_flow()
+
+
+async def test_without_redis_opening_subscribing_and_closing_return_at_once(server: PrivateRedis) -> None:
+    url = server.url()
+    server.kill()
+    relay, ear = RedisRelay(url, key=KEY, origin=Origin(1)), Ear()
+    async with asyncio.timeout(PROMPT_S):
+        await relay.open(ear)
+        await relay.subscribe(NOTES)
+        await relay.unsubscribe(NOTES)
+        await relay.subscribe(NOTES)
+        relay.publish(row(NOTES, 1))
+    assert not relay.up
+    server.start()
+    await eventually(lambda: relay.up)
+    assert ear.interruptions == 1
+    async with asyncio.timeout(PROMPT_S):
+        await relay.close()
+
+
+async def test_a_server_that_is_no_redis_is_down_and_nothing_more() -> None:
+    async def chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(chatter, "127.0.0.1", 0) as stranger:
+        port = stranger.sockets[0].getsockname()[1]
+        relay = RedisRelay(f"redis://127.0.0.1:{port}/0", key=KEY, origin=Origin(1))
+        async with asyncio.timeout(PROMPT_S):
+            await relay.open(Ear())
+            await relay.subscribe(NOTES)
+        assert not relay.up
+        async with asyncio.timeout(PROMPT_S):
+            await relay.close()
