@@ -8,7 +8,7 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 CODE = [part for part in ("collab", "tests", "bench", "alembic") if any(Path(part).rglob("*.py"))]
-STEPS = {
+STEPS: dict[str, list[str | Path]] = {
     "format": [BIN / "ruff", "format", "--check", "--quiet", *CODE],
     "lint": [BIN / "ruff", "check", "--quiet", *CODE],
     "imports": [BIN / "lint-imports"],

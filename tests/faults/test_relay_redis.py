@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from tests.services.redis import PrivateRedis
+from tests.services.private import PrivateRedis
 
 from collab.ids import DocumentName, Origin
 from collab.relay.redis import RedisRelay
@@ -35,7 +35,7 @@ def server() -> Iterator[PrivateRedis]:
 
 def operator(server: PrivateRedis) -> Any:
     """Somebody with a console on the server."""
-    return Redis.from_url(server.url())
+    return Redis.from_url(server.url)
 
 
 @dataclass
@@ -92,7 +92,7 @@ def make_pair(url: str) -> Pair:
 
 @pytest.fixture
 async def pair(server: PrivateRedis) -> AsyncIterator[Pair]:
-    pair = make_pair(server.url())
+    pair = make_pair(server.url)
     await pair.start()
     yield pair
     await pair.close()
@@ -288,7 +288,7 @@ async def test_a_redis_that_asks_for_another_password_is_down_and_comes_back(ser
 
 
 async def test_without_redis_opening_subscribing_and_closing_return_at_once(server: PrivateRedis) -> None:
-    url = server.url()
+    url = server.url
     server.kill()
     relay, ear = RedisRelay(url, key=KEY, origin=Origin(1)), Ear()
     async with asyncio.timeout(PROMPT_S):
