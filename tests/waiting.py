@@ -1,14 +1,20 @@
 """The one way in which tests wait for something that tells nobody when it happens."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
 
-async def eventually(condition: Callable[[], object], *, within_s: float = 15) -> None:
+async def eventually(condition: Callable[[], object | Awaitable[object]], *, within_s: float = 15) -> None:
     """Return as soon as ``condition()`` is true; fail when it has not become so within the time."""
     try:
         async with asyncio.timeout(within_s):
-            while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            while not await _holds(condition):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"It did not come true within {within_s} s.") from None
+
+
+async def _holds(condition: Callable[[], object | Awaitable[object]]) -> bool:
+    answer = condition()
+    return bool(await answer if isawaitable(answer) else answer)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from tests.services.private import PrivateRedis
 
 from collab.ids import DocumentName, Origin
 from collab.relay.redis import RedisRelay
 from tests.relay.contract import NOTES, Ear, Replica, row
+from tests.services.private import PrivateRedis
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services
