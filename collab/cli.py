@@ -49,7 +49,7 @@ def serve(
         host=settings.host,
         port=settings.port,
         ws="websockets-sansio",
-        ws_max_size=settings.frame_bytes_max,
+        ws_max_size=settings.frame_bytes_max + (1 << 20),  # what is too large is refused by us, in words
         ws_per_message_deflate=False,
         log_config=None,
         server_header=False,

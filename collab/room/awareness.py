@@ -150,8 +150,8 @@ class Awareness:
 
 def stamp(state: bytes, user: UserId, name: str) -> bytes:
     """``state`` with ``name`` and ``id`` inside an existing ``user`` object replaced; else the same bytes."""
-    if b'"user"' not in state:
-        return state
+    if b'"user"' not in state and b"\\" not in state:
+        return state  # the quick way; an escape may spell the key
     value = json.loads(state)
     claimed = value.get("user") if isinstance(value, dict) else None
     if not isinstance(claimed, dict):
@@ -160,7 +160,7 @@ def stamp(state: bytes, user: UserId, name: str) -> bytes:
     if all(claimed[key] == text for key, text in true.items()):
         return state
     claimed.update(true)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _entry(id_: ClientId, client: _Client) -> AwarenessEntry:
