@@ -1,11 +1,12 @@
 """The one way in which tests wait for something that tells nobody when it happens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from inspect import isawaitable
+from collections.abc import Callable, Coroutine
+from inspect import iscoroutine
+from typing import Any
 
 
-async def eventually(condition: Callable[[], object | Awaitable[object]], *, within_s: float = 15) -> None:
+async def eventually(condition: Callable[[], object | Coroutine[Any, Any, object]], *, within_s: float = 15) -> None:
     """Return as soon as ``condition()`` is true; fail when it has not become so within the time."""
     try:
         async with asyncio.timeout(within_s):
@@ -15,6 +16,6 @@ async def eventually(condition: Callable[[], object | Awaitable[object]], *, wit
         raise AssertionError(f"It did not come true within {within_s} s.") from None
 
 
-async def _holds(condition: Callable[[], object | Awaitable[object]]) -> bool:
+async def _holds(condition: Callable[[], object | Coroutine[Any, Any, object]]) -> bool:
     answer = condition()
-    return bool(await answer if isawaitable(answer) else answer)
+    return bool(await answer if iscoroutine(answer) else answer)

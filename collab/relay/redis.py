@@ -277,11 +277,10 @@ class RedisRelay:
         told: set[bytes] = set()
         while True:
             self._channels_changed.clear()
-            # The heartbeat's channel comes last: when it is confirmed, all that were open before it are.
-            wanted = [*self._channels.values(), self._beat_channel]
-            gone = told.difference(wanted)
-            new = [channel for channel in wanted if channel not in told]
-            told = set(wanted)
+            # The first time all in one command: who hears the heartbeat then hears every document.
+            wanted = {self._beat_channel, *self._channels.values()}
+            gone, new = told - wanted, wanted - told
+            told = wanted
             self._confirmed -= gone
             if gone:
                 await listening.send_command("UNSUBSCRIBE", *gone)
