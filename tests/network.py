@@ -239,7 +239,7 @@ class Replica:
     def hear_relay(self) -> None:
         frame = self.inbox.popleft()
         if self.room is not None and isinstance(frame, RowFrame):
-            self.perform(self.room.receive_row(frame.row))
+            self.perform(self.room.receive_row(frame.row, frame.epoch))
 
     def poll(self) -> None:
         assert self.room is not None
@@ -349,7 +349,7 @@ class Network:
         """Keep the truth beside the system: what the log holds, applied as it was committed."""
         for entry in decode_entries(row.payload):
             update = inspect_stored_update(entry.update)
-            if not self.durable.is_ready_for(update):
+            if self.durable.missing(update) is not None:
                 raise Violation("the log is not in causal order")
             self.durable.apply(update)
 

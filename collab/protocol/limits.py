@@ -23,9 +23,13 @@ NESTING_MAX = 200
 """Shared types inside each other. Deleting or reading a nested type recurses, here and in every client: about
 2,500 levels overflow a stack of 1 MiB. The deepest honest lists take some 40."""
 
-STATE_VECTOR_ENTRIES_MAX = 2**17
-"""Clients in a state vector. A document gains one at every page load, so this is years of honest use; at
-100,000 each keystroke already costs the engine 4 ms."""
+DOCUMENT_CLIENTS_MAX = 2**17
+"""Clients that wrote in one document. It gains one with every page load that brings an edit, so this is years of
+honest use; at 100,000 each keystroke already costs the engine 4 ms."""
+
+STATE_VECTOR_ENTRIES_MAX = 2 * DOCUMENT_CLIENTS_MAX
+"""Clients in a peer's state vector. More than in a document, to which several replicas let in clients at once:
+whoever has all of it must be able to say so."""
 
 AWARENESS_BYTES_MAX = MIB
 """One awareness message. A client that is asked tells every state it knows: about a thousand people."""

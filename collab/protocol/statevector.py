@@ -14,12 +14,12 @@ from collab.protocol.limits import CLOCK_END, STATE_VECTOR_ENTRIES_MAX
 from collab.protocol.varint import Reader, Writer
 
 
-def decode_state_vector(payload: bytes) -> dict[int, int]:
+def decode_state_vector(payload: bytes, *, entries_max: int = STATE_VECTOR_ENTRIES_MAX) -> dict[int, int]:
     """Client id → clock. Raises ProtocolError when the bytes are no state vector, or one too long."""
     reader = Reader(payload)
     count = reader.count()
-    if count > STATE_VECTOR_ENTRIES_MAX:
-        raise ProtocolError(f"A state vector has at most {STATE_VECTOR_ENTRIES_MAX} clients.")
+    if count > entries_max:
+        raise ProtocolError(f"A state vector has at most {entries_max} clients.")
     clocks: dict[int, int] = {}
     for _ in range(count):
         client = reader.var_uint()

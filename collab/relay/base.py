@@ -24,7 +24,7 @@ class RowFrame:
 
 @dataclass(frozen=True, slots=True)
 class PresenceFrame:
-    """Awareness states of one replica's own sessions: ``payload`` is awareness update bytes.
+    """Awareness states of one replica's own sessions: ``payload`` is what ``protocol.presence`` encodes.
 
     ``wanted`` asks every other replica to send its own (a replica that just opened the document).
     """

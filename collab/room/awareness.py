@@ -1,11 +1,14 @@
 """Who is here: the ephemeral state of every client on one document, on every replica.
 
 Own store, since the library's accepts anybody's word for anybody. The rules every y-protocols peer applies
-(a state counts if its clock is newer; a removal also at an equal clock) and four of ours:
+(a state counts if its clock is newer; a removal also at an equal clock) and five of ours:
 
-* A client id belongs to the user who brought it; entries for another user's id are dropped silently.
+* A client id belongs to the user who brought it, on every replica; entries for another user's id are dropped
+  silently.
 * Only the session that holds a client may remove it (older clients send removals for everybody else when
   they reconnect).
+* A state at the clock we know is an echo (many clients send back whatever they hear), unless it is the first word of
+  a session: then it is a client that comes back on a new socket, here or on another replica.
 * ``name`` and ``id`` inside an existing ``user`` object come from the token. All else stays byte for byte.
 * A session lost without a goodbye keeps its people for a few seconds: a blip must not make them flicker.
 
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 
 from collab.ids import ClientId, Origin, SessionId, UserId
 from collab.protocol.messages import GONE, AwarenessEntry
+from collab.protocol.presence import PresenceEntry
 from collab.room.session import Session
 
 GRACE_S = 4.0
@@ -32,18 +36,23 @@ TOMBSTONE_S = 60.0
 CLIENTS_MAX = 5_000
 """Clients in one table. At the bound, states of unknown clients are dropped."""
 
+INTRODUCED_MAX = 100
+"""Clients that one session may bring into the table in its life: it has one of its own, and browser tabs speak for
+each other. One session must not fill the table."""
+
 
 @dataclass(slots=True)
 class _Client:
     clock: int
     state: bytes
-    user: UserId | None
-    """None: heard through another replica."""
-    session: SessionId | None
-    origin: Origin | None
+    user: UserId
     seen_s: float
+    session: SessionId | None = None
+    """Who holds it. None: it is on another replica, or its session was lost, or it is gone."""
+    origin: Origin | None = None
+    """The replica that it is on; None for this one."""
     leaving_s: float | None = None
-    """When the session was lost without a goodbye."""
+    """When its session was lost without a goodbye."""
 
     @property
     def alive(self) -> bool:
@@ -58,45 +67,42 @@ class Awareness:
 
     def entries(self) -> tuple[AwarenessEntry, ...]:
         """Everybody who is here, for a newcomer."""
-        return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.alive)
+        return tuple(AwarenessEntry(id_, c.clock, c.state) for id_, c in self._clients.items() if c.alive)
 
-    def local_entries(self) -> tuple[AwarenessEntry, ...]:
+    def local_entries(self) -> tuple[PresenceEntry, ...]:
         """Everybody whose socket is on this replica, removals included, for the other replicas."""
         return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.origin is None)
 
-    def receive(self, session: Session, entries: Iterable[AwarenessEntry], now_s: float) -> tuple[AwarenessEntry, ...]:
+    def receive(self, session: Session, entries: Iterable[AwarenessEntry], now_s: float) -> tuple[PresenceEntry, ...]:
         """Take in what a session says of the clients it carries."""
         changed = []
         for entry in entries:
             known = self._clients.get(entry.client)
             if entry.state == GONE:
-                accepted = known is not None and self._may_remove(known, session, entry.clock)
+                accepted = known is not None and _may_remove(known, session, entry.clock)
             else:
                 accepted = self._may_set(known, session, entry.clock)
+                session.has_spoken = True
             if accepted:
                 changed.append(self._set(entry, session, now_s))
-            elif known is not None and _is_return(known, session, entry):
-                known.session, known.leaving_s, known.seen_s = session.id, None, now_s
         return tuple(changed)
 
     def receive_from_replica(
-        self, origin: Origin, entries: Iterable[AwarenessEntry], now_s: float
-    ) -> tuple[AwarenessEntry, ...]:
+        self, origin: Origin, entries: Iterable[PresenceEntry], now_s: float
+    ) -> tuple[PresenceEntry, ...]:
         """Take in what another replica says of its own people."""
         changed = []
-        for entry in entries:
+        for each in entries:
+            user, entry = each.user, each.entry
             known = self._clients.get(entry.client)
-            if known is not None and known.session is not None and known.leaving_s is None and known.alive:
-                continue  # it is here, on a live socket of ours: we know better
-            clock = -1 if known is None else known.clock
-            if entry.clock > clock or (entry.clock == clock and self._tells_more(known, entry)):
-                self._clients[entry.client] = _Client(entry.clock, entry.state, None, None, origin, now_s)
-                changed.append(entry)
-            elif known is not None and entry.clock == clock and known.origin == origin:
-                known.seen_s = now_s
+            if known is not None and not _may_come_from(origin, known, each):
+                continue
+            if known is None or (known.clock, known.state) != (entry.clock, entry.state):
+                changed.append(each)
+            self._clients[entry.client] = _Client(entry.clock, entry.state, user, now_s, origin=origin)
         return tuple(changed)
 
-    def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> tuple[AwarenessEntry, ...]:
+    def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> tuple[PresenceEntry, ...]:
         """A session has ended. With a ``goodbye`` (a clean close) its people go at once."""
         removed = []
         for id_, client in self._clients.items():
@@ -107,7 +113,7 @@ class Awareness:
                     client.session, client.leaving_s = None, now_s
         return tuple(removed)
 
-    def expire(self, now_s: float) -> tuple[AwarenessEntry, ...]:
+    def expire(self, now_s: float) -> tuple[PresenceEntry, ...]:
         """Remove who has not come back, and who fell silent; forget old tombstones."""
         removed = []
         for id_, client in list(self._clients.items()):
@@ -120,53 +126,60 @@ class Awareness:
 
     def _may_set(self, known: _Client | None, session: Session, clock: int) -> bool:
         if known is None:
-            return len(self._clients) < CLIENTS_MAX
-        if known.alive and known.user is not None and known.user != session.user:
+            session.introduced += 1
+            return session.introduced <= INTRODUCED_MAX and len(self._clients) < CLIENTS_MAX
+        if not known.alive:
+            return clock > known.clock
+        if known.user != session.user:
             return False
-        return clock > known.clock
+        return clock > known.clock or (clock == known.clock and not session.has_spoken)
 
-    @staticmethod
-    def _may_remove(known: _Client, session: Session, clock: int) -> bool:
-        return known.alive and clock >= known.clock and known.session == session.id
-
-    @staticmethod
-    def _tells_more(known: _Client | None, entry: AwarenessEntry) -> bool:
-        """At an equal clock a removal counts, and so does a state for somebody we only know as lost."""
-        if known is None or not known.alive:
-            return False
-        return entry.state == GONE or known.leaving_s is not None
-
-    def _set(self, entry: AwarenessEntry, session: Session, now_s: float) -> AwarenessEntry:
+    def _set(self, entry: AwarenessEntry, session: Session, now_s: float) -> PresenceEntry:
         state = entry.state if entry.state == GONE else stamp(entry.state, session.user, session.name)
-        self._clients[entry.client] = _Client(entry.clock, state, session.user, session.id, None, now_s)
-        return AwarenessEntry(entry.client, entry.clock, state)
+        client = _Client(entry.clock, state, session.user, now_s, session=session.id)
+        self._clients[entry.client] = client
+        return _entry(entry.client, client)
 
     @staticmethod
-    def _remove(id_: ClientId, client: _Client, now_s: float) -> AwarenessEntry:
+    def _remove(id_: ClientId, client: _Client, now_s: float) -> PresenceEntry:
         """Peers accept a removal at an equal clock, and the client itself then comes back with a higher one."""
         client.state, client.session, client.leaving_s, client.seen_s = GONE, None, None, now_s
         return _entry(id_, client)
 
 
+def _may_remove(known: _Client, session: Session, clock: int) -> bool:
+    return known.alive and clock >= known.clock and known.session == session.id
+
+
+def _may_come_from(origin: Origin, known: _Client, told: PresenceEntry) -> bool:
+    """Whether another replica knows better than this one about a client that this one knows."""
+    clock = told.entry.clock
+    if not known.alive:
+        return clock > known.clock
+    if known.user != told.user or clock < known.clock:
+        return False
+    if clock > known.clock:
+        return True
+    if told.entry.state == GONE:
+        return known.origin == origin  # where it was lost it may be gone, and have come back elsewhere
+    return known.session is None  # it is there, and not on a socket of ours
+
+
 def stamp(state: bytes, user: UserId, name: str) -> bytes:
-    """``state`` with ``name`` and ``id`` inside an existing ``user`` object replaced; else the same bytes."""
-    if b'"user"' not in state and b"\\" not in state:
-        return state  # the quick way; an escape may spell the key
+    """``state``, a JSON object, with ``name`` and ``id`` inside a ``user`` object replaced; else the same bytes."""
+    if b'"user"' not in state and b"\\u" not in state:
+        return state
     value = json.loads(state)
-    claimed = value.get("user") if isinstance(value, dict) else None
+    claimed = value.get("user")
     if not isinstance(claimed, dict):
         return state
     true = {key: text for key, text in (("name", name), ("id", str(user))) if key in claimed}
     if all(claimed[key] == text for key, text in true.items()):
         return state
     claimed.update(true)
-    return json.dumps(value, separators=(",", ":")).encode()
+    # Half a character has no bytes in UTF-8: it is escaped, as its client did.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
-def _entry(id_: ClientId, client: _Client) -> AwarenessEntry:
-    return AwarenessEntry(id_, client.clock, client.state)
-
-
-def _is_return(known: _Client, session: Session, entry: AwarenessEntry) -> bool:
-    """The same person with the same clock on a new socket: nothing to tell anybody, only to remember."""
-    return known.alive and known.user == session.user and entry.clock == known.clock and entry.state != GONE
+def _entry(id_: ClientId, client: _Client) -> PresenceEntry:
+    return PresenceEntry(client.user, AwarenessEntry(id_, client.clock, client.state))

@@ -1,4 +1,4 @@
-"""May an update be applied now, and if not, which part of it may?
+"""May an update be applied now, and if not, what is it waiting for and which part of it may?
 
 pycrdt loses text when an update comes before what it builds on, so this question is asked of every
 update before it gets there. An update is *ready* for a state vector when every struct follows its
@@ -10,34 +10,46 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from heapq import heappop, heappush
 
-from collab.protocol.update import DeletedRange, InspectedUpdate, Struct, encode_update
+from collab.protocol.limits import CLOCK_END
+from collab.protocol.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update
 
-SKIP = 10
-"""The struct kind that stands for clocks the sender itself does not have."""
+NEVER: Id = (0, CLOCK_END)
+"""An id that cannot come. It is what an update waits for that itself says that it lacks something."""
 
 
-def is_ready(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
-    """Whether ``update`` can be applied to a document that has ``state``, with nothing left waiting."""
+def first_missing(update: InspectedUpdate, state: Mapping[int, int]) -> Id | None:
+    """An id that must be here before ``update`` can be applied to a document that has ``state``.
+
+    None when nothing is missing: the update is ready. The id is never one that the update itself brings, so
+    until it has come, asking again is of no use.
+    """
     ends: dict[int, int] = {}
     tangled = False
     for struct in update.structs:
         client, clock = struct.client, struct.clock
-        if struct.kind == SKIP or clock > ends.get(client, state.get(client, 0)):
-            return False
+        end = ends.get(client, state.get(client, 0))
+        if struct.kind == SKIP:
+            return NEVER
+        if clock > end:
+            return client, clock - 1
         for needed, needed_clock in struct.needs:
             if needed_clock >= state.get(needed, 0) and needed_clock >= ends.get(needed, 0):
                 tangled = True  # perhaps later in this update, of another client
-        ends[client] = max(clock + struct.length, state.get(client, 0))
-    for deleted in update.deletes:
-        known = ends.get(deleted.client, state.get(deleted.client, 0))
-        if deleted.clock + deleted.length > known:
-            return False
-    return not tangled or len(_integrable(update, state)) == len(update.structs)
+        ends[client] = max(clock + struct.length, end)
+    for client, clock, length in update.deletes:
+        if clock + length > ends.get(client, state.get(client, 0)):
+            return client, clock + length - 1
+    if not tangled:
+        return None
+    taken, missing = _integrate(update, state)
+    if len(taken) == len(update.structs):
+        return None
+    return next((id_ for id_ in missing if id_[1] >= ends.get(id_[0], 0)), NEVER)
 
 
 def ready_part(update: InspectedUpdate, state: Mapping[int, int]) -> bytes | None:
     """The largest part of ``update`` that is ready for ``state``, encoded anew; None when that is nothing."""
-    structs = _integrable(update, state)
+    structs, _ = _integrate(update, state)
     have = dict(state)
     for struct in structs:
         have[struct.client] = max(struct.clock + struct.length, have.get(struct.client, 0))
@@ -53,12 +65,13 @@ def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | Non
     return DeletedRange(deleted.client, deleted.clock, length) if length > 0 else None
 
 
-def _integrable(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struct]:
-    """The structs that can be integrated, in wire order: from each client a prefix, up to the first that waits.
+def _integrate(update: InspectedUpdate, state: Mapping[int, int]) -> tuple[list[Struct], list[Id]]:
+    """The structs that can be integrated, in wire order, and the ids that those in front of the rest refer to.
 
-    Works like the integration itself: each client's queue moves until its front refers to an id that is not
-    there, and moves again when that id has come. A waiting queue is woken once for each id it waited for, so the
-    whole is linear (but for a logarithm) in structs plus references, whatever knots an update ties.
+    Of each client it is a prefix, up to the first that waits. Works like the integration itself: each client's
+    queue moves until its front refers to an id that is not there, and moves again when that id has come. A
+    waiting queue is woken once for each id it waited for, so the whole is linear (but for a logarithm) in
+    structs plus references, whatever knots an update ties.
     """
     queues: dict[int, deque[Struct]] = defaultdict(deque)
     for struct in update.structs:
@@ -81,10 +94,10 @@ def _integrable(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struc
         while sleepers[client] and sleepers[client][0][0] < have[client]:
             runnable.append(heappop(sleepers[client])[1])
     taken.sort(key=lambda struct: struct.begin)
-    return taken
+    return taken, [(needed, clock) for needed, waiting in sleepers.items() for clock, _ in waiting]
 
 
-def _missing(struct: Struct, have: Mapping[int, int], state: Mapping[int, int]) -> tuple[int, int] | None:
+def _missing(struct: Struct, have: Mapping[int, int], state: Mapping[int, int]) -> Id | None:
     """The first id that ``struct`` refers to and that is not here yet."""
     for client, clock in struct.needs:
         if clock >= have.get(client, state.get(client, 0)):

@@ -5,21 +5,26 @@ trusted: it panics with a BaseException, it loses what arrives out of order, and
 raised once must never be read again. So nothing reaches it that the guard has not read and whose predecessors
 are not here, every call goes through ``_native``, and after the first failure the document is poison.
 
-It also keeps, in plain Python, what it has: the state vector and the deleted ranges. "Is this new?" and "is
-something missing?" are then answered without asking the library.
+It also keeps, in plain Python, what it has: the state vector, the deleted ranges and, once somebody changes the
+document's structure, how deep everything lies. "Is this new?", "is something missing?" and "may it become this?"
+are then answered without asking the library.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import pycrdt
 
-from collab.errors import RoomClosed
+from collab.errors import RoomClosed, UpdateRefused
+from collab.protocol.limits import DOCUMENT_CLIENTS_MAX
 from collab.protocol.messages import EMPTY_UPDATE
+from collab.protocol.nesting import Nesting
 from collab.protocol.ranges import IdRanges
 from collab.protocol.statevector import decode_state_vector, encode_state_vector
-from collab.protocol.update import InspectedUpdate, inspect_stored_update
-from collab.room.causality import is_ready
+from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update
+from collab.room.causality import first_missing
+from collab.room.gate import Gate, GateLimits, Held
 from collab.room.plaintext import read_text
 
 T = TypeVar("T")
@@ -34,24 +39,38 @@ class Document:
 
     def __init__(self) -> None:
         self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
-        self._poisoned = False
+        self.is_poisoned = False
         self._deleted = IdRanges()
         self._deleted_exact = True
+        self._nesting: Nesting | None = None
         self._full: bytes | None = EMPTY_UPDATE
         self.state: dict[int, int] = {}
         """What is here: client id → number of clocks. Read it, never write it."""
 
     @classmethod
     def load(cls, snapshot: bytes | None, updates: Iterable[bytes]) -> "Document":
-        """A document from a snapshot and the updates after it, which must be in causal order."""
+        """A document from a snapshot and the updates after it.
+
+        Raises DocumentPoisoned also when an update builds on what none of them brings.
+        """
         document = cls()
         if snapshot is not None:
             document._native(lambda: document._doc.apply_update(snapshot))
-            document.state = decode_state_vector(document._native(document._doc.get_state))
+            document.state = document._held_by_library()
             document._full = None
             document._deleted_exact = False
-        for update in updates:
-            document.apply(inspect_stored_update(update))
+        gate = Gate(GateLimits())
+        for payload in updates:
+            update = inspect_stored_update(payload)
+            missing = document.missing(update)
+            if missing is not None:
+                gate.hold(Held.of_log(update, missing))
+                continue
+            document.replay(update)
+            while len(gate) and (held := gate.release(document.state)):
+                document.replay(held.update)
+        if len(gate):
+            raise DocumentPoisoned("The log lacks what its updates build on.")
         return document
 
     def has(self, update: InspectedUpdate, *, exact: bool = False) -> bool:
@@ -70,12 +89,29 @@ class Document:
         self._deleted_exact = True
         return self._covers(update)
 
-    def is_ready_for(self, update: InspectedUpdate) -> bool:
-        """Whether everything the update builds on is here."""
-        return is_ready(update, self.state)
+    def missing(self, update: InspectedUpdate) -> Id | None:
+        """An id that the update builds on and that is not here; None when nothing is missing."""
+        return first_missing(update, self.state)
 
     def apply(self, update: InspectedUpdate) -> None:
-        """Integrate an update whose predecessors are here."""
+        """Integrate a client's update whose predecessors are here.
+
+        Raises UpdateRefused, with nothing changed, when the document must not become what it would.
+        """
+        if len(self.state) + len(update.structs) > DOCUMENT_CLIENTS_MAX:
+            new = {struct.client for struct in update.structs if struct.client not in self.state}
+            if new and len(self.state) + len(new) > DOCUMENT_CLIENTS_MAX:
+                raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
+        if self._nesting is None and (update.depth or any(update.parent_of(s) for s in update.structs)):
+            # Read on first need: a plain text never pays for it, nor does a document that is only read.
+            self._nesting = Nesting()
+            self._nesting.admit(inspect_stored_update(self.encode()))
+        self.replay(update)
+
+    def replay(self, update: InspectedUpdate) -> None:
+        """Integrate an update of the log whose predecessors are here: it was judged when it was accepted."""
+        if self._nesting is not None:
+            self._nesting.admit(update)
         self._native(lambda: self._doc.apply_update(update.payload))
         for struct in update.structs:
             end = struct.clock + struct.length
@@ -93,7 +129,7 @@ class Document:
 
     def encode(self) -> bytes:
         """The whole document as one update. The same bytes object until the next change."""
-        if self._full is None:
+        if self._full is None or self.is_poisoned:
             self._full = self._native(self._doc.get_update)
         return self._full
 
@@ -110,11 +146,17 @@ class Document:
 
     def whole(self) -> bool:
         """Whether the library holds exactly what was given to it: nothing parked, nothing torn."""
-        held = decode_state_vector(self._native(self._doc.get_state))
-        return _counted(held) == _counted(self.state)
+        return _counted(self._held_by_library()) == _counted(self.state)
+
+    def reads_back(self) -> bool:
+        """Whether what ``encode`` writes is all of this document, to whoever reads it."""
+        return self.whole() and self.equals(Document.load(self.encode(), ()))
 
     def equals(self, other: "Document") -> bool:
-        """Whether both hold the same content: clocks, deletions, and what reads back of them."""
+        """Whether both hold the same content: clocks, deletions, and what reads back of them.
+
+        What reads back, since how finely the library cuts the same text depends on how it came.
+        """
         return (
             _counted(self.state) == _counted(other.state)
             and self._deletions() == other._deletions()
@@ -133,17 +175,21 @@ class Document:
             ranges.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
         return ranges
 
+    def _held_by_library(self) -> dict[int, int]:
+        """The state vector as the library has it. The bound on peers' state vectors is not one on our own."""
+        return decode_state_vector(self._native(self._doc.get_state), entries_max=sys.maxsize)
+
     def _native(self, call: Callable[[], T]) -> T:
         """One call into the library. A panic arrives as a BaseException and poisons the document."""
-        if self._poisoned:
+        if self.is_poisoned:
             raise DocumentPoisoned
         try:
             return call()
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            self._poisoned = True  # the call may have stopped half-way
+            self.is_poisoned = True  # the call may have stopped half-way
             raise
         except BaseException as cause:
-            self._poisoned = True
+            self.is_poisoned = True
             raise DocumentPoisoned from cause
 
 

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from collab.errors import CollabError
 from collab.ids import SessionId
-from collab.protocol.messages import AwarenessEntry, FromServer
+from collab.protocol.messages import FromServer
+from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow
 
 
@@ -38,7 +39,7 @@ class Publish:
 class PublishPresence:
     """Tell the other replicas who is here; with ``wanted``, ask them for their own people."""
 
-    entries: tuple[AwarenessEntry, ...]
+    entries: tuple[PresenceEntry, ...]
     wanted: bool = False
 
 

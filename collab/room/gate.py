@@ -2,36 +2,46 @@
 
 It stands between a session's frames and the document. A held update is not acknowledged, not logged and not
 shown; the session is asked once for what is missing (SyncStep1), and usually answers within a round trip.
-What waits is bounded in bytes, number and time: an update that never completes must not become a leak.
+What waits is bounded in bytes, number and time: an update that never completes must not become a leak. Nor a
+burden: an update is read again only when the very id it waits for has come.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collab.errors import RoomClosed
 from collab.ids import SessionId, UserId
-from collab.protocol.update import InspectedUpdate
+from collab.protocol.update import Id, InspectedUpdate
+from collab.room.causality import first_missing
 
 
 class NeverCompleted(RoomClosed):
     """Some of your edits build on others that never arrived; reconnect to send them all again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Held:
-    """An update that waits. ``session`` is None for a row of the log, which has nobody to answer to."""
+    """An update that waits."""
 
     session: SessionId | None
+    """Whose frame it was; None for an update of the log, which has nobody to answer to."""
     user: UserId
     update: InspectedUpdate
-    acknowledged: bool
+    counted: bool
     """Whether the client counts this frame and wants to hear of it."""
     since_s: float
+    missing: Id
+    """What must come before it, perhaps among others."""
+
+    @classmethod
+    def of_log(cls, update: InspectedUpdate, missing: Id) -> "Held":
+        """An update of a row of the log."""
+        return cls(None, UserId(""), update, counted=False, since_s=0.0, missing=missing)
 
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """How much may wait in one room, and how long. Rows of the log are not counted."""
+    """How much of its clients' updates may wait in one room, and how long. Rows of the log are not counted."""
 
     bytes_max: int = 1 << 20
     updates_max: int = 256
@@ -45,37 +55,43 @@ class Gate:
         self._limits = limits
         self._held: list[Held] = []
         self._bytes = 0
+        self._counted = 0
 
     def __len__(self) -> int:
         return len(self._held)
 
     def hold(self, held: Held) -> bool:
         """Let an update wait. False, and it does not, when the gate is full."""
-        size = len(held.update.payload)
-        full = self._bytes + size > self._limits.bytes_max or len(self._held) >= self._limits.updates_max
-        if full and held.session is not None:
-            return False
+        if held.session is not None:
+            size = len(held.update.payload)
+            if self._bytes + size > self._limits.bytes_max or self._counted >= self._limits.updates_max:
+                return False
+            self._bytes += size
+            self._counted += 1
         self._held.append(held)
-        self._bytes += size
         return True
 
-    def release(self, is_ready: Callable[[InspectedUpdate], bool]) -> Held | None:
-        """Take out the oldest update that is ready now, if there is one."""
+    def release(self, state: Mapping[int, int]) -> Held | None:
+        """Take out the oldest update that is ready for ``state``, if there is one."""
         for index, held in enumerate(self._held):
-            if is_ready(held.update):
+            client, clock = held.missing
+            if state.get(client, 0) > clock:
+                missing = first_missing(held.update, state)
+                if missing is None:
+                    return self._take(index)
+                held.missing = missing
+        return None
+
+    def expire(self, now_s: float) -> Held | None:
+        """Take out the oldest update that has waited too long, if there is one."""
+        for index, held in enumerate(self._held):
+            if held.session is not None and now_s - held.since_s > self._limits.age_s_max:
                 return self._take(index)
         return None
 
-    def expire(self, now_s: float) -> list[Held]:
-        """Take out every update that has waited too long."""
-        late = [
-            held for held in self._held if held.session is not None and now_s - held.since_s > self._limits.age_s_max
-        ]
-        for held in late:
-            self._take(self._held.index(held))
-        return late
-
     def _take(self, index: int) -> Held:
         held = self._held.pop(index)
-        self._bytes -= len(held.update.payload)
+        if held.session is not None:
+            self._bytes -= len(held.update.payload)
+            self._counted -= 1
         return held

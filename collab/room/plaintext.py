@@ -41,8 +41,18 @@ def _blocks(fragment: pycrdt.XmlFragment) -> Iterator[str]:
 
 
 def _inline(node: Any) -> str:
-    """The text of one child of a block. Whatever is no text (a hard break, an image) reads as a line's end."""
-    return _text_of(node) if isinstance(node, pycrdt.XmlText) else "\n"
+    """The text of one child of a block. Whatever has none inside (a hard break, an image) reads as a line's end."""
+    parts: list[str] = []
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, pycrdt.XmlText):
+            parts.append(_text_of(node))
+        elif children := list(node.children):
+            stack.extend(reversed(children))
+        else:
+            parts.append("\n")
+    return "".join(parts)
 
 
 def _text_of(text: Any) -> str:

@@ -30,7 +30,6 @@ from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
     EMPTY_UPDATE,
-    AwarenessEntry,
     AwarenessUpdate,
     QueryAwareness,
     Refused,
@@ -40,9 +39,10 @@ from collab.protocol.messages import (
     SyncStep2,
     Update,
 )
+from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries, encode_entries
 from collab.protocol.statevector import decode_state_vector
-from collab.protocol.update import InspectedUpdate, inspect_stored_update, inspect_update
+from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
 from collab.room.awareness import Awareness
 from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
@@ -53,8 +53,17 @@ from collab.room.session import Session
 RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
 """What a session may say to a room; the rest of the protocol is between the socket and its connection."""
 
+UPDATE_COST_BYTES = 256
+"""What an update that waits for the log costs in memory beside its own bytes."""
+
 ROW_BYTES_MAX = 4 << 20
 """A row takes no further update once it is so large; one larger update still makes a row of its own."""
+
+RECEIPTS_MAX = 4096
+"""Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
+
+UNFINISHED_MAX = 1000
+"""Updates that never completed whose senders are remembered; the oldest are forgotten."""
 
 EARLY_ROWS_MAX = 256
 """Rows of other replicas that came ahead of their turn; beyond this they are read from the store."""
@@ -65,13 +74,12 @@ class _Receipt:
     """The answer to one frame, which waits for the log to reach ``position``."""
 
     position: int
-    session: SessionId
     answer: Saved | Refused
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """The row that is on its way to the store, the last position in it, and its bytes of updates."""
+    """The row that is on its way to the store, the last position in it, and its share of ``unsaved_bytes``."""
 
     row: Row
     through: int
@@ -101,17 +109,19 @@ class Room:
         self._gate = Gate(gate_limits or GateLimits())
         self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
-        self._unfinished: set[UserId] = set()
+        self._unfinished: dict[tuple[UserId, Id], None] = {}
         self._waiting: deque[Entry] = deque()
         self.unsaved_bytes = 0
-        """Bytes of updates that are accepted and not committed."""
+        """What the updates that are accepted and not committed take in memory."""
         self._flight: _Flight | None = None
         self._rows_formed = 0
         self._applied = 0
         self._durable = 0
-        self._receipts: deque[_Receipt] = deque()
+        self._receipts: dict[SessionId, deque[_Receipt]] = {}
         self._own_ahead: set[Sequence] = set()
         self._early: dict[Sequence, CommittedRow] = {}
+        self._now_s = 0.0
+        """The latest time that this room was told."""
 
     def __repr__(self) -> str:
         return (
@@ -129,11 +139,6 @@ class Room:
         """Everything accepted is committed: only now may the room be forgotten."""
         return not self._waiting and self._flight is None
 
-    @property
-    def is_behind(self) -> bool:
-        """Rows of the log are known to exist that have not come."""
-        return bool(self._early or self._own_ahead)
-
     # --- sessions -----------------------------------------------------------------------------------
 
     def join(self, session: Session) -> list[Effect]:
@@ -148,34 +153,37 @@ class Room:
 
         Leaving twice is normal (the room ends a session while its socket closes) and means nothing.
         """
+        self._now_s = now_s
         if self._sessions.pop(session, None) is None:
             return []
-        self._receipts = deque(r for r in self._receipts if r.session != session)
+        self._receipts.pop(session, None)
         return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
 
     def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
-        """A session says something. A message of a session that has just ended is none."""
+        """A session says something. A message of a session that has just ended is none.
+
+        Raises ProtocolError when it is nonsense inside.
+        """
+        self._now_s = now_s
         sender = self._sessions.get(session)
         if sender is None:
             return []
         try:
-            return self._receive(sender, message, now_s)
+            return self._receive(sender, message)
         except DocumentPoisoned as error:
-            return self._poisoned_by(sender, message, error)
-        except UpdateRefused as error:
-            return [*self._refuse(sender.id), *self._end(sender.id, error, now_s)]
+            return [Fail(error)]
 
-    def _receive(self, sender: Session, message: RoomMessage, now_s: float) -> list[Effect]:
+    def _receive(self, sender: Session, message: RoomMessage) -> list[Effect]:
         match message:
             case SyncStep1(state_vector):
                 return self._receive_step1(sender, state_vector)
             case SyncStep2(payload):
                 counted, sender.owed, sender.asked = sender.owed, False, False
-                return self._receive_update(sender, payload, now_s, counted=counted, resync=True)
+                return self._receive_update(sender, payload, counted=counted, resync=True)
             case Update(payload):
-                return self._receive_update(sender, payload, now_s, counted=True, resync=False)
+                return self._receive_update(sender, payload, counted=True, resync=False)
             case AwarenessUpdate(entries):
-                return self._tell_presence(self._awareness.receive(sender, entries, now_s))
+                return self._tell_presence(self._awareness.receive(sender, entries, self._now_s))
             case QueryAwareness():
                 return [Send((sender.id,), AwarenessUpdate(self._awareness.entries()))]
             case Stateless():
@@ -196,41 +204,44 @@ class Room:
 
     # --- updates of clients -------------------------------------------------------------------------
 
-    def _receive_update(
-        self, sender: Session, payload: bytes, now_s: float, *, counted: bool, resync: bool
-    ) -> list[Effect]:
+    def _receive_update(self, sender: Session, payload: bytes, *, counted: bool, resync: bool) -> list[Effect]:
         """One update frame. ``counted``: the client waits for its acknowledgement; ``resync``: a SyncStep2."""
         if payload == EMPTY_UPDATE:
             return self._answer(sender.id, Saved()) if counted else []
-        update = inspect_update(payload, self._update_limits)
+        try:
+            update = inspect_update(payload, self._update_limits)
+        except UpdateRefused as error:
+            return self._refuse(sender.id, error, counted=counted)
         if self.document.has(update, exact=resync or not sender.can_write):
             echo = update.payload if update.structs else b""
             return self._answer(sender.id, Saved(echo)) if counted else []
         if not sender.can_write:
             return self._answer(sender.id, Refused()) if counted else []
-        if not self.document.is_ready_for(update):
-            held = Held(sender.id, sender.user, update, counted, now_s)
-            if self._gate.hold(held):
-                # A SyncStep2 is all its client has: asking again would only bring the same bytes back.
-                return [] if resync else self._ask(sender)
-            error = Overloaded("Too many of your edits wait for others that have not arrived; reconnect.")
-            return self._end(sender.id, error, now_s)
+        missing = self.document.missing(update)
+        if missing is not None:
+            return self._hold(
+                sender, Held(sender.id, sender.user, update, counted, self._now_s, missing), resync=resync
+            )
         return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
 
     def _accept(
         self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool
     ) -> list[Effect]:
         """Apply an update of this replica's own sessions: show it at once, save it, then acknowledge it."""
-        self.document.apply(update)
-        self._waiting.append(Entry(user, update.payload))
-        self.unsaved_bytes += len(update.payload)
+        try:
+            self.document.apply(update)
+        except UpdateRefused as error:
+            return self._refuse(session, error, counted=counted)
+        except DocumentPoisoned as error:  # whoever sent it must not simply send it again
+            refusal = UpdateRefused("The update could not be applied.")
+            return [*self._refuse(session, refusal, counted=counted), Fail(error)]
+        entry = Entry(user, update.payload)
+        self._waiting.append(entry)
+        self.unsaved_bytes += _cost(entry)
         self._applied += 1
-        effects: list[Effect] = []
-        effects += self._show(update, besides=session)
-        effects.append(Append(len(update.payload)))
         if counted and session in self._sessions:
-            self._receipts.append(_Receipt(self._applied, session, Saved(update.payload)))
-        return effects
+            self._receipts.setdefault(session, deque()).append(_Receipt(self._applied, Saved(update.payload)))
+        return [*self._show(update, besides=session), Append(_cost(entry))]
 
     def _answer(self, session: SessionId, answer: Saved | Refused) -> list[Effect]:
         """Answer a frame that added nothing, once all before it is committed.
@@ -239,34 +250,63 @@ class Room:
         """
         if self._durable == self._applied:
             return [Send((session,), answer)]
-        self._receipts.append(_Receipt(self._applied, session, answer))
+        receipts = self._receipts.setdefault(session, deque())
+        if len(receipts) >= RECEIPTS_MAX:
+            return self._end(session, Overloaded("Too much that you sent waits to be saved; reconnect."))
+        receipts.append(_Receipt(self._applied, answer))
         return []
+
+    def _refuse(self, session: SessionId | None, error: CollabError, *, counted: bool) -> list[Effect]:
+        """Refuse a frame and end its session for it, if it is still here."""
+        if session is None or session not in self._sessions:
+            return []
+        refusal: list[Effect] = [Send((session,), Refused())] if counted else []
+        return [*refusal, *self._end(session, error)]
+
+    def _end(self, session: SessionId, error: CollabError) -> list[Effect]:
+        return [End(session, error), *self.leave(session, self._now_s, goodbye=False)]
+
+    # --- updates that wait for their predecessors ---------------------------------------------------
+
+    def _hold(self, sender: Session, held: Held, *, resync: bool) -> list[Effect]:
+        if self._gate.hold(held):
+            # A SyncStep2 is all its client has: asking again would only bring the same bytes back.
+            return [] if resync else self._ask(sender)
+        if resync:
+            return self._give_up(held)  # and whatever can be kept of it must not be lost for its size
+        return self._end(sender.id, Overloaded("Too many edits wait for others that have not arrived; reconnect."))
 
     def _release_held(self) -> list[Effect]:
         """Apply every held update that has become ready; each may make others ready."""
         effects: list[Effect] = []
-        while len(self._gate) and (held := self._gate.release(self.document.is_ready_for)):
+        while len(self._gate) and not self.document.is_poisoned:
+            held = self._gate.release(self.document.state)
+            if held is None:
+                break
             if held.session is None:
                 effects += self._apply_foreign(held.update)
-            elif self.document.has(held.update):
-                counted = held.acknowledged and held.session in self._sessions
-                effects += self._answer(held.session, Saved(held.update.payload)) if counted else []
-            else:
-                effects += self._accept(held.session, held.user, held.update, counted=held.acknowledged)
+            elif not self.document.has(held.update):
+                effects += self._accept(held.session, held.user, held.update, counted=held.counted)
+            elif held.counted and held.session in self._sessions:
+                effects += self._answer(held.session, Saved(held.update.payload))
         return effects
 
-    def _refuse(self, session: SessionId) -> list[Effect]:
-        return [Send((session,), Refused())]
-
-    def _end(self, session: SessionId, error: CollabError, now_s: float) -> list[Effect]:
-        return [End(session, error), *self.leave(session, now_s, goodbye=False)]
-
-    def _poisoned_by(self, sender: Session, message: RoomMessage, error: DocumentPoisoned) -> list[Effect]:
-        """The library failed. If an update did it, that client must not simply send it again."""
-        if isinstance(message, SyncStep2 | Update):
-            refusal = UpdateRefused("The update could not be applied.")
-            return [*self._refuse(sender.id), End(sender.id, refusal), Fail(error)]
-        return [Fail(error)]
+    def _give_up(self, held: Held) -> list[Effect]:
+        """Keep the part of a held update that can be kept, and have the client start over; once."""
+        effects: list[Effect] = []
+        part = ready_part(held.update, self.document.state)
+        if part is not None and not self.document.has(kept := inspect_stored_update(part)):
+            effects += self._accept(held.session, held.user, kept, counted=False)
+            effects += self._release_held()
+        lacking = (held.user, held.missing)
+        if lacking in self._unfinished:
+            error: CollabError = UpdateRefused("Your edits build on others that never arrived.")
+        else:
+            error = NeverCompleted()
+            self._unfinished[lacking] = None
+            if len(self._unfinished) > UNFINISHED_MAX:
+                del self._unfinished[next(iter(self._unfinished))]
+        return [*effects, *self._refuse(held.session, error, counted=held.counted)]
 
     # --- the log ------------------------------------------------------------------------------------
 
@@ -275,10 +315,10 @@ class Room:
         if self._flight is not None or not self._waiting:
             return None
         entries = [self._waiting.popleft()]
-        size = len(entries[0].update)
-        while self._waiting and size + len(self._waiting[0].update) <= ROW_BYTES_MAX:
+        size = _cost(entries[0])
+        while self._waiting and size + _cost(self._waiting[0]) <= ROW_BYTES_MAX:
             entries.append(self._waiting.popleft())
-            size += len(entries[-1].update)
+            size += _cost(entries[-1])
         self._rows_formed += 1
         row = Row(self.name, self.epoch, self.origin, self._rows_formed, encode_entries(entries))
         self._flight = _Flight(row, self._durable + len(entries), size)
@@ -290,35 +330,38 @@ class Room:
         flight, self._flight = self._flight, None
         self._durable = flight.through
         self.unsaved_bytes -= flight.size
-        effects: list[Effect] = []
-        while self._receipts and self._receipts[0].position <= self._durable:
-            receipt = self._receipts.popleft()
-            effects.append(Send((receipt.session,), receipt.answer))
         row = flight.row
-        effects.append(Publish(CommittedRow(seq, row.origin, row.n, row.payload)))
+        effects = [*self._acknowledge(), Publish(CommittedRow(seq, row.origin, row.n, row.payload))]
         if seq > self.cursor:
             self._own_ahead.add(seq)
         return [*effects, *self._advance()]
 
-    def receive_row(self, row: CommittedRow) -> list[Effect]:
-        """Another replica says that it has committed a row."""
-        if row.seq <= self.cursor or row.seq in self._own_ahead:
+    def _acknowledge(self) -> list[Effect]:
+        """Answer every frame whose turn has come."""
+        effects: list[Effect] = []
+        for session, receipts in list(self._receipts.items()):
+            while receipts and receipts[0].position <= self._durable:
+                effects.append(Send((session,), receipts.popleft().answer))
+            if not receipts:
+                del self._receipts[session]
+        return effects
+
+    def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
+        """Another replica says that it has committed a row. One of another life of the document is none."""
+        if epoch != self.epoch or row.seq <= self.cursor or row.seq in self._own_ahead:
             return []
-        if len(self._early) < EARLY_ROWS_MAX:
+        if row.seq == self.cursor + 1 or len(self._early) < EARLY_ROWS_MAX:
             self._early[row.seq] = row
-        return self._advance() or [CatchUp()]
+        effects = self._advance()
+        return effects if row.seq <= self.cursor else [*effects, CatchUp()]
 
     def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> list[Effect]:
         """Rows read from the store, which were asked for with the cursor at ``after``."""
         rows = list(rows)
         if rows and rows[0].seq != after + 1:
             return [Fail(RoomClosed("The log was trimmed behind this room; reconnect."))]
-        effects: list[Effect] = []
-        for row in rows:
-            if row.seq > self.cursor:
-                self._early[row.seq] = row
-                effects += self._advance()
-        return effects
+        self._early.update((row.seq, row) for row in rows if row.seq > self.cursor)
+        return self._advance()
 
     def receive_head(self, seq: Sequence, epoch: Epoch, *, deleted: bool, after: Sequence) -> list[Effect]:
         """The store's word on where the log ends, asked for with the cursor at ``after``."""
@@ -332,7 +375,7 @@ class Room:
         """Move the cursor over every row whose turn has come. A gap behind own rows is asked for."""
         effects: list[Effect] = []
         try:
-            while True:
+            while not self.document.is_poisoned:
                 following = Sequence(self.cursor + 1)
                 row = self._early.pop(following, None)
                 if following in self._own_ahead:
@@ -342,8 +385,6 @@ class Room:
                 elif row.origin != self.origin:
                     effects += self._apply_row(row)
                 self.cursor = following
-        except DocumentPoisoned as error:
-            return [*effects, Fail(error)]
         except PeerError:  # bytes that no guard of ours can have let into the log
             return [*effects, Fail(RoomClosed())]
         return [*effects, CatchUp()] if self._own_ahead else effects
@@ -354,15 +395,19 @@ class Room:
             update = inspect_stored_update(entry.update)
             if self.document.has(update):
                 continue
-            if self.document.is_ready_for(update):
+            missing = self.document.missing(update)
+            if missing is None:
                 effects += self._apply_foreign(update)
             else:
-                self._gate.hold(Held(None, entry.author, update, acknowledged=False, since_s=0.0))
+                self._gate.hold(Held.of_log(update, missing))
         return [*effects, *self._release_held()]
 
     def _apply_foreign(self, update: InspectedUpdate) -> list[Effect]:
         """Apply what is in the log already: show it, and nothing else."""
-        self.document.apply(update)
+        try:
+            self.document.replay(update)
+        except DocumentPoisoned as error:
+            return [Fail(error)]
         return self._show(update)
 
     def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
@@ -377,45 +422,36 @@ class Room:
         return [PublishPresence((), wanted=True)]
 
     def receive_presence(
-        self, origin: Origin, entries: Iterable[AwarenessEntry], now_s: float, *, wanted: bool
+        self, origin: Origin, entries: Iterable[PresenceEntry], now_s: float, *, wanted: bool
     ) -> list[Effect]:
         """Another replica says who is with it, or asks."""
         changed = self._awareness.receive_from_replica(origin, entries, now_s)
         effects: list[Effect] = []
         if changed and self._sessions:
-            effects.append(Send(self.sessions, AwarenessUpdate(changed)))
+            effects.append(Send(self.sessions, _awareness_update(changed)))
         if wanted and (ours := self._awareness.local_entries()):
             effects.append(PublishPresence(ours))
         return effects
 
-    def _tell_presence(self, changed: tuple[AwarenessEntry, ...]) -> list[Effect]:
+    def _tell_presence(self, changed: tuple[PresenceEntry, ...]) -> list[Effect]:
         """Tell everybody, the sender too: clients take the echo as a sign of life."""
         if not changed:
             return []
-        local: list[Effect] = [Send(self.sessions, AwarenessUpdate(changed))] if self._sessions else []
+        local: list[Effect] = [Send(self.sessions, _awareness_update(changed))] if self._sessions else []
         return [*local, PublishPresence(changed)]
 
     def tick(self, now_s: float) -> list[Effect]:
         """Time has passed: people who did not come back are gone, updates that never completed are dropped."""
+        self._now_s = now_s
         effects = self._tell_presence(self._awareness.expire(now_s))
-        try:
-            for held in self._gate.expire(now_s):
-                effects += self._give_up(held, now_s)
-            return [*effects, *self._release_held()]
-        except DocumentPoisoned as error:
-            return [*effects, Fail(error)]
+        while not self.document.is_poisoned and (held := self._gate.expire(now_s)):
+            effects += self._give_up(held)
+        return effects
 
-    def _give_up(self, held: Held, now_s: float) -> list[Effect]:
-        """Keep the part of a held update that can be kept, and have the client start over; once."""
-        assert held.session is not None
-        effects: list[Effect] = []
-        part = ready_part(held.update, self.document.state)
-        if part is not None and not self.document.has(kept := inspect_stored_update(part)):
-            effects += self._accept(None, held.user, kept, counted=False)
-        if held.session not in self._sessions:
-            return effects
-        again = held.user in self._unfinished
-        self._unfinished.add(held.user)
-        error = UpdateRefused("Your edits build on others that never arrived.") if again else NeverCompleted()
-        refusal = self._refuse(held.session) if held.acknowledged else []
-        return [*effects, *refusal, *self._end(held.session, error, now_s)]
+
+def _cost(entry: Entry) -> int:
+    return len(entry.update) + UPDATE_COST_BYTES
+
+
+def _awareness_update(entries: Iterable[PresenceEntry]) -> AwarenessUpdate:
+    return AwarenessUpdate(tuple(each.entry for each in entries))

@@ -25,3 +25,9 @@ class Session:
     """The client sent a SyncStep1, so its next SyncStep2 is one it counts: it gets an acknowledgement.
     A SyncStep2 that answers any other SyncStep1 of ours gets none, or the client's counter of unsaved
     changes would fall below zero."""
+
+    has_spoken: bool = False
+    """It has said where a client is. Its first word is of itself; later ones may be echoes of what it heard."""
+
+    introduced: int = 0
+    """How many clients nobody knew it has spoken for."""

@@ -11,8 +11,8 @@ from typing import assert_never
 from collab.errors import CollabError, DocumentDeleted, RoomClosed
 from collab.ids import ClientId, DocumentName, Origin, Sequence, SessionId
 from collab.observe.logs import get_logger
-from collab.protocol.awareness import decode_awareness, encode_awareness
-from collab.protocol.messages import AwarenessEntry, FromServer
+from collab.protocol.messages import FromServer
+from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
 from collab.protocol.rows import CommittedRow, Row
 from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
@@ -45,7 +45,7 @@ class Host:
         self._clock = clock
         self._on_fail = on_fail
         self._outlets: dict[SessionId, Outlet] = {}
-        self._presence: dict[ClientId, AwarenessEntry] = {}
+        self._presence: dict[ClientId, PresenceEntry] = {}
         self.failed: CollabError | None = None
         """Why the room is gone; nothing happens in it any more."""
         self.is_behind = False
@@ -105,8 +105,7 @@ class Host:
         match outcome:
             case Committed(seq):
                 self._do(lambda: self._room.appended(seq))
-                if not self.failed:
-                    self._persister.release(before - self._room.unsaved_bytes)
+                self._persister.release(before - self._room.unsaved_bytes)
             case Deleted():
                 self.fail(DocumentDeleted())
             case EpochChanged():
@@ -137,9 +136,9 @@ class Host:
         """A frame of another replica."""
         match frame:
             case RowFrame():
-                self._do(lambda: self._room.receive_row(frame.row))
+                self._do(lambda: self._room.receive_row(frame.row, frame.epoch))
             case PresenceFrame():
-                entries = decode_awareness(frame.payload)
+                entries = decode_presence(frame.payload)
                 self._do(lambda: self._room.receive_presence(frame.origin, entries, self._clock(), wanted=frame.wanted))
             case _:
                 assert_never(frame)
@@ -191,7 +190,7 @@ class Host:
                 case PublishPresence(entries, wanted=True):
                     self._publish_entries(entries, wanted=True)
                 case PublishPresence(entries):
-                    self._presence.update((entry.client, entry) for entry in entries)
+                    self._presence.update((each.entry.client, each) for each in entries)
                 case CatchUp():
                     self.is_behind = True
                 case End(session, error):
@@ -216,6 +215,6 @@ class Host:
                 self.empty_since_s = self._clock()
             outlet.end(error)
 
-    def _publish_entries(self, entries: tuple[AwarenessEntry, ...], *, wanted: bool) -> None:
-        payload = encode_awareness(entries)
+    def _publish_entries(self, entries: tuple[PresenceEntry, ...], *, wanted: bool) -> None:
+        payload = encode_presence(entries)
         self._relay.publish(PresenceFrame(self.name, self._origin, payload, wanted=wanted))

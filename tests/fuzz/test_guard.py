@@ -22,7 +22,7 @@ from collab.errors import UpdateRefused
 from collab.protocol.nesting import Nesting
 from collab.protocol.statevector import decode_state_vector, encode_state_vector
 from collab.protocol.update import InspectedUpdate, inspect_stored_update, inspect_update
-from collab.room.causality import is_ready
+from collab.room.causality import first_missing
 from tests.fuzz.mutations import base_document, corpus, craft, mutate
 from tests.services.node import ensure_interop_packages, node_command
 
@@ -108,7 +108,7 @@ class Chunk:
         except UpdateRefused:
             self.counts["refused"] += 1
             return
-        if not is_ready(update, self._state):
+        if first_missing(update, self._state) is not None:
             self.counts["held"] += 1
             return
         try:

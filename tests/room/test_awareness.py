@@ -1,21 +1,421 @@
-"""Identity in awareness comes from the token."""
+"""Who is here: whose word counts, when people are gone, and what two replicas make of each other's."""
 
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from collab.ids import UserId
-from collab.room.awareness import stamp
+from collab.ids import ClientId, Origin, SessionId, UserId
+from collab.protocol.messages import GONE, AwarenessEntry
+from collab.protocol.presence import PresenceEntry
+from collab.room import awareness as module
+from collab.room.awareness import GRACE_S, INTRODUCED_MAX, SILENCE_S, TOMBSTONE_S, Awareness, stamp
+from collab.room.session import Session
+from tests.room.build import a_session
+
+HERE = b'{"cursor":1}'
+THERE = b'{"cursor":2}'
+ONE, OTHER, THIRD = Origin(1), Origin(2), Origin(3)
 
 
-@pytest.mark.parametrize("state", [b'{"user":{"name":"Eve"}}', b'{"us\\u0065r":{"name":"Eve"}}'])
-def test_a_claimed_name_is_replaced_however_it_is_spelt(state: bytes) -> None:
-    assert json.loads(stamp(state, UserId("a"), "Ada")) == {"user": {"name": "Ada"}}
+def says(client: int, clock: int, state: bytes = HERE) -> AwarenessEntry:
+    return AwarenessEntry(ClientId(client), clock, state)
 
 
-def test_a_state_without_a_user_stays_byte_for_byte() -> None:
-    assert stamp(b'{"cursor": 1.50}', UserId("a"), "Ada") == b'{"cursor": 1.50}'
+def of(user: str, entry: AwarenessEntry) -> PresenceEntry:
+    return PresenceEntry(UserId(user), entry)
 
 
-def test_half_a_character_does_not_break_the_stamp() -> None:
-    assert json.loads(stamp(b'{"user":{"name":"x"},"half":"\\ud83d"}', UserId("a"), "Ada"))["user"]["name"] == "Ada"
+class Table(Awareness):
+    """An awareness table, asked in short words. Every answer is a list of (client, clock, state)."""
+
+    def hear(self, session: Session, *entries: AwarenessEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
+        return [each.entry for each in self.receive(session, entries, now_s)]
+
+    def hear_from(self, origin: Origin, *entries: PresenceEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
+        return [each.entry for each in self.receive_from_replica(origin, entries, now_s)]
+
+    def lose(self, session: Session, now_s: float = 0.0) -> None:
+        assert self.leave(session.id, now_s, goodbye=False) == ()
+
+    def gone_by(self, now_s: float) -> list[AwarenessEntry]:
+        return [each.entry for each in self.expire(now_s)]
+
+    @property
+    def here(self) -> list[int]:
+        return [entry.client for entry in self.entries()]
+
+
+# --- the true name -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "claimed", [b'{"user":{"name":"Eve"}}', b'{"us\\u0065r":{"name":"Eve"}}', b'{"user":{"n\\u0061me":"Eve"}}']
+)
+def test_claimed_name_is_replaced_however_it_is_spelt(claimed: bytes) -> None:
+    assert json.loads(stamp(claimed, UserId("a"), "Ada")) == {"user": {"name": "Ada"}}
+
+
+def test_id_and_name_are_replaced_where_they_are_and_nothing_else_is_touched() -> None:
+    state = b'{"user":{"name":5,"id":"eve","color":"#fff"},"x":[1,null,"\xc3\xa9"]}'
+    true = json.loads(stamp(state, UserId("a"), "Ada"))
+    assert true == {"user": {"name": "Ada", "id": "a", "color": "#fff"}, "x": [1, None, "é"]}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        b'{"cursor": 1.50}',
+        b'{"user": "Eve"}',
+        b'{"user": {"color": "#fff"}, "n": 1e2}',
+        b'{"user": {"name": "Ada", "id": "a"}, "n": 1.0}',
+        b'{"text": "\\u0041"}',
+    ],
+)
+def test_state_that_claims_no_false_name_stays_byte_for_byte(state: bytes) -> None:
+    assert stamp(state, UserId("a"), "Ada") is state
+
+
+def test_half_a_character_stays_half_a_character() -> None:
+    stamped = stamp(b'{"user":{"name":"x"},"half":"\\ud83d","e":"\xc3\xa9"}', UserId("a"), "\ud83d")
+    assert json.loads(stamped.decode()) == {"user": {"name": "\ud83d"}, "half": "\ud83d", "e": "é"}
+
+
+words = st.text('ab \\"\u00e9\ud83d\U0001f600', max_size=6)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["user", "cursor", "name"]),
+        st.none() | words | st.dictionaries(st.sampled_from(["name", "id", "color"]), words | st.integers()),
+    ),
+    st.booleans(),
+)
+def test_stamped_state_differs_from_the_claimed_one_in_name_and_id_alone(state: dict[str, object], plain: bool) -> None:
+    before = json.dumps(state, ensure_ascii=plain).encode(errors="backslashreplace")
+    after = json.loads(stamp(before, UserId("a"), "Ada"))
+    claimed = state.get("user")
+    if isinstance(claimed, dict):
+        claimed |= {key: true for key, true in (("name", "Ada"), ("id", "a")) if key in claimed}
+    assert after == state
+
+
+def test_what_is_told_is_the_stamped_state() -> None:
+    table, ann = Table(), a_session(1, "ann")
+    (told,) = table.hear(ann, says(7, 1, b'{"user":{"name":"Eve"}}'))
+    assert told.state == b'{"user":{"name":"Ann"}}'
+    assert table.entries() == (told,)
+    assert table.local_entries() == (of("ann", told),)
+
+
+# --- clocks --------------------------------------------------------------------------------------------
+
+
+def test_newer_state_is_told_and_an_older_or_repeated_one_is_not() -> None:
+    table, ann = Table(), a_session(1)
+    assert table.hear(ann, says(7, 5)) == [says(7, 5)]
+    assert table.hear(ann, says(7, 5, THERE), says(7, 4, THERE)) == []
+    assert table.hear(ann, says(7, 6, THERE)) == [says(7, 6, THERE)]
+    assert table.entries() == (says(7, 6, THERE),)
+
+
+def test_first_state_counts_at_clock_zero() -> None:
+    table = Table()
+    assert table.hear(a_session(1), says(7, 0, b"{}")) == [says(7, 0, b"{}")]
+
+
+def test_client_goes_by_its_own_word_at_an_equal_or_a_newer_clock() -> None:
+    for clock in (5, 6):
+        table, ann = Table(), a_session(1)
+        table.hear(ann, says(7, 5))
+        assert table.hear(ann, says(7, 4, GONE)) == []
+        assert table.hear(ann, says(7, clock, GONE)) == [says(7, clock, GONE)]
+        assert table.hear(ann, says(7, clock, GONE)) == []
+        assert table.here == []
+
+
+def test_word_that_somebody_unknown_is_gone_means_nothing() -> None:
+    table = Table()
+    assert table.hear(a_session(1), says(7, 5, GONE)) == []
+    assert table.local_entries() == ()
+
+
+def test_late_echo_does_not_bring_back_who_is_gone() -> None:
+    table, ann = Table(), a_session(1)
+    table.hear(ann, says(7, 5))
+    table.leave(ann.id, 10.0, goodbye=True)
+    for later in (a_session(2, "ann"), a_session(3, "bob")):
+        assert table.hear(later, says(7, 5)) == []
+    table.gone_by(10.0 + TOMBSTONE_S)
+    assert table.hear(a_session(4), says(7, 5)) == []
+    table.gone_by(10.0 + TOMBSTONE_S + 1)
+    assert table.local_entries() == ()
+    assert table.hear(a_session(5), says(7, 5)) == [says(7, 5)]
+
+
+def test_whoever_is_gone_comes_back_with_a_newer_clock() -> None:
+    table, ann = Table(), a_session(1)
+    table.hear(ann, says(7, 5))
+    table.leave(ann.id, 0.0, goodbye=True)
+    assert table.hear(a_session(2), says(7, 6)) == [says(7, 6)]
+
+
+# --- whose client it is ----------------------------------------------------------------------------------
+
+
+def test_entry_for_somebody_else_s_client_is_dropped_silently() -> None:
+    table, ann, eve = Table(), a_session(1, "ann"), a_session(2, "eve")
+    table.hear(ann, says(7, 5))
+    assert table.hear(eve, says(7, 9, THERE)) == []
+    assert table.hear(eve, says(7, 9, GONE)) == []
+    assert table.entries() == (says(7, 5),)
+    table.lose(ann)
+    assert table.hear(eve, says(7, 9, THERE)) == []
+
+
+def test_removal_by_another_session_of_the_same_user_is_dropped() -> None:
+    """Older clients say that everybody else is gone when they reconnect."""
+    table, first, second = Table(), a_session(1), a_session(2)
+    table.hear(first, says(7, 5))
+    assert table.hear(second, says(8, 1), says(7, 6, GONE)) == [says(8, 1)]
+    assert table.here == [7, 8]
+
+
+def test_tabs_of_one_user_may_speak_for_each_other() -> None:
+    table, first, second = Table(), a_session(1), a_session(2)
+    table.hear(first, says(7, 5))
+    table.hear(second, says(8, 1))
+    assert table.hear(second, says(7, 6, THERE)) == [says(7, 6, THERE)]
+    assert table.hear(second, says(7, 7, GONE)) == [says(7, 7, GONE)]
+
+
+def test_echo_does_not_take_a_client_over() -> None:
+    """Many clients send back whatever they hear; everybody without a name is the same user."""
+    table, first, second = Table(), a_session(1), a_session(2)
+    table.hear(second, says(8, 1))
+    table.hear(first, says(7, 5))
+    assert table.hear(second, says(7, 5)) == []
+    assert [each.entry for each in table.leave(first.id, 0.0, goodbye=True)] == [says(7, 5, GONE)]
+
+
+def test_session_that_has_ended_takes_only_its_own_with_it() -> None:
+    table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
+    table.hear(ann, says(7, 5), says(8, 1))
+    table.hear(bob, says(9, 1))
+    assert table.leave(ann.id, 0.0, goodbye=True) == (of("ann", says(7, 5, GONE)), of("ann", says(8, 1, GONE)))
+    assert table.here == [9]
+
+
+# --- losing the connection -------------------------------------------------------------------------------
+
+
+def test_people_of_a_lost_session_stay_for_a_few_seconds() -> None:
+    table, ann = Table(), a_session(1)
+    table.hear(ann, says(7, 5))
+    table.lose(ann, 10.0)
+    assert table.gone_by(10.0 + GRACE_S) == []
+    assert table.here == [7]
+    assert table.gone_by(10.1 + GRACE_S) == [says(7, 5, GONE)]
+    assert table.gone_by(10.2 + GRACE_S) == []
+    assert table.here == []
+
+
+@pytest.mark.parametrize("lost_first", [True, False], ids=["after the loss", "before the loss is noticed"])
+def test_client_that_returns_with_the_same_clock_on_a_new_socket_stays(lost_first: bool) -> None:
+    table, before, after = Table(), a_session(1), a_session(2)
+    table.hear(before, says(7, 5))
+    if lost_first:
+        table.lose(before)
+    table.hear(after, says(7, 5))
+    if not lost_first:
+        table.lose(before)
+    assert table.gone_by(GRACE_S + 1) == []
+    assert table.here == [7]
+    assert table.leave(after.id, 9.0, goodbye=True) == (of("ann", says(7, 5, GONE)),)
+
+
+def test_another_user_does_not_return_as_a_lost_client() -> None:
+    table, ann, eve = Table(), a_session(1, "ann"), a_session(2, "eve")
+    table.hear(ann, says(7, 5))
+    table.lose(ann)
+    assert table.hear(eve, says(7, 5)) == []
+    assert table.gone_by(GRACE_S + 1) == [says(7, 5, GONE)]
+
+
+def test_who_falls_silent_is_gone_and_who_renews_stays() -> None:
+    table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
+    table.hear(ann, says(7, 1), now_s=0.0)
+    table.hear(bob, says(8, 1), now_s=0.0)
+    table.hear(bob, says(8, 2), now_s=15.0)
+    assert table.gone_by(SILENCE_S) == []
+    assert table.gone_by(SILENCE_S + 0.1) == [says(7, 1, GONE)]
+    assert table.here == [8]
+
+
+# --- bounds ----------------------------------------------------------------------------------------------
+
+
+def test_full_table_drops_states_of_unknown_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CLIENTS_MAX", 2)
+    table, ann = Table(), a_session(1)
+    assert table.hear(ann, says(1, 1), says(2, 1), says(3, 1)) == [says(1, 1), says(2, 1)]
+    assert table.hear(ann, says(2, 2), says(3, 2)) == [says(2, 2)]
+
+
+def test_one_session_cannot_fill_the_table() -> None:
+    table, crowd, ann = Table(), a_session(1, "eve"), a_session(2, "ann")
+    told = table.hear(crowd, *(says(client, 1) for client in range(INTRODUCED_MAX + 1)))
+    assert len(told) == INTRODUCED_MAX
+    assert table.hear(crowd, says(0, 2, GONE), says(999, 1)) == [says(0, 2, GONE)]
+    assert table.hear(ann, says(999, 1)) == [says(999, 1)]
+    assert table.hear(crowd, says(1, 2)) == [says(1, 2)]
+
+
+# --- two replicas ----------------------------------------------------------------------------------------
+
+
+def test_people_of_another_replica_are_here_and_not_told_back() -> None:
+    table = Table()
+    assert table.hear_from(OTHER, of("bob", says(8, 1))) == [says(8, 1)]
+    assert table.hear_from(OTHER, of("bob", says(8, 1)), of("bob", says(8, 0, THERE))) == []
+    assert table.hear_from(OTHER, of("bob", says(8, 2, THERE))) == [says(8, 2, THERE)]
+    assert table.entries() == (says(8, 2, THERE),)
+    assert table.local_entries() == ()
+
+
+def test_people_of_another_replica_go_by_its_word_or_by_silence() -> None:
+    table = Table()
+    table.hear_from(OTHER, of("bob", says(8, 1)), of("coy", says(9, 1)))
+    assert table.hear_from(OTHER, of("bob", says(8, 1, GONE))) == [says(8, 1, GONE)]
+    assert table.hear_from(OTHER, of("bob", says(8, 1))) == []
+    table.hear_from(OTHER, of("coy", says(9, 1)), now_s=20.0)
+    assert table.gone_by(SILENCE_S + 1) == []
+    assert table.gone_by(SILENCE_S + 21) == [says(9, 1, GONE)]
+
+
+def test_client_of_another_replica_belongs_to_its_user_here_too() -> None:
+    table, eve, bob = Table(), a_session(1, "eve"), a_session(2, "bob")
+    table.hear_from(OTHER, of("bob", says(8, 1)))
+    assert table.hear(eve, says(8, 9, THERE), says(8, 9, GONE)) == []
+    assert table.hear_from(THIRD, of("eve", says(8, 9, THERE))) == []
+    assert table.hear(bob, says(8, 9, GONE)) == []
+    assert table.entries() == (says(8, 1),)
+
+
+def test_echo_of_somebody_on_another_replica_does_not_take_them_over() -> None:
+    table, ann = Table(), a_session(1, "anonymous")
+    table.hear(ann, says(7, 1))
+    table.hear_from(OTHER, of("anonymous", says(8, 1)))
+    assert table.hear(ann, says(8, 1)) == []
+    assert table.hear_from(OTHER, of("anonymous", says(8, 1, GONE))) == [says(8, 1, GONE)]
+
+
+def test_who_moves_to_another_replica_with_the_same_clock_stays_on_both() -> None:
+    left, right = Table(), Table()
+    before, after = a_session(1, "bob"), a_session(2, "bob")
+    left.hear(before, says(8, 5))
+    right.hear_from(ONE, *left.local_entries())
+    left.lose(before)
+    moved = right.receive(after, [says(8, 5)], 1.0)
+    assert moved == (of("bob", says(8, 5)),)
+    assert left.hear_from(OTHER, *moved) == []
+    assert left.gone_by(GRACE_S + 1) == []
+    assert left.here == right.here == [8]
+    (farewell,) = right.leave(after.id, 9.0, goodbye=True)
+    assert left.hear_from(OTHER, farewell) == [says(8, 5, GONE)]
+
+
+def test_late_farewell_from_where_somebody_was_does_not_remove_them_where_they_are() -> None:
+    left, third = Table(), Table()
+    before, after = a_session(1, "bob"), a_session(2, "bob")
+    right = Table()
+    left.hear(before, says(8, 5))
+    for table in (right, third):
+        table.hear_from(ONE, *left.local_entries())
+    left.lose(before)
+    moved = right.receive(after, [says(8, 5)], 1.0)
+    third.hear_from(OTHER, *moved)  # left never hears of it
+    farewell = left.expire(GRACE_S + 1)
+    assert farewell == (of("bob", says(8, 5, GONE)),)
+    assert right.hear_from(ONE, *farewell) == []
+    assert third.hear_from(ONE, *farewell) == []
+    assert right.here == third.here == [8]
+
+
+def test_replica_knows_best_about_who_is_on_its_own_sockets() -> None:
+    table, ann = Table(), a_session(1, "ann")
+    table.hear(ann, says(7, 5))
+    assert table.hear_from(OTHER, of("ann", says(7, 5, THERE)), of("ann", says(7, 5, GONE))) == []
+    assert table.hear_from(OTHER, of("eve", says(7, 6, THERE)), of("eve", says(7, 6, GONE))) == []
+    assert table.entries() == (says(7, 5),)
+
+
+def test_who_goes_on_elsewhere_before_the_loss_is_noticed_is_followed() -> None:
+    table, ann = Table(), a_session(1, "ann")
+    table.hear(ann, says(7, 5))
+    assert table.hear_from(OTHER, of("ann", says(7, 6, THERE))) == [says(7, 6, THERE)]
+    assert table.leave(ann.id, 0.0, goodbye=True) == ()
+    assert table.here == [7]
+
+
+def test_who_is_in_grace_may_be_said_to_be_gone_only_with_a_newer_clock() -> None:
+    table, ann = Table(), a_session(1, "ann")
+    table.hear(ann, says(7, 5))
+    table.lose(ann)
+    assert table.hear_from(OTHER, of("ann", says(7, 5, GONE))) == []
+    assert table.hear_from(OTHER, of("ann", says(7, 6, GONE))) == [says(7, 6, GONE)]
+
+
+def test_removals_are_for_the_other_replicas_too() -> None:
+    table, ann = Table(), a_session(1, "ann")
+    table.hear(ann, says(7, 5))
+    table.leave(ann.id, 0.0, goodbye=True)
+    assert table.local_entries() == (of("ann", says(7, 5, GONE)),)
+    assert table.entries() == ()
+
+
+# --- any story -------------------------------------------------------------------------------------------
+
+USERS = ("ann", "bob")
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("hear"), st.integers(0, 3), st.integers(0, 2), st.integers(0, 4), st.booleans()),
+        st.tuples(st.just("leave"), st.integers(0, 3), st.booleans()),
+        st.tuples(st.just("remote"), st.integers(0, 1), st.integers(0, 2), st.integers(0, 4), st.booleans()),
+        st.tuples(st.just("time"), st.floats(0, 10)),
+    ),
+    max_size=40,
+)
+
+
+@given(steps)
+def test_whoever_follows_what_is_told_knows_who_is_here(story: list[tuple[object, ...]]) -> None:
+    """A peer that applies every change by the rules of y-protocols ends with the table of the room."""
+    table, now_s = Table(), 0.0
+    sessions = {n: a_session(n, USERS[n % 2]) for n in range(4)}
+    clocks: dict[int, int] = {}
+    seen: dict[int, bytes] = {}
+    for step in story:
+        told: list[AwarenessEntry] = []
+        match step:
+            case ("hear", int(n), int(client), int(clock), bool(gone)):
+                told = table.hear(sessions[n], says(client, clock, GONE if gone else HERE), now_s=now_s)
+            case ("leave", int(n), bool(goodbye)):
+                told = [each.entry for each in table.leave(SessionId(n), now_s, goodbye=goodbye)]
+                sessions[n] = Session(SessionId(n), sessions[n].user, sessions[n].name, can_write=True)
+            case ("remote", int(n), int(client), int(clock), bool(gone)):
+                entry = says(client, clock, GONE if gone else HERE)
+                told = table.hear_from(Origin(n), of(USERS[client % 2], entry), now_s=now_s)
+            case ("time", float(passed)):
+                now_s += passed
+                told = table.gone_by(now_s)
+        for client, clock, state in ((e.client, e.clock, e.state) for e in told):
+            known = clocks.get(client, -1)
+            if clock > known or (clock == known and state == GONE and client in seen):
+                clocks[client] = clock
+                seen.pop(client, None)
+                if state != GONE:
+                    seen[client] = state
+    if now_s <= TOMBSTONE_S:  # after that a clock may begin anew, as it may for every peer
+        assert sorted(seen) == sorted(table.here)

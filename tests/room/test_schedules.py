@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from collab.ids import SessionId, UserId
+from collab.ids import Epoch, SessionId, UserId
 from collab.protocol.messages import Saved
 from collab.protocol.rows import CommittedRow
-from collab.protocol.update import InspectedUpdate
+from collab.protocol.update import Id, InspectedUpdate
 from collab.room.compaction import fold
 from collab.room.document import Document
 from collab.room.effects import Effect, Send
@@ -41,8 +41,8 @@ class AcknowledgesBeforeTheCommit(Room):
 
 
 class HasNoGate(Document):
-    def is_ready_for(self, update: InspectedUpdate) -> bool:
-        return True
+    def missing(self, update: InspectedUpdate) -> Id | None:
+        return None
 
 
 class LetsReadersWrite(Room):
@@ -67,10 +67,10 @@ class ForgetsToSend(Room):
 
 
 class SkipsRowsOnAGap(Room):
-    def receive_row(self, row: CommittedRow) -> list[Effect]:
+    def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
         if row.seq > self.cursor + 1:
             self.cursor = type(row.seq)(row.seq - 1)
-        return super().receive_row(row)
+        return super().receive_row(row, epoch)
 
 
 class UnloadsWithoutFlushing(Replica):

@@ -1,0 +1,192 @@
+"""When a snapshot is written, and that it is never worse than what it replaces."""
+
+import random
+
+import pycrdt
+import pytest
+
+from collab.room import compaction
+from collab.room.compaction import LEFT_TAIL_ROWS_MIN, ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due, load_document
+from collab.room.document import Document, DocumentPoisoned
+from tests.protocol.build import shared, text, update
+from tests.room.build import Author, a_row, document_of, inspected
+
+ANN, BOB, COY = 1, 2, 3
+
+
+# --- when ------------------------------------------------------------------------------------------------
+
+
+def test_no_rows_are_never_due() -> None:
+    assert not is_due(rows=0, row_bytes=0, snapshot_bytes=0)
+    assert not is_due(rows=0, row_bytes=0, snapshot_bytes=0, people_left=True)
+
+
+def test_short_tail_is_not_worth_a_snapshot_while_people_are_at_work() -> None:
+    rows = 100
+    rest = TAIL_BYTES_MIN - rows * ROW_COST_BYTES
+    assert not is_due(rows=rows, row_bytes=rest, snapshot_bytes=0)
+    assert is_due(rows=rows, row_bytes=rest + 1, snapshot_bytes=0)
+
+
+def test_tail_is_due_when_it_outgrows_the_snapshot() -> None:
+    large = 10 * TAIL_BYTES_MIN
+    assert not is_due(rows=1, row_bytes=large - ROW_COST_BYTES, snapshot_bytes=large)
+    assert is_due(rows=1, row_bytes=large - ROW_COST_BYTES + 1, snapshot_bytes=large)
+
+
+def test_when_the_last_person_leaves_a_quarter_of_the_snapshot_is_enough() -> None:
+    rows = LEFT_TAIL_ROWS_MIN
+    weight = rows * ROW_COST_BYTES
+    assert is_due(rows=rows, row_bytes=0, snapshot_bytes=4 * weight - 1, people_left=True)
+    assert not is_due(rows=rows, row_bytes=0, snapshot_bytes=4 * weight, people_left=True)
+    assert not is_due(rows=rows, row_bytes=0, snapshot_bytes=0, people_left=False)
+    assert not is_due(rows=rows - 1, row_bytes=0, snapshot_bytes=0, people_left=True)
+
+
+def test_snapshots_written_over_a_life_stay_a_small_multiple_of_the_log() -> None:
+    """A document that only grows: each snapshot holds all of it, and is written when as much has come again."""
+    log = snapshots = snapshot = tail = rows = 0
+    for _ in range(100_000):
+        log, tail, rows = log + 40, tail + 40, rows + 1
+        if is_due(rows=rows, row_bytes=tail, snapshot_bytes=snapshot):
+            snapshot, tail, rows = log, 0, 0
+            snapshots += snapshot
+    assert snapshots <= 8 * log
+
+
+# --- what ------------------------------------------------------------------------------------------------
+
+
+def test_document_is_read_from_snapshot_and_rows() -> None:
+    ann = Author(ANN)
+    parts = [ann.type(at, letter) for at, letter in enumerate("abcd")]
+    rows = [a_row(2, parts[1], parts[2]), a_row(3, parts[3])]
+    assert load_document(document_of(parts[0]).encode(), rows).text() == "abcd"
+    assert load_document(None, []).text() == ""
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b"\1\0\1\0\2\0\0"])
+def test_row_that_is_none_makes_no_document(payload: bytes) -> None:
+    row = a_row(1)
+    with pytest.raises(DocumentPoisoned):
+        load_document(None, [type(row)(row.seq, row.origin, row.n, payload)])
+
+
+def test_row_that_no_guard_would_let_in_makes_no_document() -> None:
+    with pytest.raises(DocumentPoisoned):
+        load_document(None, [a_row(1, b"\1\1\1\0")])
+
+
+def test_folded_state_is_what_snapshot_and_rows_make() -> None:
+    ann = Author(ANN)
+    parts = [ann.type(0, "abc"), ann.delete(0, 1), ann.type(2, "d")]
+    state = fold(None, [a_row(1, parts[0])])
+    state = fold(state, [a_row(2, parts[1]), a_row(3, parts[2])])
+    assert Document.load(state, []).equals(document_of(*parts))
+    assert fold(state, []) == state
+
+
+def a_life(seed: int) -> list[bytes]:
+    """Updates of three people on text, rich text, lists and maps inside each other, of which much is deleted."""
+    dice = random.Random(seed)
+    people = [Author(client) for client in (ANN, BOB, COY)]
+    life: list[bytes] = []
+    for _ in range(40):
+        author = dice.choice(people)
+        life.append(author.change(lambda author=author: _something(author, dice)))  # type: ignore[misc]
+        if dice.random() < 0.5:
+            for other in people:
+                other.hear(author.everything)
+    return [each for each in life if each != b"\0\0"]
+
+
+def _something(author: Author, dice: random.Random) -> None:
+    fragment = author.doc.get("default", type=pycrdt.XmlFragment)
+    blocks = len(fragment.children)
+    lists = author.doc.get("list", type=pycrdt.Array)
+    match dice.randrange(7):
+        case 0:
+            block = fragment.children.append(pycrdt.XmlElement("p", {"align": dice.choice(("left", "right"))}))
+            block.children.append(pycrdt.XmlText(dice.choice(("word", "é😀", "x"))))
+        case 1 if blocks:
+            del fragment.children[dice.randrange(blocks)]
+        case 2 if blocks:
+            child = fragment.children[dice.randrange(blocks)].children[0]
+            child.insert(0, "ab")
+            child.format(0, 2, {"bold": dice.choice(({}, None))})
+        case 3:
+            lists.insert(dice.randint(0, len(lists)), pycrdt.Map({"k": pycrdt.Array([1, "two"])}))
+        case 4 if len(lists):
+            del lists[dice.randrange(len(lists))]
+        case 5:
+            author.doc.get("meta", type=pycrdt.Map)[dice.choice("ab")] = pycrdt.Text("t")
+        case _:
+            text = author.doc.get("content", type=pycrdt.Text)
+            text.insert(0, dice.choice(("one", "two")))
+            if len(text) > 6:
+                del text[2:5]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_state_folds_through_formats_deleted_parents_and_types_inside_types(seed: int) -> None:
+    life = a_life(seed)
+    snapshot: bytes | None = None
+    for start in range(0, len(life), 7):
+        snapshot = fold(snapshot, [a_row(start + at, each) for at, each in enumerate(life[start : start + 7], 1)])
+    assert Document.load(snapshot, []).equals(document_of(*life))
+
+
+def test_text_put_into_what_another_deletes_folds() -> None:
+    parts = [
+        update((ANN, 0, [shared(), shared(parent=(ANN, 0))])),
+        update(deletes={ANN: [(0, 1)]}),
+        update((BOB, 0, [text("abc", parent=(ANN, 1))])),
+    ]
+    state = fold(None, [a_row(seq, each) for seq, each in enumerate(parts, 1)])
+    assert Document.load(state, []).equals(document_of(*parts))
+
+
+# --- never worse -----------------------------------------------------------------------------------------
+
+
+class Forgetful(Document):
+    """What it encodes is not what went in. Whoever reads that is honest."""
+
+    lost = b""
+
+    def encode(self) -> bytes:
+        return self.lost
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        b"\0\0",
+        update((ANN, 0, [text("ab")])),
+        update((ANN, 0, [text("abc"), text("d", left=(ANN, 2))])),
+        update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 2)]}),
+        update((ANN, 0, [text("abc")])),
+        update((ANN, 0, [text("abc")]), (BOB, 0, [text("x", left=(ANN, 1))]), deletes={ANN: [(0, 1)]}),
+        b"\xff",
+    ],
+    ids=["all", "an end", "too much", "a deletion more", "a deletion", "another client", "sense"],
+)
+def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
+    lost: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [a_row(1, update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1)]}))]
+    monkeypatch.setattr(compaction, "Document", Forgetful)
+    monkeypatch.setattr(Forgetful, "lost", lost)
+    with pytest.raises(DocumentPoisoned):
+        fold(None, rows)
+
+
+def test_document_with_something_parked_in_the_library_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = Author(ANN)
+    _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
+    parked = Document()
+    parked.replay(found)
+    monkeypatch.setattr(compaction, "load_document", lambda *_: parked)
+    with pytest.raises(DocumentPoisoned):
+        fold(None, [])

@@ -1,0 +1,869 @@
+"""The room's decisions, one by one. Whole conversations are in ``test_stories``, chance in ``test_schedules``."""
+
+from typing import Any
+
+import pytest
+
+from collab.errors import DocumentDeleted, Overloaded, ProtocolError, RoomClosed, UpdateRefused
+from collab.ids import ClientId, DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.protocol.limits import Limits
+from collab.protocol.messages import (
+    EMPTY_STATE_VECTOR,
+    EMPTY_UPDATE,
+    GONE,
+    AwarenessEntry,
+    AwarenessUpdate,
+    QueryAwareness,
+    Refused,
+    Saved,
+    Stateless,
+    SyncStep1,
+    SyncStep2,
+    Update,
+)
+from collab.protocol.presence import PresenceEntry
+from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
+from collab.protocol.statevector import decode_state_vector, encode_state_vector
+from collab.protocol.update import inspect_update
+from collab.room import room as module
+from collab.room.awareness import GRACE_S
+from collab.room.document import Document, DocumentPoisoned
+from collab.room.effects import Append, CatchUp, Effect, Fail, Publish, PublishPresence, Send
+from collab.room.gate import GateLimits, NeverCompleted
+from collab.room.room import Room
+from tests.protocol.build import shared, skip, text, update
+from tests.room.build import NAME, OTHER, Author, a_room, a_row, a_session, commit, document_of, ends, told
+
+ANN, BOB, COY = 1, 2, 3
+LATE_S = GateLimits().age_s_max + 0.1
+
+
+def receive(room: Room, session: int, message: Any, now_s: float = 0.0) -> list[Effect]:
+    return room.receive(SessionId(session), message, now_s)
+
+
+def of_kind(effects: list[Effect], kind: type[Effect]) -> list[Any]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+# --- joining and leaving ---------------------------------------------------------------------------------
+
+
+def test_newcomer_is_told_who_is_here_and_nothing_of_the_document() -> None:
+    room = a_room(Author(ANN).type(0, "abc"), sessions=[a_session(1)])
+    assert room.join(a_session(2)) == []
+    here = AwarenessUpdate((AwarenessEntry(ClientId(7), 1, b"{}"),))
+    receive(room, 1, here)
+    assert room.join(a_session(3)) == [Send((SessionId(3),), here)]
+    assert room.sessions == (1, 2, 3)
+
+
+def test_who_has_left_says_nothing_any_more_and_leaves_only_once() -> None:
+    room = a_room(sessions=[a_session(1)])
+    assert room.leave(SessionId(1), 0.0, goodbye=True) == []
+    assert room.leave(SessionId(1), 0.0, goodbye=True) == []
+    assert receive(room, 1, Update(Author(ANN).type(0, "x"))) == []
+    assert room.sessions == ()
+
+
+def test_what_somebody_wrote_before_leaving_goes_on_to_the_log_and_is_answered_to_nobody() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, Update(Author(ANN).type(0, "abc")))
+    room.leave(SessionId(1), 0.0, goodbye=False)
+    assert not room.is_settled
+    effects = commit(room)
+    assert [type(effect) for effect in effects] == [Publish]
+    assert room.is_settled
+
+
+def test_room_shows_itself_in_a_log_line() -> None:
+    room = a_room(sessions=[a_session(1)])
+    assert repr(room) == "<Room 'notes' seq=0 sessions=1 waiting=0 held=0>"
+
+
+# --- syncing ---------------------------------------------------------------------------------------------
+
+
+def test_step1_is_answered_with_what_is_missing_and_a_step1_of_ours() -> None:
+    ann = Author(ANN)
+    first, second = ann.type(0, "ab"), ann.type(2, "c")
+    room = a_room(first, second, sessions=[a_session(1)])
+    question, answer = told(receive(room, 1, SyncStep1(encode_state_vector({ANN: 2}))), 1)
+    assert question == SyncStep1(encode_state_vector({ANN: 3}))
+    assert isinstance(answer, SyncStep2)
+    assert Author(BOB, first, answer.update).text == "abc"
+
+
+def test_session_hears_of_updates_only_from_its_first_step1_on() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2, listens=False)])
+    ann = Author(ANN)
+    assert told(receive(room, 1, Update(ann.type(0, "a"))), 2) == []
+    receive(room, 2, SyncStep1(EMPTY_STATE_VECTOR))
+    next_letter = ann.type(1, "b")
+    assert told(receive(room, 1, Update(next_letter)), 2) == [Update(next_letter)]
+
+
+def test_at_most_one_step1_of_ours_is_on_its_way_to_a_session() -> None:
+    room = a_room(sessions=[a_session(1)])
+    hello = SyncStep1(EMPTY_STATE_VECTOR)
+    assert [type(m) for m in told(receive(room, 1, hello), 1)] == [SyncStep1, SyncStep2]
+    assert [type(m) for m in told(receive(room, 1, hello), 1)] == [SyncStep2]
+    receive(room, 1, SyncStep2(EMPTY_UPDATE))
+    assert [type(m) for m in told(receive(room, 1, hello), 1)] == [SyncStep1, SyncStep2]
+
+
+def test_state_vector_that_is_none_is_the_peer_s_fault_and_harms_nobody() -> None:
+    room = a_room(sessions=[a_session(1)])
+    with pytest.raises(ProtocolError):
+        receive(room, 1, SyncStep1(b"\xff"))
+    assert told(receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR)), 1)[1] == SyncStep2(EMPTY_UPDATE)
+
+
+def test_an_application_s_own_message_is_heard_by_nobody() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    assert receive(room, 1, Stateless("hello")) == []
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2), a_session(3, can_write=False)])
+    edit = Author(ANN).type(0, "abc")
+    shown = receive(room, 1, Update(edit))
+    assert of_kind(shown, Send) == [Send((SessionId(2), SessionId(3)), Update(edit))]
+    assert len(of_kind(shown, Append)) == 1
+    row = room.next_row()
+    assert row is not None
+    assert (row.document, row.epoch, row.origin, row.n) == (NAME, 0, room.origin, 1)
+    assert decode_entries(row.payload) == (Entry(UserId("ann"), edit),)
+    answered = room.appended(Sequence(1))
+    assert answered == [
+        Send((SessionId(1),), Saved(edit)),
+        Publish(CommittedRow(Sequence(1), room.origin, 1, row.payload)),
+    ]
+    assert room.cursor == 1
+
+
+def test_every_frame_is_answered_once_and_in_order() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann, bob = Author(ANN), Author(BOB)
+    first, second, other = ann.type(0, "a"), ann.type(1, "b"), bob.type(0, "x")
+    for session, edit in ((1, first), (2, other), (1, second), (1, first)):
+        assert told(receive(room, session, Update(edit)), session) == []
+    answered = commit(room)
+    assert told(answered, 1) == [Saved(first), Saved(second), Saved(first)]
+    assert told(answered, 2) == [Saved(other)]
+    assert room.next_row() is None
+
+
+def test_acknowledgement_waits_for_everything_before_it() -> None:
+    """The first row is on its way; what comes meanwhile, or adds nothing, waits for the row it is in."""
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann, bob = Author(ANN), Author(BOB)
+    first, second = ann.type(0, "a"), ann.type(1, "b")
+    receive(room, 1, Update(first))
+    assert room.next_row() is not None
+    receive(room, 1, Update(second))
+    assert told(receive(room, 2, Update(first)), 2) == []
+    assert told(receive(room, 2, Update(EMPTY_UPDATE)), 2) == []
+    assert room.next_row() is None
+    answered = room.appended(Sequence(1))
+    assert (told(answered, 1), told(answered, 2)) == ([Saved(first)], [])
+    receive(room, 2, Update(bob.type(0, "x")))
+    answered = commit(room)
+    assert told(answered, 1) == [Saved(second)]
+    assert told(answered, 2)[:2] == [Saved(first), Saved()]
+    assert len(told(answered, 2)) == 3
+
+
+def test_frame_that_adds_nothing_is_answered_at_once_when_all_is_committed() -> None:
+    ann = Author(ANN)
+    edit, deletion = ann.type(0, "abc"), ann.delete(0, 1)
+    room = a_room(edit, deletion, sessions=[a_session(1)])
+    assert receive(room, 1, Update(edit)) == [Send((SessionId(1),), Saved(edit))]
+    assert receive(room, 1, Update(EMPTY_UPDATE)) == [Send((SessionId(1),), Saved())]
+    assert receive(room, 1, Update(deletion)) == [Send((SessionId(1),), Saved())]
+    assert room.next_row() is None
+
+
+def test_update_without_its_empty_structs_is_what_is_logged_shown_and_echoed() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    padded = update((ANN, 0, [text("ab"), text("", left=(ANN, 1)), text("c", left=(ANN, 1))]))
+    plain = inspect_update(padded).payload
+    assert plain != padded
+    assert told(receive(room, 1, Update(padded)), 2) == [Update(plain)]
+    row = room.next_row()
+    assert row is not None
+    assert decode_entries(row.payload)[0].update == plain
+    assert told(room.appended(Sequence(1)), 1) == [Saved(plain)]
+
+
+def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
+    room = a_room(sessions=[a_session(1)])
+    ann = Author(ANN)
+    sizes = []
+    for at in range(3):
+        (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Append)
+        sizes.append(append.size)
+    assert room.unsaved_bytes == sum(sizes)
+    assert min(sizes) > module.UPDATE_COST_BYTES
+    room.next_row()
+    assert room.unsaved_bytes == sum(sizes)
+    receive(room, 1, Update(ann.type(3, "x")))
+    room.appended(Sequence(1))
+    assert 0 < room.unsaved_bytes < sum(sizes)
+    commit(room)
+    assert room.unsaved_bytes == 0
+
+
+def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROW_BYTES_MAX", 1000)
+    room = a_room(sessions=[a_session(1)])
+    ann = Author(ANN)
+    edits = [ann.type(0, letter * length) for letter, length in zip("abcd", (100, 100, 5000, 100), strict=True)]
+    for edit in edits:
+        receive(room, 1, Update(edit))
+    rows = []
+    while not room.is_settled:
+        row = room.next_row()
+        assert isinstance(row, Row)
+        assert room.next_row() is None
+        rows.append([entry.update for entry in decode_entries(row.payload)])
+        room.appended(Sequence(row.n))
+        assert row.n == len(rows)
+    assert rows == [edits[:2], edits[2:3], edits[3:]]
+
+
+# --- which frames count ----------------------------------------------------------------------------------
+
+
+def test_first_step2_after_a_client_s_step1_is_answered_and_no_other() -> None:
+    room = a_room(sessions=[a_session(1)])
+    ann = Author(ANN)
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == [Saved()]
+    assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == []
+    first, second = ann.type(0, "a"), ann.type(1, "b")
+    assert told(receive(room, 1, Update(second)), 1) == [SyncStep1(EMPTY_STATE_VECTOR)]
+    receive(room, 1, SyncStep2(ann.everything))  # answers a question of ours, so its client does not count it
+    assert told(commit(room), 1) == [Saved(second)]
+    assert told(receive(room, 1, SyncStep2(first)), 1) == []
+
+
+def test_step2_that_brings_something_is_answered_once_after_the_commit() -> None:
+    ann = Author(ANN)
+    ann.type(0, "abc")
+    room = a_room(sessions=[a_session(1)])
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    assert told(receive(room, 1, SyncStep2(ann.everything)), 1) == []
+    assert told(commit(room), 1) == [Saved(ann.everything)]
+
+
+def test_second_step1_before_the_answer_still_makes_one_answer() -> None:
+    room = a_room(sessions=[a_session(1)])
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == [Saved()]
+    assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == []
+
+
+def test_refusal_of_a_step2_that_nobody_counts_is_not_said() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    for session, said in ((1, [Refused()]), (2, [])):
+        effects = receive(room, session, SyncStep2(b"\1\1\1\0"))
+        assert told(effects, session) == said
+        assert ends(effects) == {session: UpdateRefused}
+
+
+def test_answers_that_wait_are_bounded_for_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RECEIPTS_MAX", 3)
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    for _ in range(3):
+        assert receive(room, 2, Update(EMPTY_UPDATE)) == []
+    assert ends(receive(room, 2, Update(EMPTY_UPDATE))) == {2: Overloaded}
+    answered = commit(room)
+    assert told(answered, 2) == []
+    assert len(told(answered, 1)) == 1
+
+
+# --- readers ---------------------------------------------------------------------------------------------
+
+
+def test_reader_receives_but_cannot_write() -> None:
+    ann = Author(ANN)
+    first = ann.type(0, "abc")
+    room = a_room(first, sessions=[a_session(1), a_session(2, can_write=False)])
+    attempts = [Author(BOB).type(0, "x"), Author(BOB, first).delete(0, 1), update((BOB, 9, [text("z")]))]
+    for attempt in attempts:
+        assert receive(room, 2, Update(attempt)) == [Send((SessionId(2),), Refused())]
+    assert room.next_row() is None
+    assert room.document.equals(document_of(first))
+    edit = ann.type(3, "d")
+    assert told(receive(room, 1, Update(edit)), 2) == [Update(edit)]
+
+
+def test_reader_may_say_what_is_known_with_every_deletion() -> None:
+    ann = Author(ANN)
+    parts = [ann.type(0, "abc"), ann.delete(1, 1)]
+    reader = a_session(1, can_write=False)
+    room = Room(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), origin=Origin(1))
+    room.join(reader)
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    assert told(receive(room, 1, SyncStep2(ann.everything)), 1) == [Saved(ann.everything)]
+    assert receive(room, 1, Update(parts[1])) == [Send((SessionId(1),), Saved())]
+
+
+def test_reader_s_refusal_keeps_the_order_of_its_frames() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2, can_write=False)])
+    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    assert receive(room, 2, Update(EMPTY_UPDATE)) == []
+    assert receive(room, 2, Update(Author(BOB).type(0, "y"))) == []
+    assert told(commit(room), 2) == [Saved(), Refused()]
+
+
+def test_reader_s_step2_that_nobody_counts_is_dropped_silently() -> None:
+    room = a_room(sessions=[a_session(1, can_write=False)])
+    assert receive(room, 1, SyncStep2(Author(ANN).type(0, "x"))) == []
+    assert room.document.state == {}
+
+
+# --- what is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damaged", [b"\1\1\1\0", b"\0\0\0", b"", update((ANN, 0, [b"\x02\1\1t\1\1a"]))])
+def test_damaged_update_is_refused_and_ends_its_session_alone(damaged: bytes) -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    effects = receive(room, 1, Update(damaged))
+    assert told(effects, 1) == [Refused()]
+    assert ends(effects) == {1: UpdateRefused}
+    assert room.sessions == (2,)
+    assert room.next_row() is None
+
+
+def test_update_is_as_large_as_the_limit_and_not_one_byte_more() -> None:
+    edit = Author(ANN).type(0, "abc")
+    for spare, refused in ((0, {}), (-1, {1: UpdateRefused})):
+        room = a_room(sessions=[a_session(1)], update_limits=Limits(bytes_max=len(edit) + spare))
+        assert ends(receive(room, 1, Update(edit))) == refused
+
+
+def test_update_that_puts_something_into_what_is_no_type_is_refused() -> None:
+    room = a_room(Author(ANN).type(0, "abc"), sessions=[a_session(1), a_session(2)])
+    effects = receive(room, 1, Update(update((BOB, 0, [text("x", parent=(ANN, 1))]))))
+    assert told(effects, 1) == [Refused()]
+    assert ends(effects) == {1: UpdateRefused}
+    assert told(effects, 2) == []
+    assert room.is_settled
+    assert of_kind(effects, Fail) == []
+
+
+def test_held_update_that_turns_out_harmful_ends_its_own_session_and_not_the_one_that_freed_it() -> None:
+    room = a_room(sessions=[a_session(1, "eve"), a_session(2, "ann")])
+    receive(room, 1, Update(update((BOB, 0, [text("x", parent=(ANN, 1))]))))
+    edit = Author(ANN).type(0, "abc")
+    effects = receive(room, 2, Update(edit))
+    assert ends(effects) == {1: UpdateRefused}
+    assert told(commit(room), 2) == [Saved(edit)]
+
+
+# --- what comes before what it builds on -----------------------------------------------------------------
+
+
+def test_update_ahead_of_its_predecessors_is_held_asked_about_and_answered_once_it_is_saved() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann = Author(ANN)
+    first, second, third = ann.type(0, "a"), ann.type(1, "b"), ann.type(2, "c")
+    assert receive(room, 1, Update(second)) == [Send((SessionId(1),), SyncStep1(EMPTY_STATE_VECTOR))]
+    assert receive(room, 1, Update(third)) == []
+    assert room.document.state == {}
+    assert room.next_row() is None
+    assert told(receive(room, 1, Update(first)), 2) == [Update(first), Update(second), Update(third)]
+    assert told(commit(room), 1) == [Saved(first), Saved(second), Saved(third)]
+
+
+def test_held_update_is_released_by_a_resync_that_brings_all_of_it() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann = Author(ANN)
+    ann.type(0, "a")
+    second = ann.type(1, "b")
+    receive(room, 1, Update(second))
+    assert told(receive(room, 1, SyncStep2(ann.everything)), 2) == [Update(ann.everything)]
+    assert told(commit(room), 1) == [Saved(second)]
+    assert room.tick(LATE_S) == []
+
+
+def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann = Author(ANN)
+    first, second = ann.type(0, "a"), ann.type(1, "b")
+    receive(room, 1, Update(second))
+    receive(room, 1, Update(second))
+    room.leave(SessionId(1), 0.0, goodbye=False)
+    assert told(receive(room, 2, Update(first)), 2) == [Update(second)]
+    assert of_kind(commit(room), Send) == [Send((SessionId(2),), Saved(first))]
+    assert room.document.text() == "ab"
+
+
+def test_step2_that_lacks_something_is_held_without_another_question() -> None:
+    room = a_room(sessions=[a_session(1)])
+    ann = Author(ANN)
+    first, second = ann.type(0, "a"), ann.type(1, "b")
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    assert receive(room, 1, SyncStep2(second)) == []
+    receive(room, 1, Update(first))
+    assert told(commit(room), 1) == [Saved(first), Saved(second)]
+
+
+def test_held_update_that_expires_leaves_its_ready_part_and_ends_its_session_retryably() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    whole = update((ANN, 0, [text("ab"), text("c", left=(9, 9))]), (BOB, 0, [text("x")]))
+    receive(room, 1, Update(whole), now_s=10.0)
+    assert room.tick(10.0 + LATE_S - 0.2) == []
+    effects = room.tick(10.0 + LATE_S)
+    (kept,) = told(effects, 2)
+    assert isinstance(kept, Update)
+    assert {(s.client, s.length) for s in inspect_update(kept.update).structs} == {(ANN, 2), (BOB, 1)}
+    assert told(effects, 1) == [Refused()]
+    assert ends(effects) == {1: NeverCompleted}
+    assert told(commit(room), 1) == []
+    assert room.document.state == {ANN: 2, BOB: 1}
+
+
+def test_second_time_that_the_same_never_comes_is_refused_for_good() -> None:
+    room = a_room()
+    whole = update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))
+    for attempt, error in enumerate((NeverCompleted, UpdateRefused), 1):
+        room.join(a_session(attempt))
+        receive(room, attempt, SyncStep1(EMPTY_STATE_VECTOR))
+        receive(room, attempt, SyncStep2(whole))
+        effects = room.tick(LATE_S)
+        assert ends(effects) == {attempt: error}
+        assert told(effects, attempt) == [Refused()]
+    assert room.document.state == {ANN: 2}
+
+
+def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_their_own() -> None:
+    room = a_room()
+    attempts = [("ann", 9), ("bob", 9), ("ann", 8), ("ann", 9)]
+    errors: list[type[Exception]] = []
+    for attempt, (user, lost) in enumerate(attempts, 1):
+        room.join(a_session(attempt, user))
+        receive(room, attempt, Update(update((attempt, 0, [text("c", left=(lost, 0))]))))
+        errors += ends(room.tick(LATE_S)).values()
+    assert errors == [NeverCompleted, NeverCompleted, NeverCompleted, UpdateRefused]
+
+
+def test_only_so_many_unfinished_edits_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UNFINISHED_MAX", 2)
+    room = a_room()
+    errors: list[type[Exception]] = []
+    for attempt, lost in enumerate((7, 8, 9, 7), 1):
+        room.join(a_session(attempt))
+        receive(room, attempt, Update(update((attempt, 0, [text("c", left=(lost, 0))]))))
+        errors += ends(room.tick(LATE_S)).values()
+    assert errors == [NeverCompleted] * 4
+
+
+def test_held_update_that_skips_is_never_logged_whole() -> None:
+    room = a_room(sessions=[a_session(1)])
+    receive(room, 1, Update(update((ANN, 0, [text("ab"), skip(2), text("c", left=(ANN, 1))]))))
+    assert ends(room.tick(LATE_S)) == {1: NeverCompleted}
+    row = room.next_row()
+    assert row is not None
+    (entry,) = decode_entries(row.payload)
+    assert [(s.kind, s.clock, s.length) for s in inspect_update(entry.update).structs] == [(4, 0, 2)]
+
+
+def test_expiring_part_may_free_others_before_they_expire_too() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
+    freed = update((BOB, 0, [text("x", left=(ANN, 1))]))
+    receive(room, 2, Update(freed))
+    effects = room.tick(LATE_S)
+    assert ends(effects) == {1: NeverCompleted}
+    assert told(commit(room), 2) == [Saved(freed)]
+
+
+def test_expired_update_of_somebody_who_left_leaves_its_part_and_ends_nobody() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
+    room.leave(SessionId(1), 0.0, goodbye=True)
+    effects = room.tick(LATE_S)
+    assert ends(effects) == {}
+    assert len(told(effects, 2)) == 1
+
+
+def test_expired_update_of_which_nothing_is_ready_or_new_leaves_nothing() -> None:
+    room = a_room(update((ANN, 0, [text("ab")])), sessions=[a_session(1), a_session(2)])
+    receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
+    receive(room, 2, Update(update((COY, 4, [text("c")]))))
+    effects = room.tick(LATE_S)
+    assert ends(effects) == {1: NeverCompleted, 2: NeverCompleted}
+    assert room.next_row() is None
+
+
+def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)], gate_limits=GateLimits(updates_max=1))
+    waiting = update((ANN, 5, [text("c")]))
+    receive(room, 1, Update(waiting))
+    effects = receive(room, 2, Update(waiting))
+    assert ends(effects) == {2: Overloaded}
+    assert told(effects, 2) == []
+
+
+def test_step2_too_large_to_be_held_is_kept_as_far_as_it_is_ready() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)], gate_limits=GateLimits(bytes_max=10))
+    receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
+    freed = update((BOB, 0, [text("x", left=(ANN, 999))]))
+    effects = receive(room, 1, SyncStep2(update((ANN, 0, [text("a" * 1000), text("c", left=(9, 9))]))))
+    assert ends(effects) == {1: NeverCompleted}
+    assert told(effects, 1) == [Refused()]
+    assert room.document.state == {ANN: 1000}
+    receive(room, 2, Update(freed))
+    assert room.document.state == {ANN: 1000, BOB: 1}
+
+
+# --- rows of other replicas ------------------------------------------------------------------------------
+
+
+def test_row_of_another_replica_is_shown_and_neither_logged_nor_published_again() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    edits = [Author(BOB).type(0, "abc"), Author(COY).type(0, "x")]
+    effects = room.receive_row(a_row(1, *edits), Epoch(0))
+    everybody = (SessionId(1), SessionId(2))
+    assert effects == [Send(everybody, Update(edit)) for edit in edits]
+    assert room.cursor == 1
+    assert room.is_settled
+
+
+def test_row_seen_before_means_nothing_and_what_is_known_is_not_shown_again() -> None:
+    room = a_room(sessions=[a_session(1)])
+    edit = Author(BOB).type(0, "abc")
+    room.receive_row(a_row(1, edit), Epoch(0))
+    assert room.receive_row(a_row(1, edit), Epoch(0)) == []
+    assert room.receive_row(a_row(2, edit), Epoch(0)) == []
+    assert room.cursor == 2
+
+
+def test_row_of_another_life_of_the_document_is_never_applied() -> None:
+    room = a_room(sessions=[a_session(1)])
+    assert room.receive_row(a_row(1, Author(BOB).type(0, "abc")), Epoch(1)) == []
+    assert (room.cursor, room.document.state) == (0, {})
+
+
+def test_row_beyond_a_gap_waits_and_the_store_is_asked() -> None:
+    room = a_room(sessions=[a_session(1)])
+    bob = Author(BOB)
+    rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2, 3)]
+    assert room.receive_row(rows[2], Epoch(0)) == [CatchUp()]
+    assert room.document.state == {}
+    effects = room.receive_rows(rows[:2], after=Sequence(0))
+    assert len(told(effects, 1)) == 3
+    assert of_kind(effects, CatchUp) == []
+    assert room.cursor == 3
+
+
+def test_rows_beyond_a_gap_are_kept_up_to_a_bound_and_the_one_in_turn_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EARLY_ROWS_MAX", 1)
+    room = a_room(sessions=[a_session(1)])
+    bob = Author(BOB)
+    rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2, 3)]
+    assert room.receive_row(rows[1], Epoch(0)) == [CatchUp()]
+    assert room.receive_row(rows[2], Epoch(0)) == [CatchUp()]
+    room.receive_row(rows[0], Epoch(0))
+    assert room.cursor == 2
+
+
+def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    edit = Author(ANN).type(0, "abc")
+    receive(room, 1, Update(edit))
+    row = room.next_row()
+    assert row is not None
+    own = CommittedRow(Sequence(1), row.origin, row.n, row.payload)
+    assert room.receive_rows([own], after=Sequence(0)) == []
+    assert room.cursor == 1
+    assert told(room.appended(Sequence(1)), 1) == [Saved(edit)]
+    assert room.receive_row(own, Epoch(0)) == []
+    assert room.cursor == 1
+
+
+def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
+    room = a_room(sessions=[a_session(1)])
+    edit = Author(ANN).type(0, "abc")
+    receive(room, 1, Update(edit))
+    effects = commit(room, seq=3)
+    assert told(effects, 1) == [Saved(edit)]
+    assert of_kind(effects, CatchUp) == [CatchUp()]
+    assert room.cursor == 0
+    assert room.receive_row(a_row(3, edit, origin=room.origin), Epoch(0)) == []
+    assert room.receive_head(Sequence(3), Epoch(0), deleted=False, after=Sequence(0)) == []
+    bob = Author(BOB)
+    first, second = a_row(1, bob.type(0, "x")), a_row(2, bob.type(1, "y"))
+    assert of_kind(room.receive_row(first, Epoch(0)), CatchUp) == [CatchUp()]
+    effects = room.receive_rows([first, second], after=Sequence(0))
+    assert of_kind(effects, CatchUp) == []
+    assert room.cursor == 3
+
+
+def test_rows_read_twice_are_applied_once() -> None:
+    room = a_room(sessions=[a_session(1)])
+    bob = Author(BOB)
+    rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2)]
+    room.receive_rows(rows, after=Sequence(0))
+    assert room.receive_rows(rows, after=Sequence(0)) == []
+    assert room.receive_rows([], after=Sequence(2)) == []
+    assert room.cursor == 2
+
+
+def test_log_that_was_trimmed_behind_the_room_ends_it() -> None:
+    room = a_room()
+    (failure,) = room.receive_rows([a_row(5, Author(BOB).type(0, "x"))], after=Sequence(0))
+    assert isinstance(failure, Fail)
+    assert isinstance(failure.error, RoomClosed)
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b"\1\1\1a\1\0\4\1\1\1\0"], ids=["no row", "no update"])
+def test_row_that_no_guard_would_let_in_ends_the_room(payload: bytes) -> None:
+    room = a_room()
+    failure = room.receive_row(CommittedRow(Sequence(1), OTHER, 1, payload), Epoch(0))[0]
+    assert isinstance(failure, Fail)
+    assert room.cursor == 0
+
+
+def test_row_ahead_of_what_it_builds_on_waits_for_it_and_for_as_long_as_it_takes() -> None:
+    room = a_room(sessions=[a_session(1)])
+    bob = Author(BOB)
+    first, second = bob.type(0, "a"), bob.type(1, "b")
+    assert room.receive_row(a_row(1, second), Epoch(0)) == []
+    assert room.tick(1000.0) == []
+    assert told(room.receive_row(a_row(2, first), Epoch(0)), 1) == [Update(first), Update(second)]
+
+
+def test_row_frees_what_a_session_sent_ahead_of_it() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    bob = Author(BOB)
+    first, second = bob.type(0, "a"), bob.type(1, "b")
+    receive(room, 1, Update(second))
+    assert told(room.receive_row(a_row(1, first), Epoch(0)), 2) == [Update(first), Update(second)]
+    assert told(commit(room), 1) == [Saved(second)]
+
+
+def test_row_that_brings_what_a_session_sent_ahead_answers_it() -> None:
+    room = a_room(sessions=[a_session(1)])
+    bob = Author(BOB)
+    first, second = bob.type(0, "a"), bob.type(1, "b")
+    receive(room, 1, Update(second))
+    effects = room.receive_row(a_row(1, bob.everything), Epoch(0))
+    assert told(effects, 1) == [Update(bob.everything), Saved(second)]
+    assert room.next_row() is None
+    assert first != second
+
+
+def test_deleted_document_ends_its_room() -> None:
+    (failure,) = a_room().receive_head(Sequence(0), Epoch(0), deleted=True, after=Sequence(0))
+    assert isinstance(failure, Fail)
+    assert isinstance(failure.error, DocumentDeleted)
+
+
+@pytest.mark.parametrize(("seq", "epoch"), [(4, 0), (5, 1)], ids=["the log is shorter", "another life"])
+def test_head_that_contradicts_the_room_ends_it(seq: int, epoch: int) -> None:
+    room = a_room(cursor=5)
+    (failure,) = room.receive_head(Sequence(seq), Epoch(epoch), deleted=False, after=Sequence(5))
+    assert isinstance(failure, Fail)
+    assert isinstance(failure.error, RoomClosed)
+
+
+def test_head_beyond_the_cursor_is_read_and_one_that_is_overtaken_is_not() -> None:
+    room = a_room(cursor=5)
+    assert room.receive_head(Sequence(6), Epoch(0), deleted=False, after=Sequence(5)) == [CatchUp()]
+    assert room.receive_head(Sequence(5), Epoch(0), deleted=False, after=Sequence(4)) == []
+
+
+# --- a library that fails --------------------------------------------------------------------------------
+
+
+class Panic(BaseException):
+    """What a failure inside the library looks like: no Exception."""
+
+
+def breaking(room: Room, call: str, *, at: int = 0) -> None:
+    """From its ``at``-th use on, a call into the library fails in this room."""
+    real = getattr(room.document._doc, call)
+    used = 0
+
+    def fail(*arguments: object) -> object:
+        nonlocal used
+        used += 1
+        if used > at:
+            raise Panic
+        return real(*arguments)
+
+    setattr(room.document._doc, call, fail)
+
+
+def test_update_that_breaks_the_library_is_refused_for_good_and_ends_the_room() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    breaking(room, "apply_update")
+    effects = receive(room, 1, Update(Author(ANN).type(0, "x")))
+    assert told(effects, 1) == [Refused()]
+    assert ends(effects) == {1: UpdateRefused}
+    assert isinstance(effects[-1], Fail)
+    assert isinstance(effects[-1].error, DocumentPoisoned)
+    assert room.next_row() is None
+
+
+def test_held_update_that_breaks_the_library_is_laid_to_its_own_author() -> None:
+    room = a_room(sessions=[a_session(1, "eve"), a_session(2, "ann"), a_session(3)])
+    ann = Author(ANN)
+    first, second, third = ann.type(0, "a"), ann.type(1, "b"), ann.type(2, "c")
+    receive(room, 1, Update(second))
+    receive(room, 3, Update(third))
+    breaking(room, "apply_update", at=1)
+    effects = receive(room, 2, Update(first))
+    assert ends(effects) == {1: UpdateRefused}
+    assert len(of_kind(effects, Append)) == 1
+    assert isinstance(effects[-1], Fail)
+    assert sum(append.size for append in of_kind(effects, Append)) == room.unsaved_bytes
+
+
+def test_expired_part_that_breaks_the_library_ends_the_room() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    for session, client in ((1, ANN), (2, BOB)):
+        receive(room, session, Update(update((client, 0, [text("ab"), text("c", left=(9, 9))]))))
+    breaking(room, "apply_update")
+    effects = room.tick(LATE_S)
+    assert ends(effects) == {1: UpdateRefused}
+    assert len(of_kind(effects, Fail)) == 1
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["in turn", "held"])
+def test_row_that_breaks_the_library_ends_the_room_and_is_laid_to_nobody(held: bool) -> None:
+    room = a_room(sessions=[a_session(1)])
+    bob = Author(BOB)
+    first, second = bob.type(0, "a"), bob.type(1, "b")
+    if held:
+        room.receive_row(a_row(1, second), Epoch(0))
+    breaking(room, "apply_update", at=held)
+    effects = room.receive_row(a_row(2 if held else 1, first, second), Epoch(0))
+    assert len(of_kind(effects, Fail)) == 1
+    assert ends(effects) == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "question"),
+    [
+        ("get_update", SyncStep1(encode_state_vector({ANN: 1}))),
+        ("get_state", SyncStep2(update(deletes={ANN: [(0, 1)]}))),
+    ],
+)
+def test_question_that_breaks_the_library_is_laid_to_nobody(call: str, question: SyncStep1 | SyncStep2) -> None:
+    ann = Author(ANN)
+    room = a_room(ann.type(0, "abc"), ann.delete(1, 1), sessions=[a_session(1)])
+    breaking(room, call)
+    effects = receive(room, 1, question)
+    assert [type(effect) for effect in effects] == [Fail]
+
+
+# --- presence --------------------------------------------------------------------------------------------
+
+
+def entry(client: int, clock: int, state: bytes = b"{}") -> AwarenessEntry:
+    return AwarenessEntry(ClientId(client), clock, state)
+
+
+def test_presence_is_told_to_everybody_the_sender_too_and_to_the_other_replicas() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2, listens=False)])
+    here = AwarenessUpdate((entry(7, 1),))
+    everybody = (SessionId(1), SessionId(2))
+    assert receive(room, 1, here) == [
+        Send(everybody, here),
+        PublishPresence((PresenceEntry(UserId("ann"), entry(7, 1)),)),
+    ]
+    assert receive(room, 1, here) == []
+    assert receive(room, 2, QueryAwareness()) == [Send((SessionId(2),), here)]
+
+
+def test_reader_is_present_too() -> None:
+    room = a_room(sessions=[a_session(1, can_write=False)])
+    assert told(receive(room, 1, AwarenessUpdate((entry(7, 1),))), 1) == [AwarenessUpdate((entry(7, 1),))]
+
+
+def test_clean_leave_is_told_at_once_and_a_lost_session_s_after_the_grace() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2), a_session(3)])
+    receive(room, 1, AwarenessUpdate((entry(7, 1),)))
+    receive(room, 2, AwarenessUpdate((entry(8, 1),)))
+    assert told(room.leave(SessionId(1), 10.0, goodbye=True), 3) == [AwarenessUpdate((entry(7, 1, GONE),))]
+    assert room.leave(SessionId(2), 10.0, goodbye=False) == []
+    assert told(room.tick(10.0 + GRACE_S), 3) == []
+    assert told(room.tick(10.1 + GRACE_S), 3) == [AwarenessUpdate((entry(8, 1, GONE),))]
+
+
+def test_grace_of_a_session_that_is_ended_begins_then() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, AwarenessUpdate((entry(7, 1),)))
+    receive(room, 1, Update(b""), now_s=20.0)
+    assert told(room.tick(20.0 + GRACE_S), 2) == []
+    assert len(told(room.tick(20.1 + GRACE_S), 2)) == 1
+
+
+def test_last_one_s_farewell_is_for_the_other_replicas_alone() -> None:
+    room = a_room(sessions=[a_session(1)])
+    receive(room, 1, AwarenessUpdate((entry(7, 1),)))
+    (published,) = room.leave(SessionId(1), 0.0, goodbye=True)
+    assert isinstance(published, PublishPresence)
+
+
+def test_room_asks_the_other_replicas_who_is_with_them_and_is_asked() -> None:
+    assert a_room().introduce() == [PublishPresence((), wanted=True)]
+    room = a_room(sessions=[a_session(1)])
+    assert room.receive_presence(OTHER, (), 0.0, wanted=True) == []
+    receive(room, 1, AwarenessUpdate((entry(7, 1),)))
+    ours = PublishPresence((PresenceEntry(UserId("ann"), entry(7, 1)),))
+    theirs = [PresenceEntry(UserId("bob"), entry(8, 1))]
+    assert room.receive_presence(OTHER, theirs, 0.0, wanted=True) == [
+        Send((SessionId(1),), AwarenessUpdate((entry(8, 1),))),
+        ours,
+    ]
+    assert room.receive_presence(OTHER, theirs, 0.0, wanted=False) == []
+
+
+def test_people_of_another_replica_are_kept_for_whoever_comes() -> None:
+    room = a_room()
+    assert room.receive_presence(OTHER, [PresenceEntry(UserId("bob"), entry(8, 1))], 0.0, wanted=False) == []
+    assert told(room.join(a_session(1)), 1) == [AwarenessUpdate((entry(8, 1),))]
+
+
+# --- levels of types through the log ----------------------------------------------------------------------
+
+
+def test_types_nested_too_deep_over_many_updates_are_refused() -> None:
+    room = a_room(sessions=[a_session(1)])
+    for level in range(1000):
+        parent = (ANN, level - 1) if level else None
+        effects = receive(room, 1, Update(update((ANN, level, [shared(parent=parent)]))))
+        if ends(effects):
+            break
+    assert ends(effects) == {1: UpdateRefused}
+    assert level < 300
+    assert room.document.whole()
+
+
+def test_name_of_the_document_is_on_every_row() -> None:
+    room = Room(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), origin=Origin(9))
+    room.join(a_session(1))
+    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    row = room.next_row()
+    assert row is not None
+    assert (row.document, row.epoch, row.origin) == ("a/b", 3, 9)
+
+
+def test_state_of_a_room_that_was_loaded_is_asked_for_in_full() -> None:
+    ann = Author(ANN)
+    room = a_room(ann.type(0, "abc"), sessions=[a_session(1)])
+    question = told(receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR)), 1)[0]
+    assert isinstance(question, SyncStep1)
+    assert decode_state_vector(question.state_vector) == ann.state
