@@ -41,7 +41,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "batch_refused": ("rows",),
     "row_refused": ("document", "origin", "n"),
     "snapshot_written": ("document", "seq", "bytes"),
-    "fold_refused": ("document", "seq"),
+    "fold_refused": ("document",),
     # the relay
     "relay_up": (),
     "relay_down": ("error",),

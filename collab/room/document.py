@@ -104,8 +104,9 @@ class Document:
                 raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
         if self._nesting is None and (update.depth or any(update.parent_of(s) for s in update.structs)):
             # Read on first need: a plain text never pays for it, nor does a document that is only read.
-            self._nesting = Nesting()
-            self._nesting.admit(inspect_stored_update(self.encode()))
+            nesting = Nesting()
+            nesting.admit(inspect_stored_update(self.encode()))
+            self._nesting = nesting
         self.replay(update)
 
     def replay(self, update: InspectedUpdate) -> None:

@@ -65,17 +65,17 @@ class Compactor:
 
     async def compact(self, name: DocumentName) -> bool:
         """Fold one document's tail into its snapshot. False when somebody else was quicker, or it cannot be."""
-        stored = await self._store.load(name)
-        if stored.deleted or not stored.tail:
-            return False
-        before = stored.snapshot
         try:
+            stored = await self._store.load(name)
+            if stored.deleted or not stored.tail:
+                return False
+            before = stored.snapshot
             # A fold of many rows holds the loop for milliseconds: the tail is bounded by the rule above.
             state = fold(None if before is None else before.state, stored.tail)
         except StoreUnavailable:
             raise
         except CollabError:
-            log.exception("fold_refused", document=name, seq=stored.head)
+            log.exception("fold_refused", document=name)
             self._refused.add(name)
             return False
         snapshot = Snapshot(stored.head, state, 0 if before is None else before.version)

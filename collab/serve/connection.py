@@ -90,6 +90,10 @@ class Connection:
         if not self._ending.done():
             self._ending.set_result(error)
 
+    async def peer_reads(self) -> None:
+        """Return when the peer has taken most of what it was sent: only then is it heard further."""
+        await self._outbox.spacious()
+
     def say(self, message: FromServer, address: str = "") -> None:
         """Queue a message for the peer."""
         self.write(self.dialect.encode(message, address))

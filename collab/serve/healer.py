@@ -7,7 +7,7 @@ a gap have it filled at once.
 
 import asyncio
 
-from collab.errors import StoreUnavailable
+from collab.errors import RoomClosed, StoreUnavailable
 from collab.observe.logs import get_logger
 from collab.relay.base import Relay
 from collab.serve.host import Host
@@ -65,7 +65,11 @@ class Healer:
         """Read what is missing in one room, to the end."""
         while True:
             after = host.cursor
-            rows = await self._store.rows_after(host.name, after, ROWS_PER_READ)
+            try:
+                rows = await self._store.rows_after(host.name, after, ROWS_PER_READ)
+            except RoomClosed as error:  # damaged in the store: its own misfortune, and nobody else's
+                host.fail(error)
+                return
             host.receive_rows(rows, after=after)
             if len(rows) < ROWS_PER_READ or host.failed:
                 return

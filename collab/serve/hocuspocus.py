@@ -228,6 +228,7 @@ class Channel:
         match message:
             case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness() | Stateless():
                 await self._persister.writable()
+                await self._connection.peer_reads()
                 if self._host is not None and self._session is not None:
                     self._host.receive(self._session.id, message)
             case Authenticate() | Leave() | Pong() | Unknown():

@@ -15,6 +15,9 @@ class Outbox:
         self._keepalive_s = keepalive_s
         self._frames: deque[bytes] = deque()
         self._bytes = 0
+        self._largest = 0
+        self._spacious = asyncio.Event()
+        self._spacious.set()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -22,14 +25,26 @@ class Outbox:
     def put(self, frame: bytes) -> None:
         """Queue a frame. Raises TooSlow when the peer has let too much pile up.
 
-        One frame larger than the bound passes when nothing else waits: a document is as large as it is.
+        The largest frame does not count: a document is as large as it is, and edits may follow it.
         """
-        if self._bytes and self._bytes + len(frame) > self._bytes_max:
+        largest = max(self._largest, len(frame))
+        if self._bytes + len(frame) - largest > self._bytes_max:
             raise TooSlow
         self._frames.append(frame)
         self._bytes += len(frame)
+        self._largest = largest
+        if self._bytes > self._bytes_max:
+            self._spacious.clear()
         self._emptied.clear()
         self._filled.set()
+
+    async def spacious(self) -> None:
+        """Return when what waits is within the bound.
+
+        Who asks for more waits here first: the answers to a peer that asks and does not read cannot pile up, and
+        one that opens many large documents gets them one after another.
+        """
+        await self._spacious.wait()
 
     async def flushed(self) -> None:
         """Return when everything queued was handed to the socket."""
@@ -53,5 +68,8 @@ class Outbox:
                 await send(frame)
                 self._frames.popleft()
                 self._bytes -= len(frame)
+                if self._bytes <= self._bytes_max:
+                    self._spacious.set()
+            self._largest = 0
             self._filled.clear()
             self._emptied.set()

@@ -202,9 +202,10 @@ class Rooms:
             empty_since_s = host.empty_since_s
             if empty_since_s is not None and now_s - empty_since_s >= self._linger_s and host.is_settled:
                 await self._forget(host)
-        for name in self._orphans - self._hosts.keys() - self._openings.keys():
-            await self._unsubscribe(name)
-        self._orphans.clear()
+        while self._orphans:
+            name = self._orphans.pop()
+            if name not in self._hosts and name not in self._openings:  # asked anew each time: somebody may open it
+                await self._unsubscribe(name)
 
     async def _forget(self, host: Host) -> None:
         """Nobody is here and all is committed. Who comes from now on waits for the next room."""

@@ -53,6 +53,7 @@ class YWebsocketConversation:
             match message:
                 case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
                     await self._persister.writable()
+                    await self._connection.peer_reads()
                     host.receive(session.id, message)
                 case Unknown():
                     self._ignore_unknown()

@@ -1,4 +1,4 @@
-"""The room's decisions, one by one. Whole conversations are in ``test_stories``, chance in ``test_schedules``."""
+"""The room's decisions, one by one. Chance and whole deployments are in ``test_schedules``."""
 
 from typing import Any
 

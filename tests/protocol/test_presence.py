@@ -1,0 +1,27 @@
+"""Presence between replicas says whose each client is."""
+
+import pytest
+
+from collab.errors import ProtocolError
+from collab.ids import ClientId, UserId
+from collab.protocol.messages import GONE, AwarenessEntry
+from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
+
+ENTRIES = (
+    PresenceEntry(UserId("ada"), AwarenessEntry(ClientId(2**53 - 1), 7, '{"name":"Ädä 😀"}'.encode())),
+    PresenceEntry(UserId(""), AwarenessEntry(ClientId(1), 0, GONE)),
+)
+
+
+@pytest.mark.parametrize("entries", [(), ENTRIES])
+def test_what_is_encoded_reads_back(entries: tuple[PresenceEntry, ...]) -> None:
+    assert decode_presence(encode_presence(entries)) == entries
+
+
+def test_a_cut_or_prolonged_payload_is_refused() -> None:
+    payload = encode_presence(ENTRIES)
+    for length in range(len(payload)):
+        with pytest.raises(ProtocolError):
+            decode_presence(payload[:length])
+    with pytest.raises(ProtocolError):
+        decode_presence(payload + b"\x00")

@@ -1,0 +1,41 @@
+"""A running server of parts that a test chooses, and the far side of a session."""
+
+from collab.access.tokens import SharedSecret, TokenVerifier
+from collab.errors import CollabError
+from collab.ids import Origin, SessionId, UserId
+from collab.relay.base import Relay
+from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.session import Session
+from collab.serve.outlet import Outgoing
+from collab.serve.server import Server, ServerLimits
+from collab.store.base import Store
+from tests.deployment import SECRET
+
+
+class Ear:
+    """An outlet that remembers why it was ended."""
+
+    def __init__(self) -> None:
+        self.ended: CollabError | None = None
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        pass
+
+    def end(self, error: CollabError) -> None:
+        self.ended = error
+
+
+def make_server(store: Store, relay: Relay | None = None) -> Server:
+    """Not started yet: ``async with`` does that."""
+    return Server(
+        store=store,
+        relay=relay or MemoryRelay(MemoryBus(), Origin(1)),
+        verifier=TokenVerifier(SharedSecret(SECRET.encode())),
+        origin=Origin(1),
+        limits=ServerLimits(poll_s=0.05),
+    )
+
+
+def writer(number: int) -> Session:
+    """Somebody who may write."""
+    return Session(SessionId(number), UserId("ada"), "Ada", can_write=True)

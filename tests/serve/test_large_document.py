@@ -1,0 +1,23 @@
+"""A document larger than every queue on its way is opened, and edited, like any other."""
+
+from pathlib import Path
+
+from tests.deployment import ServerProcess, Typist, dial
+
+
+async def test_a_document_of_five_mebibytes_is_saved_and_opened_by_the_next(tmp_path: Path) -> None:
+    server = await ServerProcess(tmp_path).start()
+    try:
+        async with dial(server.url("large", "ada")) as socket:
+            ada = Typist(socket)
+            await ada.hello()
+            await ada.type("x" * (5 << 20))
+            await ada.hear_until(lambda: ada.acknowledged)
+            async with dial(server.url("large", "grace")) as other:
+                grace = Typist(other)
+                await grace.hello()
+                await grace.type("!")
+                await grace.hear_until(lambda: grace.acknowledged)
+                assert len(grace.text) == (5 << 20) + 1
+    finally:
+        server.stop()
