@@ -1,17 +1,30 @@
-"""Two replicas on one Postgres and one Redis, with Redis killed under typing."""
+"""Two replicas on one Postgres and one Redis: people of both dialects read the same, with Redis and without."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from collab.store.migrate import upgrade
 from tests.conftest import bring
-from tests.deployment import ServerProcess, Typist, dial
+from tests.deployment import ServerProcess
+from tests.faults.history import WORD, History, read_store, violations
 from tests.services.private import PrivatePostgres, PrivateRedis
+from tests.typist import DialectName, Typist, sit_down
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.services
+
+DOCUMENT = "shared"
+SEATS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus", "y-websocket")
+OUTAGE_S = 10.0
+APART_S_MAX = 2.0
+"""The promise: so long may one person's edit take to another's screen while there is a way to the database."""
+PAUSE_S = 0.1
+"""Between two words of one person."""
 
 
 @pytest.fixture
@@ -29,29 +42,74 @@ async def redis() -> AsyncIterator[PrivateRedis]:
     server.close()
 
 
-async def test_people_on_two_replicas_read_the_same_with_redis_and_without(
+class Company:
+    """People who type and read at once, and when each word was typed and seen."""
+
+    def __init__(self, typists: list[Typist]) -> None:
+        self._typists = typists
+        self.history = History()
+        self.typed_s: dict[str, float] = {}
+        self.longest_s = 0.0
+        """The longest that a word took to somebody's screen since ``forget``."""
+        self._seen: list[set[str]] = [set() for _ in typists]
+
+    async def read(self, seat: int) -> None:
+        """One person's eyes, until the end."""
+        typist = self._typists[seat]
+        while True:
+            await typist.hear()
+            now_s = asyncio.get_running_loop().time()
+            fresh = {word for word in WORD.findall(typist.text) if word not in self._seen[seat]}
+            self._seen[seat] |= fresh
+            self.longest_s = max([self.longest_s, *(now_s - self.typed_s[word] for word in fresh)])
+            self.history.acknowledged.update(typist.acknowledged)
+            typist.acknowledged.clear()
+
+    async def type(self, seat: int) -> None:
+        """One person's fingers, until the end."""
+        for number in count():
+            word = f"<{seat}.{number}>"
+            self.history.written.add(word)
+            self.typed_s[word] = asyncio.get_running_loop().time()
+            await self._typists[seat].type(word)
+            await asyncio.sleep(PAUSE_S)
+
+    def all_have_seen(self, words: set[str]) -> bool:
+        """Whether these are on every screen, and whoever typed them was told that they are saved."""
+        return words <= self.history.acknowledged.keys() and all(words <= seen for seen in self._seen)
+
+
+async def test_six_people_on_two_replicas_read_the_same_with_redis_and_without(
     database: str, redis: PrivateRedis, tmp_path: Path
 ) -> None:
     environment = {"COLLAB_DATABASE_URL": database, "COLLAB_REDIS_URL": redis.url}
     async with AsyncExitStack() as stack:
         typists = []
-        for number in range(2):
+        for _ in range(2):
             replica = await ServerProcess(tmp_path, environment=environment).start()
             stack.callback(replica.stop)
-            for seat in range(3):
-                socket = await stack.enter_async_context(dial(replica.url("shared", f"user{number}{seat}")))
-                typists.append(Typist(socket))
-                await typists[-1].hello()
-
-        async def everybody_types(word: str) -> None:
-            for index, typist in enumerate(typists):
-                await typist.type(f"<{word}{index}>")
-            for typist in typists:
-                await typist.hear_until(lambda t=typist: all(f"<{word}{i}>" in t.text for i in range(len(typists))))
-
-        await everybody_types("with")
-        redis.kill()
-        await everybody_types("without")
-        redis.start()
-        await everybody_types("again")
+            for seat, dialect in enumerate(SEATS):
+                person = sit_down(replica, DOCUMENT, f"user{seat}", dialect=dialect)
+                typists.append(await stack.enter_async_context(person))
+        company = Company(typists)
+        async with asyncio.TaskGroup() as tasks:
+            readers = [tasks.create_task(company.read(seat)) for seat in range(len(typists))]
+            fingers = [tasks.create_task(company.type(seat)) for seat in range(len(typists))]
+            await eventually(lambda: len(company.history.acknowledged) >= 60)
+            redis.kill()
+            await asyncio.sleep(OUTAGE_S)  # the outage itself; nothing is waited for
+            assert len(company.history.acknowledged) > 60 * 3, "nothing was saved while Redis was away"
+            assert company.longest_s <= APART_S_MAX
+            redis.start()
+            back = {f"<{seat}.{int(OUTAGE_S / PAUSE_S)}>" for seat in range(len(typists))}
+            await eventually(lambda: company.all_have_seen(back))
+            for task in fingers:
+                task.cancel()
+            await eventually(lambda: company.all_have_seen(company.history.written))
+            for task in readers:
+                task.cancel()
+        assert company.longest_s <= APART_S_MAX
         assert len({typist.text for typist in typists}) == 1
+        stored = await read_store(database, DOCUMENT)
+        assert violations(company.history, stored) == []
+        assert stored.loaded == typists[0].text

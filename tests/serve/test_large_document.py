@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from tests.deployment import ServerProcess, Typist, dial
+from tests.deployment import ServerProcess
+from tests.typist import sit_down
 
 
 async def test_a_document_of_five_mebibytes_is_saved_and_opened_by_the_next(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path).start()
     try:
-        async with dial(server.url("large", "ada")) as socket:
-            ada = Typist(socket)
-            await ada.hello()
+        async with sit_down(server, "large", "ada") as ada:
             await ada.type("x" * (5 << 20))
             await ada.hear_until(lambda: ada.acknowledged)
-            async with dial(server.url("large", "grace")) as other:
-                grace = Typist(other)
-                await grace.hello()
+            async with sit_down(server, "large", "grace") as grace:
                 await grace.type("!")
                 await grace.hear_until(lambda: grace.acknowledged)
                 assert len(grace.text) == (5 << 20) + 1
