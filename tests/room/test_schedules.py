@@ -21,6 +21,7 @@ CHUNK = 250
 SEEDS_PER_FAULT = 400
 
 
+@pytest.mark.schedules
 @pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
 def test_every_schedule_keeps_every_promise(first: int) -> None:
     for seed in range(first, first + CHUNK):
