@@ -134,9 +134,9 @@ class Channel:
                 await self._enter()
                 await self._stay()
         finally:
+            self.leave()  # first: only a client that said so has left on purpose
             self._left = True
             self._idle.set()
-            self.leave()
 
     def leave(self) -> None:
         """The session is over, if there is one."""

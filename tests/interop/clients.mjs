@@ -1,67 +1,167 @@
 // Real JavaScript clients under remote control. One JSON request a line on stdin, one JSON answer a line on stdout:
 //
-//   {"id": 1, "do": "open", "client": "ada", "dialect": "y-websocket", "server": "ws://…/ws", "document": "d", "token": "…"}
+//   {"id": 1, "do": "open", "client": "ada", "generation": "y-websocket 3.1.0", "how": {"document": "d", …}}
 //   {"id": 1, "value": null}            or  {"id": 1, "error": "…"}
 //
 // Requests are carried out side by side; a request that waits answers when what it waits for has come. What is
-// unusual about a client is in `dialects`; everything else is done through Yjs and Awareness, as an editor would.
+// unusual about a generation of clients is in `generations`; the rest goes through Yjs and Awareness, as an editor does it.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { gunzipSync } from 'node:zlib'
-import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/provider'
+import { HocuspocusProvider as Hocuspocus4, HocuspocusProviderWebsocket as Socket4 } from '@hocuspocus/provider'
+import { HocuspocusProvider as Hocuspocus2, HocuspocusProviderWebsocket as Socket2 } from 'hocuspocus-provider-2'
+import { HocuspocusProvider as Hocuspocus3, HocuspocusProviderWebsocket as Socket3 } from 'hocuspocus-provider-3'
+import * as decoding from 'lib0/decoding'
 import { WebSocket } from 'ws'
-import { WebsocketProvider } from 'y-websocket'
+import { WebsocketProvider as YWebsocket31 } from 'y-websocket'
+import { WebsocketProvider as YWebsocket1 } from 'y-websocket-1'
+import { WebsocketProvider as YWebsocket30 } from 'y-websocket-3-0'
 import * as Y from 'yjs'
 
 const BUFFERED_BYTES_MAX = 1 << 20
 const EDITS_BETWEEN_BREATHS = 500
 
-class YWebsocketClient {
-  constructor (doc, { server, document, token }) {
-    this.provider = new WebsocketProvider(server, document, doc, {
-      params: { token }, WebSocketPolyfill: WebSocket, disableBc: true
-    })
+/** Counts what goes over a socket, for one document: sync messages out, sync statuses in. */
+class Books {
+  constructor (document, dialect) {
+    Object.assign(this, { document, dialect, opened: 0, step1s: 0, updates: 0, statuses: 0, closes: [] })
+  }
+
+  /** A WebSocket class for a provider, whose sockets are written up in all of these books. */
+  static socketClass (shelf) {
+    return class extends WebSocket {
+      constructor (...args) {
+        super(...args)
+        this.on('open', () => shelf.forEach(books => books.opened++))
+        this.on('close', code => shelf.forEach(books => books.closes.push(code)))
+        this.on('message', frame => shelf.forEach(books => books.received(frame)))
+      }
+
+      send (frame, ...rest) {
+        shelf.forEach(books => books.sent(frame))
+        super.send(frame, ...rest)
+      }
+    }
+  }
+
+  sent (frame) {
+    const [type, kind] = this.read(frame)
+    if (type === 0 && kind === 0) this.step1s++
+    if (type === 0 && kind === 2) this.updates++
+  }
+
+  received (frame) {
+    if (this.dialect === 'hocuspocus' && this.read(frame)[0] === 8) this.statuses++
+  }
+
+  read (frame) {
+    const decoder = decoding.createDecoder(new Uint8Array(frame))
+    if (this.dialect === 'hocuspocus' && (frame.length < 2 || decoding.readVarString(decoder) !== this.document)) return []
+    const next = () => decoding.hasContent(decoder) ? decoding.readVarUint(decoder) : undefined
+    return [next(), next()]
+  }
+}
+
+const yWebsocket = Provider => class {
+  constructor (doc, { server, document, token, awareness }) {
+    this.books = new Books(document, 'y-websocket')
+    const WebSocketPolyfill = Books.socketClass([this.books])
+    this.provider = new Provider(server, document, doc, { params: { token }, WebSocketPolyfill, disableBc: true })
+    if (awareness === false) this.provider.awareness.setLocalState(null)
+    this.denied = []
   }
 
   get synced () { return this.provider.synced }
+  get socket () { return this.provider.ws }
   get awareness () { return this.provider.awareness }
-  get bufferedBytes () { return this.provider.ws?.bufferedAmount ?? 0 }
+
+  setToken (token) {
+    this.provider.params = { token }
+    if (!this.provider.url.includes(token)) { // version 1 makes its URL once
+      this.provider.url = this.provider.url.replace(/token=[^&]*/, `token=${token}`)
+    }
+    this.provider.connect()
+  }
+
   disconnect () { this.provider.disconnect() }
   connect () { this.provider.connect() }
   destroy () { this.provider.destroy() }
 }
 
-class HocuspocusClient {
-  constructor (doc, { server, document, token }) {
-    this.socket = new HocuspocusProviderWebsocket({ url: server, WebSocketPolyfill: WebSocket })
-    this.provider = new HocuspocusProvider({ websocketProvider: this.socket, name: document, document: doc, token })
-    this.provider.attach()
+const shelves = new Map()
+
+const hocuspocus = (Provider, Socket) => class {
+  constructor (doc, { server, document, token, tokenLater, awareness, shared }) {
+    this.books = new Books(document, 'hocuspocus')
+    this.denied = []
+    this.scope = null
+    this.lowest = 0
+    this.key = shared ?? this
+    const shelf = shelves.get(this.key) ?? { books: [] }
+    shelves.set(this.key, shelf)
+    shelf.books.push(this.books)
+    shelf.socket ??= new Socket({ url: server, WebSocketPolyfill: Books.socketClass(shelf.books) })
+    this.token = tokenLater ? new Promise(resolve => { this.giveToken = resolve }) : token
+    this.provider = new Provider({
+      websocketProvider: shelf.socket,
+      name: document,
+      document: doc,
+      token: () => this.token,
+      broadcast: false,
+      ...(awareness === false && { awareness: null }),
+      onAuthenticated: () => { this.scope = this.provider.authorizedScope },
+      onAuthenticationFailed: ({ reason }) => this.denied.push(reason)
+    })
+    this.provider.on('unsyncedChanges', () => { this.lowest = Math.min(this.lowest, this.provider.unsyncedChanges) })
+    this.provider.attach?.()
   }
 
   get synced () { return this.provider.synced }
   get saved () { return this.provider.synced && !this.provider.hasUnsyncedChanges }
+  get socket () { return this.shared.webSocket }
+  get shared () { return shelves.get(this.key).socket }
   get awareness () { return this.provider.awareness }
-  get bufferedBytes () { return this.socket.webSocket?.bufferedAmount ?? 0 }
-  disconnect () { this.socket.disconnect() }
-  connect () { this.socket.connect() }
-  destroy () { this.provider.destroy(); this.socket.destroy() }
+
+  setToken (token) {
+    if (this.giveToken) return this.giveToken(token)
+    this.token = token
+    if (this.provider.sendToken) this.provider.sendToken()
+    else this.provider.connect() // version 2 left the socket when it was denied
+  }
+
+  disconnect () { this.shared.disconnect() }
+  connect () { this.shared.connect() }
+  destroy () { this.provider.destroy(); if (this.key === this) this.shared.destroy() }
 }
 
-const dialects = { 'y-websocket': YWebsocketClient, hocuspocus: HocuspocusClient }
+const generations = {
+  'y-websocket 1.5.4': yWebsocket(YWebsocket1),
+  'y-websocket 3.0.0': yWebsocket(YWebsocket30),
+  'y-websocket 3.1.0': yWebsocket(YWebsocket31),
+  'hocuspocus 2.15.3': hocuspocus(Hocuspocus2, Socket2),
+  'hocuspocus 3.4.4': hocuspocus(Hocuspocus3, Socket3),
+  'hocuspocus 4.8.0': hocuspocus(Hocuspocus4, Socket4)
+}
 const clients = new Map()
 
 // --- what can be asked ------------------------------------------------------------------------------------
 
 const requests = {
-  async open ({ client, dialect, ...where }) {
+  async open ({ client, generation, how: { wait = true, ...how } }) {
     const doc = new Y.Doc()
-    clients.set(client, Object.assign(new dialects[dialect](doc, where), { doc, text: doc.getText('content') }))
-    await until(() => clients.get(client).synced)
+    const one = Object.assign(new generations[generation](doc, how), { doc, text: doc.getText('content'), missed: [] })
+    clients.set(client, one)
+    one.awareness?.on('change', ({ removed }) => one.missed.push(...removed))
+    if (wait) await until(() => one.synced)
   },
 
-  insert ({ client, at, text }) { clients.get(client).text.insert(at, text) },
+  synced ({ client }) { return until(() => clients.get(client).synced) },
+
+  insert ({ client, at, text, times = 1 }) {
+    for (let time = 0; time < times; time++) clients.get(client).text.insert(at, text)
+  },
 
   remove ({ client, at, length }) { clients.get(client).text.delete(at, length) },
 
@@ -74,7 +174,7 @@ const requests = {
       for (const [at, removed, inserted] of patches) {
         if (removed > 0) one.text.delete(at, removed)
         if (inserted !== '') one.text.insert(at, inserted)
-        if (++edits % EDITS_BETWEEN_BREATHS === 0) await until(() => one.bufferedBytes < BUFFERED_BYTES_MAX)
+        if (++edits % EDITS_BETWEEN_BREATHS === 0) await until(() => (one.socket?.bufferedAmount ?? 0) < BUFFERED_BYTES_MAX)
       }
     }
     return edits
@@ -88,8 +188,35 @@ const requests = {
     return until(() => createHash('sha256').update(one.text.toString()).digest('hex') === sha256, 50)
   },
 
+  /** Waits until the text has all of these in it. */
+  has ({ client, pieces }) {
+    const one = clients.get(client)
+    return until(() => pieces.every(piece => one.text.toString().includes(piece)), 50)
+  },
+
   /** Waits until the client itself would show that everything is saved. */
   saved ({ client }) { return until(() => clients.get(client).saved) },
+
+  /** Waits until it was denied so often; the reasons. */
+  async denied ({ client, times = 1 }) {
+    const one = clients.get(client)
+    await until(() => one.denied.length >= times)
+    return one.denied
+  },
+
+  /** Waits until its socket was closed so often; the codes. */
+  async closed ({ client, times = 1 }) {
+    const { closes } = clients.get(client).books
+    await until(() => closes.length >= times)
+    return closes
+  },
+
+  books ({ client }) {
+    const { books: { opened, step1s, updates, statuses, closes }, lowest = 0, missed, scope = null, provider } = clients.get(client)
+    return { opened, step1s, updates, statuses, closes, lowest, missed, scope, unsaved: provider.unsyncedChanges ?? 0 }
+  },
+
+  give_token ({ client, token }) { clients.get(client).setToken(token) },
 
   present ({ client, state }) { clients.get(client).awareness.setLocalStateField('user', state) },
 
@@ -103,6 +230,9 @@ const requests = {
 
   connect ({ client }) { clients.get(client).connect() },
 
+  /** The network fails: no goodbye. */
+  break ({ client }) { clients.get(client).socket.terminate() },
+
   close ({ client }) {
     clients.get(client).destroy()
     clients.delete(client)
@@ -110,7 +240,7 @@ const requests = {
 }
 
 const namesOf = ({ awareness, doc }) => [...awareness.getStates()]
-  .filter(([client]) => client !== doc.clientID).map(([, state]) => state.user?.name).sort()
+  .filter(([client, state]) => client !== doc.clientID && state.user).map(([, state]) => state.user.name).sort()
 
 /** Resolves once the condition holds; whoever asked has the patience. Also lets sockets and timers have their turn. */
 const until = (condition, pauseMs = 2) => new Promise(resolve => {

@@ -5,14 +5,26 @@ import json
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
-from tests.deployment import ServerProcess, token
+from tests.deployment import ServerProcess
+from tests.deployment import token as make_token
 from tests.services.node import INTEROP, ensure_interop_packages, node_command
 from tests.typist import DialectName
 
 PATIENCE_S = 30.0
 ANSWER_BYTES_MAX = 64 << 20
+
+Generation = Literal[
+    "y-websocket 1.5.4",
+    "y-websocket 3.0.0",
+    "y-websocket 3.1.0",
+    "hocuspocus 2.15.3",
+    "hocuspocus 3.4.4",
+    "hocuspocus 4.8.0",
+]
+GENERATIONS: tuple[Generation, ...] = get_args(Generation)
+NEWEST: dict[DialectName, Generation] = {"y-websocket": "y-websocket 3.1.0", "hocuspocus": "hocuspocus 4.8.0"}
 
 
 class JavaScriptClients:
@@ -40,12 +52,23 @@ class JavaScriptClients:
         await self._reader
 
     async def open(
-        self, name: str, server: ServerProcess, document: str, *, dialect: DialectName = "y-websocket"
+        self,
+        name: str,
+        server: ServerProcess,
+        document: str,
+        *,
+        generation: Generation = NEWEST["y-websocket"],
+        token: str | None = None,
+        **how: object,
     ) -> "JavaScriptClient":
-        """A client of this name, synced with the document."""
+        """A client of this name, synced with the document; with ``wait=False`` it may still be on its way.
+
+        More of ``how``: ``awareness=False`` for a client that never shows itself, ``tokenLater=True`` for one whose
+        token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket.
+        """
         client = JavaScriptClient(self, name)
-        url = f"ws://127.0.0.1:{server.port}/ws"
-        await client.ask("open", dialect=dialect, server=url, document=document, token=token(name))
+        how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))
+        await client.ask("open", generation=generation, how=how)
         return client
 
     async def ask(self, what: str, *, patience_s: float = PATIENCE_S, **details: object) -> Any:
@@ -87,9 +110,9 @@ class JavaScriptClient:
         """A request of ``clients.mjs`` about this client."""
         return await self._clients.ask(what, patience_s=patience_s, client=self.name, **details)
 
-    async def insert(self, at: int, text: str) -> None:
-        """Insert ``text``; positions count UTF-16 units."""
-        await self.ask("insert", at=at, text=text)
+    async def insert(self, at: int, text: str, *, times: int = 1) -> None:
+        """Insert ``text``, each time in an update of its own; positions count UTF-16 units."""
+        await self.ask("insert", at=at, text=text, times=times)
 
     async def remove(self, at: int, length: int) -> None:
         """Delete ``length`` UTF-16 units."""
@@ -110,6 +133,26 @@ class JavaScriptClient:
     async def saved(self, *, patience_s: float = PATIENCE_S) -> None:
         """Return when a Hocuspocus client counts nothing as unsaved."""
         await self.ask("saved", patience_s=patience_s)
+
+    async def denied(self, *, times: int = 1) -> list[str]:
+        """Return when a Hocuspocus client was told so often that it may not; what it was told."""
+        return list(await self.ask("denied", times=times))
+
+    async def closed(self, *, times: int = 1) -> list[int]:
+        """Return when its socket was closed so often; the codes."""
+        return list(await self.ask("closed", times=times))
+
+    async def books(self) -> dict[str, Any]:
+        """What it has counted: sockets opened, frames, closes, people it missed."""
+        return dict(await self.ask("books"))
+
+    async def give_token(self, token: str) -> None:
+        """It has a new token, and uses it."""
+        await self.ask("give_token", token=token)
+
+    async def break_off(self) -> None:
+        """Its network fails for a moment; it comes back by itself."""
+        await self.ask("break")
 
     async def present(self, **user: str) -> None:
         """Show this user to the others."""

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.deployment import ServerProcess, token
-from tests.interop.clients import JavaScriptClients
+from tests.interop.clients import NEWEST, JavaScriptClients
 
 pytestmark = pytest.mark.node
 
@@ -39,7 +39,7 @@ async def test_a_paper_of_259_778_edits_is_read_back_exactly_by_everybody(
     try:
         async with JavaScriptClients() as clients:
             writer = await clients.open("writer", server, "paper")
-            reader = await clients.open("reader", server, "paper", dialect="hocuspocus")
+            reader = await clients.open("reader", server, "paper", generation=NEWEST["hocuspocus"])
             assert await writer.replay(TRACE, patience_s=PATIENCE_S) == EDITS
             await reader.reads(paper, patience_s=PATIENCE_S)
             fresh = await clients.open("fresh", server, "paper")
@@ -51,7 +51,7 @@ async def test_a_paper_of_259_778_edits_is_read_back_exactly_by_everybody(
             assert await read_over_rest(server) == paper
             server.kill()
             await server.start()
-            late = await clients.open("late", server, "paper", dialect="hocuspocus")
+            late = await clients.open("late", server, "paper", generation=NEWEST["hocuspocus"])
             await late.reads(paper)
             assert await read_over_rest(server) == paper
     finally:

@@ -1,0 +1,54 @@
+"""A server, a process of JavaScript clients, and a document that no other test has."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.deployment import ServerProcess
+from tests.interop.clients import GENERATIONS, NEWEST, Generation, JavaScriptClients
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for all tests of a module that do it no harm."""
+    server = asyncio.run(ServerProcess(tmp_path_factory.mktemp("server")).start())
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def mortal(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A server of this test's own, to kill."""
+    server = await ServerProcess(tmp_path).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[JavaScriptClients]:
+    async with JavaScriptClients() as clients:
+        yield clients
+
+
+@pytest.fixture
+def document() -> str:
+    """A name with everything in it that makes trouble on the way."""
+    return f"häuser/{next(_numbers)} 2%"
+
+
+@pytest.fixture(params=GENERATIONS)
+def generation(request: pytest.FixtureRequest) -> Generation:
+    """Each generation of clients."""
+    name: Generation = request.param
+    return name
+
+
+@pytest.fixture
+def other(generation: Generation) -> Generation:
+    """The newest of the other dialect."""
+    return NEWEST["y-websocket" if generation.startswith("hocuspocus") else "hocuspocus"]

@@ -1,0 +1,238 @@
+"""Every generation of the JavaScript clients, unchanged, against a running server."""
+
+import asyncio
+
+import httpx2
+import pytest
+
+from collab.access.roles import Role
+from tests.deployment import ServerProcess, token
+from tests.interop.clients import GENERATIONS, NEWEST, Generation, JavaScriptClient, JavaScriptClients
+
+pytestmark = pytest.mark.node
+
+HOCUSPOCUS = [generation for generation in GENERATIONS if generation.startswith("hocuspocus")]
+IDLE_S = 40
+"""Every client gives a silent socket up after 30 s, or 33."""
+PASTE = "0123456789abcdef" * (5 << 16)
+
+Pair = tuple[JavaScriptClient, JavaScriptClient]
+
+
+@pytest.fixture
+async def pair(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+) -> Pair:
+    """Ada with the client in question, Grace with the newest of the other dialect."""
+    ada = await clients.open("ada", server, document, generation=generation)
+    grace = await clients.open("grace", server, document, generation=other)
+    return ada, grace
+
+
+async def test_what_one_writes_the_other_reads(pair: Pair) -> None:
+    ada, grace = pair
+    await ada.insert(0, "Ada \N{CAT FACE}")
+    await grace.reads("Ada \N{CAT FACE}")
+    await grace.insert(6, " and Grace")
+    await ada.reads("Ada \N{CAT FACE} and Grace")
+
+
+async def test_people_see_who_is_there_and_who_has_left(pair: Pair) -> None:
+    ada, grace = pair
+    for client in pair:
+        await client.present(name="somebody else's name, which the token corrects")
+    await ada.sees("Grace")
+    await grace.sees("Ada")
+    await ada.close()
+    await grace.sees()
+
+
+async def test_who_comes_late_sees_text_and_people(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+) -> None:
+    ada = await clients.open("ada", server, document, generation=other)
+    await ada.present(name="")
+    await ada.insert(0, "early")
+    late = await clients.open("late", server, document, generation=generation)
+    await late.reads("early")
+    await late.sees("Ada")
+
+
+async def test_edits_of_people_who_were_apart_come_together(pair: Pair) -> None:
+    ada, grace = pair
+    await ada.insert(0, "middle")
+    await grace.reads("middle")
+    for client in pair:
+        await client.disconnect()
+    await ada.insert(0, "left ")
+    await grace.insert(6, " right")
+    for client in pair:
+        await client.connect()
+    for client in pair:
+        await client.reads("left middle right")
+
+
+async def test_a_paste_of_five_mebibytes_arrives(pair: Pair) -> None:
+    ada, grace = pair
+    await ada.insert(0, PASTE)
+    await grace.reads(PASTE)
+
+
+async def test_a_broken_connection_leaves_no_gap_in_anybodys_presence(pair: Pair) -> None:
+    ada, grace = pair
+    for client in pair:
+        await client.present(name="")
+    await ada.sees("Grace")
+    await grace.sees("Ada")
+    await ada.break_off()
+    await ada.closed()
+    await ada.ask("synced")
+    await ada.insert(0, "back")
+    await grace.reads("back")
+    await grace.sees("Ada")
+    assert (await grace.books())["missed"] == []
+
+
+async def test_edits_made_while_the_server_was_gone_arrive_when_it_is_back(
+    mortal: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+) -> None:
+    ada = await clients.open("ada", mortal, document, generation=generation)
+    grace = await clients.open("grace", mortal, document, generation=other)
+    await ada.insert(0, "before")
+    await grace.reads("before")
+    mortal.kill()
+    await ada.insert(6, ", meanwhile")
+    await grace.insert(0, "long ")
+    await mortal.start()
+    for client in (ada, grace):
+        await client.reads("long before, meanwhile")
+
+
+async def test_who_may_only_read_changes_nothing(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+) -> None:
+    viewer = token("ada", {"**": Role.VIEWER})
+    ada = await clients.open("ada", server, document, generation=generation, token=viewer)
+    grace = await clients.open("grace", server, document, generation=other)
+    await grace.insert(0, "theirs")
+    await ada.reads("theirs")
+    await ada.insert(0, "mine, ")
+    await grace.insert(6, "!")
+    await ada.reads("mine, theirs!")
+    assert await grace.text() == "theirs!"
+    late = await clients.open("late", server, document, generation=other)
+    await late.reads("theirs!")
+    if generation in HOCUSPOCUS:
+        books = await ada.books()
+        assert books["scope"] == "readonly"
+        assert books["unsaved"] == 1  # and so its state line never says that this was saved
+
+
+async def test_who_was_denied_comes_in_with_a_better_token(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
+) -> None:
+    ada = await clients.open("ada", server, document, generation=generation, token="worthless", wait=False)
+    if generation in HOCUSPOCUS:
+        assert "token" in (await ada.denied())[0]
+    else:
+        assert (await ada.closed())[0] == 4401
+    await ada.give_token(token("ada"))
+    await ada.ask("synced")
+    await ada.insert(0, "in")
+    other = await clients.open("grace", server, document)
+    await other.reads("in")
+
+
+@pytest.mark.parametrize("generation", HOCUSPOCUS)
+async def test_every_frame_is_answered_exactly_once(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
+) -> None:
+    ada = await clients.open("ada", server, document, generation=generation)
+    await ada.saved()
+    await ada.insert(0, "x", times=200)
+    await ada.saved()
+    await ada.break_off()
+    if generation != "hocuspocus 2.15.3":  # it forgets what it counted when it comes back, and has no floor at zero
+        await ada.insert(0, "y", times=20)
+    await ada.closed()
+    await ada.saved()
+    written = await ada.text()
+    late = await clients.open("late", server, document, generation=generation)
+    await late.reads(written)
+    await late.insert(0, "z")
+    await ada.reads("z" + written)
+    books = await ada.books()
+    assert books["statuses"] == books["updates"] + books["step1s"]
+    assert (books["unsaved"], books["lowest"]) == (0, 0)
+
+
+@pytest.mark.parametrize("generation", HOCUSPOCUS)
+async def test_what_is_written_before_a_slow_token_comes_is_saved_when_it_came(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
+) -> None:
+    ada = await clients.open("ada", server, document, generation=generation, wait=False, tokenLater=True)
+    await ada.insert(0, "early")
+    await ada.give_token(token("ada"))
+    await ada.ask("synced")
+    await ada.saved()
+    grace = await clients.open("grace", server, document)
+    await grace.reads("early")
+
+
+@pytest.mark.parametrize("generation", HOCUSPOCUS)
+async def test_a_hundred_documents_share_a_socket_and_each_has_its_own_rights(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
+) -> None:
+    grants = {f"{document}/**": Role.EDITOR, "to read/*": Role.VIEWER}
+    rights = token("ada", grants)
+
+    async def open_one(name: str, *, wait: bool = True) -> JavaScriptClient:
+        return await clients.open(name, server, name, generation=generation, token=rights, shared="one", wait=wait)
+
+    names = [f"{document}/{number}" for number in range(98)]
+    many = await asyncio.gather(*(open_one(name) for name in names))
+    reader = await open_one("to read/this")
+    stranger = await open_one("somebody else's", wait=False)
+    assert await stranger.denied()
+    assert (await reader.books())["scope"] == "readonly"
+    await asyncio.gather(*(client.insert(0, client.name) for client in many))
+    await asyncio.gather(*(client.saved() for client in many))
+    assert [(await client.books())["closes"] for client in (many[0], reader, stranger)] == [[], [], []]
+    assert (await many[0].books())["opened"] == 1
+    late = await clients.open("late", server, names[50])
+    await late.reads(names[50])
+
+
+@pytest.mark.timeout(IDLE_S + 60)
+async def test_silence_without_presence_costs_nobody_the_connection(
+    server: ServerProcess, clients: JavaScriptClients, document: str
+) -> None:
+    async def be_silent(generation: Generation) -> None:
+        client = await clients.open(
+            generation, server, f"{document}/{generation}", generation=generation, awareness=False
+        )
+        await asyncio.sleep(IDLE_S)  # the silence itself; nothing is waited for
+        await client.ask("synced")
+        books = await client.books()
+        assert (generation, books["opened"], books["closes"]) == (generation, 1, [])
+
+    await asyncio.gather(*(be_silent(generation) for generation in GENERATIONS))
+
+
+async def test_all_generations_in_one_document_end_with_the_same_text(
+    server: ServerProcess, clients: JavaScriptClients, document: str
+) -> None:
+    people = [await clients.open(name, server, document, generation=name) for name in GENERATIONS]
+    for number in range(10):
+        for person in people:
+            await person.insert(0, f"<{person.name} {number} \N{PILE OF POO}>")
+    late = await clients.open("late", server, document, generation=NEWEST["hocuspocus"])
+    await late.ask("has", pieces=[f"<{name} {number} \N{PILE OF POO}>" for name in GENERATIONS for number in range(10)])
+    text = await late.text()
+    assert len(text) == sum(len(f"<{name} {number} !>") for name in GENERATIONS for number in range(10))
+    for person in people:
+        await person.reads(text)
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token('program')}"}) as http:
+        name = document.replace("%", "%25").replace("/", "%2F")
+        answer = await http.get(f"http://127.0.0.1:{server.port}/api/v1/documents/{name}/content")
+    assert answer.text == text
