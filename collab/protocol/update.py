@@ -22,6 +22,7 @@ Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``d
 
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -372,6 +373,50 @@ def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], pa
         assert ends.get(struct.client, struct.clock) == struct.clock
         ends[struct.client] = struct.clock + struct.length
     return _encode(structs, deletes, payload)
+
+
+def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> InspectedUpdate:
+    """The same update with U+FFFD for each half of some of its characters, which are named by their low surrogates."""
+    ticks: dict[int, list[int]] = {}
+    for client, tick in sorted(lows):
+        ticks.setdefault(client, []).append(tick)
+    payload = bytearray()
+    structs = []
+    for struct in update.structs:
+        own = ticks.get(struct.client, [])
+        own = own[bisect_left(own, struct.clock) : bisect_left(own, struct.clock + struct.length)]
+        item = update.payload[struct.begin : struct.end]
+        begin = len(payload)
+        payload += _with_replacements(item, [tick - struct.clock for tick in own]) if own else item
+        structs.append(struct._replace(begin=begin, end=len(payload)))
+    return inspect_stored_update(_encode(structs, update.deletes, bytes(payload)))
+
+
+def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
+    """A string item, without the pairs whose low surrogates are at ``offsets`` of its text."""
+    content = _content_of(item)
+    units = bytearray(text(item, content)[0].encode("utf-16-le"))
+    for offset in offsets:
+        units[offset * 2 - 2 : offset * 2 + 2] = _REPLACEMENTS
+    writer = Writer()
+    writer.raw(item[:content])
+    writer.var_bytes(units.decode("utf-16-le").encode())
+    return writer.to_bytes()
+
+
+_REPLACEMENTS = "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}".encode("utf-16-le")
+
+
+def _content_of(item: bytes) -> int:
+    """Where the content of an item begins."""
+    info, at = item[0], 1
+    for flag in (_LEFT_ORIGIN, _RIGHT_ORIGIN):
+        if info & flag:
+            at = clock(item, varint(item, at)[1])[1]
+    if info & (_LEFT_ORIGIN | _RIGHT_ORIGIN):
+        return at
+    at = _read_parent(item, at)[1]
+    return text(item, at)[1] if info & _HAS_KEY else at
 
 
 def _encode(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:

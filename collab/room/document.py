@@ -25,6 +25,7 @@ from collab.protocol.statevector import decode_state_vector, encode_state_vector
 from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update
 from collab.room.causality import first_missing
 from collab.room.gate import Gate, GateLimits, Held
+from collab.room.pairs import Pairs
 from collab.room.plaintext import read_text
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Document:
         self._deleted = IdRanges()
         self._deleted_exact = True
         self._nesting: Nesting | None = None
+        self._pairs = Pairs()
         self._full: bytes | None = EMPTY_UPDATE
         self.state: dict[int, int] = {}
         """What is here: client id → number of clocks. Read it, never write it."""
@@ -59,6 +61,7 @@ class Document:
             document.state = document._held_by_library()
             document._full = None
             document._deleted_exact = False
+            document._pairs.add_snapshot(snapshot)
         gate = Gate(GateLimits())
         for payload in updates:
             update = inspect_stored_update(payload)
@@ -93,6 +96,11 @@ class Document:
         """An id that the update builds on and that is not here; None when nothing is missing."""
         return first_missing(update, self.state)
 
+    def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
+        """Characters that stand here and that the update would cut in two, by their low surrogates."""
+        cut = self._pairs.cut_by(update, self.state)
+        return [(client, low) for client, low in cut if not self._deleted.covers(client, low - 1, low + 1)]
+
     def apply(self, update: InspectedUpdate) -> None:
         """Integrate a client's update whose predecessors are here.
 
@@ -122,6 +130,7 @@ class Document:
             self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
         if update.deletes:
             self._deleted_exact = False
+        self._pairs.add(update)
         self._full = None
 
     def state_vector(self) -> bytes:

@@ -48,6 +48,7 @@ from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
+from collab.room.pairs import deletion, whole_characters
 from collab.room.session import Session
 
 RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
@@ -227,7 +228,15 @@ class Room:
     def _accept(
         self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool
     ) -> list[Effect]:
-        """Apply an update of this replica's own sessions: show it at once, save it, then acknowledge it."""
+        """Take an update of this replica's own sessions, and before it what keeps it from cutting a character."""
+        effects: list[Effect] = []
+        if cut := self.document.pairs_cut_by(update):
+            effects += self._take(None, user, deletion(cut), counted=False)
+        update = whole_characters(update, self.document.state)
+        return [*effects, *self._take(session, user, update, counted=counted)]
+
+    def _take(self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool) -> list[Effect]:
+        """Apply an update: show it at once, save it, then acknowledge it."""
         try:
             self.document.apply(update)
         except UpdateRefused as error:

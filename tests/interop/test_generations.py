@@ -78,6 +78,22 @@ async def test_a_paste_of_five_mebibytes_arrives(pair: Pair) -> None:
     await grace.reads(PASTE)
 
 
+async def test_an_editor_that_cuts_characters_in_two_leaves_everybody_with_the_same_text(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, pair: Pair
+) -> None:
+    ada, grace = pair
+    await ada.insert(0, "a\N{CAT FACE}b\N{DOG FACE}c")
+    await grace.reads("a\N{CAT FACE}b\N{DOG FACE}c")
+    await ada.remove(2, 1)
+    for client in pair:
+        await client.reads("ab\N{DOG FACE}c")
+    await ada.insert(3, "!")
+    for client in pair:
+        await client.reads("ab!c")
+    late = await clients.open("late", server, document, generation=generation)
+    await late.reads("ab!c")
+
+
 async def test_a_broken_connection_leaves_no_gap_in_anybodys_presence(pair: Pair) -> None:
     ada, grace = pair
     for client in pair:

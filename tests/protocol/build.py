@@ -33,22 +33,25 @@ def item(
     right: Id | None = None,
     parent: Id | None = None,
     key: str | None = None,
+    root: str = "t",
 ) -> bytes:
-    """An item; without a neighbour or a parent it lies in the root "t"."""
+    """An item; without a neighbour or a parent it lies in the root."""
     info = kind | LEFT * (left is not None) | RIGHT * (right is not None) | KEY * (key is not None)
     out = bytes([info])
     for id_ in (left, right):
         if id_ is not None:
             out += uint(id_[0]) + uint(id_[1])
     if left is None and right is None:
-        out += ROOT if parent is None else b"\0" + uint(parent[0]) + uint(parent[1])
+        out += b"\x01" + string(root) if parent is None else b"\0" + uint(parent[0]) + uint(parent[1])
         out += string(key) if key is not None else b""
     return out + content
 
 
-def text(value: str, *, left: Id | None = None, right: Id | None = None, parent: Id | None = None) -> bytes:
+def text(
+    value: str, *, left: Id | None = None, right: Id | None = None, parent: Id | None = None, root: str = "t"
+) -> bytes:
     """An item of text."""
-    return item(4, string(value), left=left, right=right, parent=parent)
+    return item(4, string(value), left=left, right=right, parent=parent, root=root)
 
 
 def shared(*, left: Id | None = None, parent: Id | None = None) -> bytes:

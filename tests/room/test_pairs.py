@@ -1,0 +1,107 @@
+"""No update cuts a character of two halves: what is live, what is replayed and what is folded stay the same text."""
+
+import pytest
+
+from collab.ids import SessionId
+from collab.protocol.messages import Saved, Update
+from collab.protocol.rows import decode_entries
+from collab.protocol.update import inspect_update
+from collab.room.compaction import fold, load_document
+from collab.room.document import Document
+from collab.room.room import Room
+from tests.protocol.build import item, string, text, update
+from tests.room.build import a_room, a_row, a_session, commit, told
+
+CAT = "\N{CAT FACE}"
+GONE = "\N{REPLACEMENT CHARACTER}" * 2
+BASE = update((1, 0, [text(f"a{CAT}b", root="content")]))
+"""Ids of client 1: a is 0, the cat's halves are 1 and 2, b is 3."""
+CUTS = {
+    "its first half deleted": update(deletes={1: [(1, 1)]}),
+    "its second half deleted": update(deletes={1: [(2, 1)]}),
+    "deleted from its second half on": update(deletes={1: [(2, 2)]}),
+    "deleted up to its first half": update(deletes={1: [(0, 2)]}),
+    "something inserted inside": update((2, 0, [text("X", left=(1, 1), right=(1, 2))])),
+    "something inserted after its first half": update((2, 0, [text("X", left=(1, 1))])),
+    "something inserted before its second half": update((2, 0, [text("X", right=(1, 2))])),
+    "a format begun inside": update((2, 0, [item(6, string("b") + string("true"), left=(1, 1), right=(1, 2))])),
+}
+
+
+def logged(room: Room) -> list[bytes]:
+    """What the room has given to the log, and nothing of it committed yet."""
+    row = room.next_row()
+    assert row is not None
+    return [entry.update for entry in decode_entries(row.payload)]
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_a_character_that_stands_in_the_document_is_deleted_before_it_is_cut(cut: bytes) -> None:
+    room = a_room(BASE, sessions=[a_session(1), a_session(2, "bob")])
+    effects = room.receive(SessionId(1), Update(cut), 0.0)
+    deletion = update(deletes={1: [(1, 2)]})
+    assert told(effects, 1) == [Update(deletion)]
+    if told(effects, 2)[1:]:  # what deletes only half of it has nothing more to say
+        assert told(effects, 2) == [Update(deletion), Update(cut)]
+    log = logged(room)
+    assert log[0] == deletion
+    replayed = Document.load(None, [BASE, *log])
+    assert room.document.text().replace("X", "") in ("ab", "a", "b")
+    assert room.document.text() == replayed.text()
+    assert room.document.text() == Document.load(replayed.encode(), []).text()
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_the_author_of_a_cut_is_answered_once_both_are_committed(cut: bytes) -> None:
+    room = a_room(BASE, sessions=[a_session(1)])
+    room.receive(SessionId(1), Update(cut), 0.0)
+    assert told(commit(room), 1) == [Saved(cut)]
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_a_character_of_the_snapshot_is_not_cut_either(cut: bytes) -> None:
+    state = fold(None, [a_row(1, BASE)])
+    room = Room(
+        a_room().name, load_document(state, []), epoch=a_room().epoch, cursor=a_room().cursor, origin=a_room().origin
+    )
+    room.join(a_session(1))
+    room.receive(SessionId(1), Update(cut), 0.0)
+    assert room.document.text().replace("X", "") in ("ab", "a", "b")
+    assert Document.load(state, logged(room)).text() == room.document.text()
+
+
+def test_a_character_that_comes_with_its_cut_becomes_what_its_author_sees() -> None:
+    inside = update((2, 0, [text("X", left=(1, 1), right=(1, 2))]), (1, 0, [text(f"a{CAT}b{CAT}", root="content")]))
+    room = a_room(sessions=[a_session(1), a_session(2, "bob")])
+    effects = room.receive(SessionId(1), Update(inside), 0.0)
+    assert room.document.text() == f"a{GONE[0]}X{GONE[0]}b{CAT}"
+    (sent,) = told(effects, 2)
+    assert sent == Update(logged(room)[0])
+    assert Document.load(None, [sent.update]).text() == room.document.text()
+
+
+@pytest.mark.parametrize("key", [None, "title"])
+def test_only_the_cut_character_is_replaced_and_the_item_keeps_its_place(key: str | None) -> None:
+    content = string(f"{CAT}{CAT}{CAT}")
+    whole = update((1, 0, [item(4, content, key=key)]), deletes={1: [(3, 1)]})
+    mended = update((1, 0, [item(4, string(f"{CAT}{GONE}{CAT}"), key=key)]), deletes={1: [(3, 1)]})
+    room = a_room(sessions=[a_session(1)])
+    room.receive(SessionId(1), Update(whole), 0.0)
+    assert logged(room) == [mended]
+
+
+def test_a_deleted_character_is_not_deleted_again() -> None:
+    room = a_room(BASE, update(deletes={1: [(1, 2)]}), sessions=[a_session(1)])
+    cut = update((2, 0, [text("X", left=(1, 1), right=(1, 2))]))
+    room.receive(SessionId(1), Update(cut), 0.0)
+    assert logged(room) == [cut]
+
+
+def test_text_beside_a_character_costs_it_nothing() -> None:
+    room = a_room(BASE, sessions=[a_session(1)])
+    for beside in (
+        update((2, 0, [text("X", left=(1, 0), right=(1, 1))])),
+        update((3, 0, [text("Y", left=(1, 2), right=(1, 3))])),
+        update(deletes={1: [(1, 2)]}),
+    ):
+        assert not room.document.pairs_cut_by(inspect_update(beside))
