@@ -7,7 +7,7 @@ Layout of a payload (integers are varUints)::
 
     payload = version(=1)  count author*  count entry*
     author  = varString             a user id, each once
-    entry   = author index, varBytes update
+    entry   = 2 * author index + (1 if carried), varBytes update
 """
 
 from collections.abc import Iterable
@@ -26,6 +26,9 @@ class Entry:
 
     author: UserId
     update: bytes
+    carried: bool = False
+    """It holds something new under a client id that its author did not show as their own: perhaps another's edit,
+    brought back by who had seen it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def encode_entries(entries: Iterable[Entry]) -> bytes:
         writer.var_string(author)
     writer.var_uint(len(entries))
     for entry in entries:
-        writer.var_uint(authors[entry.author])
+        writer.var_uint(2 * authors[entry.author] + entry.carried)
         writer.var_bytes(entry.update)
     return writer.to_bytes()
 
@@ -76,9 +79,9 @@ def decode_entries(payload: bytes) -> tuple[Entry, ...]:
     authors = [UserId(reader.var_string()) for _ in range(reader.count())]
     entries = []
     for _ in range(reader.count()):
-        index = reader.var_uint()
+        index, carried = divmod(reader.var_uint(), 2)
         if index >= len(authors):
             raise ProtocolError("The log row names an author it does not list.")
-        entries.append(Entry(authors[index], reader.var_bytes()))
+        entries.append(Entry(authors[index], reader.var_bytes(), bool(carried)))
     reader.end()
     return tuple(entries)

@@ -85,6 +85,11 @@ class InspectedUpdate:
             return None
         return struct.needs[0]
 
+    def text_of(self, struct: Struct) -> str:
+        """The text of one of its string structs."""
+        item = self.payload[struct.begin : struct.end]
+        return text(item, _content_of(item))[0]
+
     def cuts(self, state: Mapping[int, int]) -> Iterator[Id]:
         """Where this update splits structs, its own or the document's: the first ids of the right parts.
 

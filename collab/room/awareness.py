@@ -69,6 +69,13 @@ class Awareness:
         """Everybody who is here, for a newcomer."""
         return tuple(AwarenessEntry(id_, c.clock, c.state) for id_, c in self._clients.items() if c.alive)
 
+    def owner(self, client: int) -> UserId | None:
+        """Whose live session shows itself with this client id; None when nobody's does."""
+        known = self._clients.get(ClientId(client))
+        if known is None or not known.alive or known.leaving_s is not None:
+            return None
+        return known.user
+
     def local_entries(self) -> tuple[PresenceEntry, ...]:
         """Everybody whose socket is on this replica, removals included, for the other replicas."""
         return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.origin is None)

@@ -47,9 +47,12 @@ def first_missing(update: InspectedUpdate, state: Mapping[int, int]) -> Id | Non
     return next((id_ for id_ in missing if id_[1] >= ends.get(id_[0], 0)), NEVER)
 
 
-def ready_part(update: InspectedUpdate, state: Mapping[int, int]) -> bytes | None:
-    """The largest part of ``update`` that is ready for ``state``, encoded anew; None when that is nothing."""
-    structs, _ = _integrate(update, state)
+def ready_part(update: InspectedUpdate, state: Mapping[int, int], barred: frozenset[int] = frozenset()) -> bytes | None:
+    """The largest part of ``update`` that is ready for ``state``, encoded anew; None when that is nothing.
+
+    It holds no struct of the clients ``barred``.
+    """
+    structs, _ = _integrate(update, state, barred)
     have = dict(state)
     for struct in structs:
         have[struct.client] = max(struct.clock + struct.length, have.get(struct.client, 0))
@@ -65,7 +68,9 @@ def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | Non
     return DeletedRange(deleted.client, deleted.clock, length) if length > 0 else None
 
 
-def _integrate(update: InspectedUpdate, state: Mapping[int, int]) -> tuple[list[Struct], list[Id]]:
+def _integrate(
+    update: InspectedUpdate, state: Mapping[int, int], barred: frozenset[int] = frozenset()
+) -> tuple[list[Struct], list[Id]]:
     """The structs that can be integrated, in wire order, and the ids that those in front of the rest refer to.
 
     Of each client it is a prefix, up to the first that waits. Works like the integration itself: each client's
@@ -75,7 +80,8 @@ def _integrate(update: InspectedUpdate, state: Mapping[int, int]) -> tuple[list[
     """
     queues: dict[int, deque[Struct]] = defaultdict(deque)
     for struct in update.structs:
-        queues[struct.client].append(struct)
+        if struct.client not in barred:
+            queues[struct.client].append(struct)
     have = {client: state.get(client, 0) for client in queues}
     sleepers: dict[int, list[tuple[int, int]]] = defaultdict(list)
     taken: list[Struct] = []

@@ -25,6 +25,7 @@ from collab.protocol.statevector import decode_state_vector, encode_state_vector
 from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update
 from collab.room.causality import first_missing
 from collab.room.gate import Gate, GateLimits, Held
+from collab.room.ownership import contradiction, is_known_in_part
 from collab.room.pairs import Pairs
 from collab.room.plaintext import read_text
 
@@ -95,6 +96,15 @@ class Document:
     def missing(self, update: InspectedUpdate) -> Id | None:
         """An id that the update builds on and that is not here; None when nothing is missing."""
         return first_missing(update, self.state)
+
+    def contradicted_by(self, update: InspectedUpdate) -> Id | None:
+        """An id at which the update has other content than stands here; None when all that it repeats agrees."""
+        if not is_known_in_part(update, self.state):
+            return None
+        firsts = dict(self.state)
+        for struct in update.structs:
+            firsts[struct.client] = min(struct.clock, firsts.get(struct.client, 0))
+        return contradiction(update, inspect_stored_update(self.diff(firsts)))
 
     def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
         """Characters that stand here and that the update would cut in two, by their low surrogates."""

@@ -15,7 +15,7 @@ the next. A row is frozen until its outcome is known, so it can be offered again
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from collab.errors import (
@@ -48,6 +48,7 @@ from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
+from collab.room.ownership import belongs_to_another, is_carried
 from collab.room.pairs import deletion, whole_characters
 from collab.room.session import Session
 
@@ -213,17 +214,23 @@ class Room:
             update = inspect_update(payload, self._update_limits)
         except UpdateRefused as error:
             return self._refuse(sender.id, error, counted=counted)
+        if self.document.contradicted_by(update):
+            return self._refuse(sender.id, _contradiction(), counted=counted)
         if self.document.has(update, exact=resync or not sender.can_write):
             echo = update.payload if update.structs else b""
             return self._answer(sender.id, Saved(echo)) if counted else []
         if not sender.can_write:
             return self._answer(sender.id, Refused()) if counted else []
-        missing = self.document.missing(update)
+        missing = self.document.missing(update) or self._awaited(sender.user, update)
         if missing is not None:
             return self._hold(
                 sender, Held(sender.id, sender.user, update, counted, self._now_s, missing), resync=resync
             )
         return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
+
+    def _awaited(self, user: UserId, update: InspectedUpdate) -> Id | None:
+        """An id that only somebody else, who is here, may bring."""
+        return belongs_to_another(update, self.document.state, user, self._awareness.owner)
 
     def _accept(
         self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool
@@ -237,6 +244,7 @@ class Room:
 
     def _take(self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool) -> list[Effect]:
         """Apply an update: show it at once, save it, then acknowledge it."""
+        entry = Entry(user, update.payload, is_carried(update, self.document.state, user, self._awareness.owner))
         try:
             self.document.apply(update)
         except UpdateRefused as error:
@@ -244,7 +252,6 @@ class Room:
         except DocumentPoisoned as error:  # whoever sent it must not simply send it again
             refusal = UpdateRefused("The update could not be applied.")
             return [*self._refuse(session, refusal, counted=counted), Fail(error)]
-        entry = Entry(user, update.payload)
         self._waiting.append(entry)
         self.unsaved_bytes += _cost(entry)
         self._applied += 1
@@ -294,6 +301,10 @@ class Room:
                 break
             if held.session is None:
                 effects += self._apply_foreign(held.update)
+            elif self.document.contradicted_by(held.update):
+                effects += self._refuse(held.session, _contradiction(), counted=held.counted)
+            elif awaited := self._awaited(held.user, held.update):
+                self._gate.hold(replace(held, missing=awaited))
             elif not self.document.has(held.update):
                 effects += self._accept(held.session, held.user, held.update, counted=held.counted)
             elif held.counted and held.session in self._sessions:
@@ -303,19 +314,25 @@ class Room:
     def _give_up(self, held: Held) -> list[Effect]:
         """Keep the part of a held update that can be kept, and have the client start over; once."""
         effects: list[Effect] = []
-        part = ready_part(held.update, self.document.state)
+        others = {s.client for s in held.update.structs if self._awareness.owner(s.client) not in (None, held.user)}
+        part = ready_part(held.update, self.document.state, frozenset(others))
         if part is not None and not self.document.has(kept := inspect_stored_update(part)):
             effects += self._accept(held.session, held.user, kept, counted=False)
             effects += self._release_held()
-        lacking = (held.user, held.missing)
-        if lacking in self._unfinished:
-            error: CollabError = UpdateRefused("Your edits build on others that never arrived.")
-        else:
-            error = NeverCompleted()
-            self._unfinished[lacking] = None
-            if len(self._unfinished) > UNFINISHED_MAX:
-                del self._unfinished[next(iter(self._unfinished))]
+        error = self._why_given_up(held, owner_is_here=bool(others))
         return [*effects, *self._refuse(held.session, error, counted=held.counted)]
+
+    def _why_given_up(self, held: Held, *, owner_is_here: bool) -> CollabError:
+        """What the sender is told: to start over; the second time, that this will never do."""
+        lacking = (held.user, held.missing)
+        if owner_is_here:  # until that presence has gone, for which the sender can do nothing but come back
+            return NeverCompleted()
+        if lacking in self._unfinished:
+            return UpdateRefused("Your edits build on others that never arrived.")
+        self._unfinished[lacking] = None
+        if len(self._unfinished) > UNFINISHED_MAX:
+            del self._unfinished[next(iter(self._unfinished))]
+        return NeverCompleted()
 
     # --- the log ------------------------------------------------------------------------------------
 
@@ -402,6 +419,8 @@ class Room:
         effects: list[Effect] = []
         for entry in decode_entries(row.payload):
             update = inspect_stored_update(entry.update)
+            if self.document.contradicted_by(update):
+                return [*effects, *self._yield_to_log(update)]
             if self.document.has(update):
                 continue
             missing = self.document.missing(update)
@@ -410,6 +429,16 @@ class Room:
             else:
                 self._gate.hold(Held.of_log(update, missing))
         return [*effects, *self._release_held()]
+
+    def _yield_to_log(self, update: InspectedUpdate) -> list[Effect]:
+        """Two replicas let other content in under the same ids. The order of the log decides, not this room.
+
+        Whoever wrote under these ids here must learn that it may not be theirs that stands.
+        """
+        users = {self._awareness.owner(struct.client) for struct in update.structs}
+        losers = [session.id for session in self._sessions.values() if session.user in users]
+        ends = [effect for session in losers for effect in self._end(session, _contradiction())]
+        return [*ends, Fail(RoomClosed())]
 
     def _apply_foreign(self, update: InspectedUpdate) -> list[Effect]:
         """Apply what is in the log already: show it, and nothing else."""
@@ -456,6 +485,10 @@ class Room:
         while not self.document.is_poisoned and (held := self._gate.expire(now_s)):
             effects += self._give_up(held)
         return effects
+
+
+def _contradiction() -> UpdateRefused:
+    return UpdateRefused("Other text stands at the place of one of your edits: copy what you wrote, and reload.")
 
 
 def _cost(entry: Entry) -> int:

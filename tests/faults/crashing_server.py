@@ -4,6 +4,7 @@ Everything else is the real server. ``COLLAB_TEST_ORDER`` names a file; what is 
 append.
 """
 
+import asyncio
 import os
 import signal
 from collections.abc import Sequence as Seq
@@ -24,6 +25,8 @@ BEFORE_COMMIT = "die before the commit"
 """The update is applied and shown to the other people; the log does not have it."""
 AFTER_COMMIT = "die after the commit"
 """The log has it; nobody was told."""
+HOLD = "hold the commit back"
+"""Until the order is another, or the end."""
 LIE = "acknowledge before the commit"
 """What this project promises never to do: each batch is written only when the next one comes."""
 
@@ -42,7 +45,8 @@ class CrashingStore:
 
     async def append(self, rows: Seq[Row]) -> list[Outcome]:
         """The real one, unless it was ordered otherwise."""
-        order = self._order.read_text() if self._order.exists() else ""
+        while (order := self._read_order()) == HOLD:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.01)
         if order == LIE:
             return await self._lie(list(rows))
         if order == BEFORE_COMMIT:
@@ -51,6 +55,9 @@ class CrashingStore:
         if order == AFTER_COMMIT:
             os.kill(os.getpid(), signal.SIGKILL)
         return outcomes
+
+    def _read_order(self) -> str:
+        return self._order.read_text() if self._order.exists() else ""
 
     async def _lie(self, rows: list[Row]) -> list[Outcome]:
         if self._withheld:

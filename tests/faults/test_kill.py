@@ -18,6 +18,7 @@ from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.crashing_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
 from tests.faults.history import History, read_store, violations
+from tests.faults.mortal import Mortal
 from tests.services.private import PrivatePostgres
 from tests.typist import DialectName, Typist, sit_down
 from tests.waiting import eventually
@@ -30,7 +31,7 @@ ACKNOWLEDGED_MIN = 2_000
 WRITERS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus", "y-websocket", "hocuspocus")
 UNANSWERED_MAX = 16
 """How far a writer runs ahead of the answers."""
-DEATHS = ("whenever it comes", BEFORE_COMMIT, AFTER_COMMIT)
+DEATHS = ("at any moment", BEFORE_COMMIT, AFTER_COMMIT)
 DOCUMENT = "killed"
 
 
@@ -43,40 +44,6 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     await upgrade(server.url())
     yield server.url()
     server.close()
-
-
-class Mortal:
-    """A server that can be told how to die."""
-
-    def __init__(self, directory: Path, database: str) -> None:
-        self._order = directory / "order"
-        environment = {
-            "COLLAB_DATABASE_URL": database,
-            "COLLAB_LOG_LEVEL": "warning",
-            "COLLAB_TEST_ORDER": str(self._order),
-        }
-        self.server = ServerProcess(directory, environment=environment, program="tests.faults.crashing_server")
-
-    async def start(self) -> None:
-        """Alive, and under no order."""
-        self._order.unlink(missing_ok=True)
-        await self.server.start()
-
-    def order(self, what: str) -> None:
-        """What happens at the next append."""
-        self._order.write_text(what)
-
-    async def die(self, how: str) -> None:
-        """Return when it is dead. Somebody must be typing."""
-        process = self.server.process
-        assert process is not None
-        if how in (BEFORE_COMMIT, AFTER_COMMIT):
-            self.order(how)
-        else:
-            process.kill()
-        async with asyncio.timeout(20):
-            code = await asyncio.to_thread(process.wait)
-        assert code == -9
 
 
 async def write(typist: Typist, writer: str, history: History) -> None:
@@ -177,7 +144,7 @@ async def test_the_judge_catches_an_acknowledgement_before_the_commit(tmp_path: 
                 await typist.type(word)
                 await typist.hear_answers()
             history.acknowledged.update(typist.acknowledged)
-    await mortal.die("whenever it comes")
+    await mortal.die()
     assert violations(history, await read_store(database, DOCUMENT)) == [
         "1 acknowledged and not in the store, the first: <h.2>"
     ]

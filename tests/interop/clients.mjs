@@ -180,6 +180,8 @@ const requests = {
     return edits
   },
 
+  client_id ({ client }) { return clients.get(client).doc.clientID },
+
   text ({ client }) { return clients.get(client).text.toString() },
 
   /** Waits until the text is this one, by its SHA-256. */

@@ -136,7 +136,7 @@ def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit(
     row = room.next_row()
     assert row is not None
     assert (row.document, row.epoch, row.origin, row.n) == (NAME, 0, room.origin, 1)
-    assert decode_entries(row.payload) == (Entry(UserId("ann"), edit),)
+    assert decode_entries(row.payload) == (Entry(UserId("ann"), edit, carried=True),)  # she has not shown herself
     answered = room.appended(Sequence(1))
     assert answered == [
         Send((SessionId(1),), Saved(edit)),

@@ -1,0 +1,93 @@
+"""Whose client ids are whose, and what a client may say under somebody else's.
+
+Every struct has the id of the client that made it, and whoever writes "client 7, clock 40" first decides what stands
+there: the real client 7, who comes later with other text for that place, would be told that it is known already. So
+ids are not only names, they are places that must not be taken:
+
+* An id belongs to the user whose live session shows itself with it (awareness, on any replica). New structs under
+  it are taken from that user alone; from anybody else they wait until the owner has sent them.
+* New structs under an id of nobody who is here are *carried*: somebody saw them before a crash and brings them back.
+  They are taken, and the log says who brought them.
+* What is known already is compared. The same again is no news; other text at the same place is a contradiction, which
+  is refused in words: to ignore it would be to acknowledge an edit and lose it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from collab.ids import UserId
+from collab.protocol.update import DELETED, GC, SKIP, STRING, Id, InspectedUpdate, Struct
+
+_TELLS_NOTHING = frozenset((GC, DELETED, SKIP))
+_HALVES = range(0xD800, 0xE000)
+_REPLACEMENT = 0xFFFD
+
+
+Owner: TypeAlias = Callable[[int], UserId | None]
+"""The user to whom a client id belongs now."""
+
+
+def belongs_to_another(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> Id | None:
+    """The first id in ``update`` that is new and somebody else's; None when ``user`` may write it all."""
+    for struct in update.structs:
+        known = state.get(struct.client, 0)
+        if struct.clock + struct.length > known and owner(struct.client) not in (None, user):
+            return struct.client, max(struct.clock, known)
+    return None
+
+
+def is_carried(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> bool:
+    """Whether anything new in ``update`` is under an id that ``user`` does not show as their own."""
+    return any(s.clock + s.length > state.get(s.client, 0) and owner(s.client) != user for s in update.structs)
+
+
+def is_known_in_part(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
+    """Whether the update repeats something that is here."""
+    return any(struct.clock < state.get(struct.client, 0) for struct in update.structs)
+
+
+def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
+    """The first id at which both have content and it is not the same; None when they agree.
+
+    Text is compared by its UTF-16 units, other content by its kind. What is deleted on either side agrees with
+    anything, and so do halves of characters and what stands for them: who cut one sees a replacement.
+    """
+    runs: dict[int, list[Struct]] = {}
+    for struct in known.structs:
+        runs.setdefault(struct.client, []).append(struct)
+    for theirs in update.structs:
+        run = runs.get(theirs.client, [])
+        at = max(bisect_right(run, theirs.clock, key=_clock) - 1, 0)
+        while at < len(run) and run[at].clock < theirs.clock + theirs.length:
+            clock = _disagreement(update, theirs, known, run[at])
+            if clock is not None:
+                return theirs.client, clock
+            at += 1
+    return None
+
+
+def _clock(struct: Struct) -> int:
+    return struct.clock
+
+
+def _disagreement(update: InspectedUpdate, theirs: Struct, known: InspectedUpdate, ours: Struct) -> int | None:
+    begin = max(theirs.clock, ours.clock)
+    if begin >= min(theirs.clock + theirs.length, ours.clock + ours.length):
+        return None
+    if theirs.kind in _TELLS_NOTHING or ours.kind in _TELLS_NOTHING:
+        return None
+    if theirs.kind != ours.kind:
+        return begin
+    if theirs.kind != STRING:
+        return None
+    one = memoryview(update.text_of(theirs).encode("utf-16-le")).cast("H")[begin - theirs.clock :]
+    other = memoryview(known.text_of(ours).encode("utf-16-le")).cast("H")[begin - ours.clock :]
+    for offset, (unit, known_unit) in enumerate(zip(one, other, strict=False)):
+        if unit != known_unit and not (_may_be_half(unit) and _may_be_half(known_unit)):
+            return begin + offset
+    return None
+
+
+def _may_be_half(unit: int) -> bool:
+    return unit == _REPLACEMENT or unit in _HALVES

@@ -1,0 +1,180 @@
+"""What may be said under whose client id: the owner's word counts, what was lost is carried, nothing is overwritten."""
+
+import pytest
+
+from collab.errors import UpdateRefused
+from collab.ids import ClientId, SessionId, UserId
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
+from collab.protocol.presence import PresenceEntry
+from collab.protocol.rows import Entry, decode_entries
+from collab.protocol.update import inspect_update
+from collab.room.effects import Fail
+from collab.room.gate import NeverCompleted
+from collab.room.ownership import contradiction
+from collab.room.room import Room
+from tests.protocol.build import gc, item, string, text, update
+from tests.room.build import OTHER, a_room, a_row, a_session, commit, ends, told
+
+ANN, BOB = 7, 8
+ANNS_ITEM = text("ann's", root="content")
+ANNS = update((ANN, 0, [ANNS_ITEM]))
+BOBS = update((BOB, 0, [text("bob's", root="content")]))
+FORGED = update((ANN, 0, [text("forged", root="content")]))
+BOTH = update((BOB, 0, [text("bob's", root="content")]), (ANN, 0, [ANNS_ITEM]))
+
+
+def show(room: Room, session: int, client: int, *, clock: int = 1) -> None:
+    """A session shows itself with this client id."""
+    room.receive(SessionId(session), AwarenessUpdate((AwarenessEntry(ClientId(client), clock, b"{}"),)), 0.0)
+
+
+def ann_and_bob() -> Room:
+    """Both are here, as sessions 1 and 2, and show themselves."""
+    room = a_room(sessions=[a_session(1), a_session(2, "bob")])
+    show(room, 1, ANN)
+    show(room, 2, BOB)
+    return room
+
+
+def logged(room: Room) -> tuple[Entry, ...]:
+    row = room.next_row()
+    return () if row is None else decode_entries(row.payload)
+
+
+def test_what_somebody_here_shows_as_their_own_waits_until_they_send_it() -> None:
+    room = ann_and_bob()
+    assert told(room.receive(SessionId(2), Update(BOTH), 0.0), 1) == []
+    assert room.document.text() == ""
+    effects = room.receive(SessionId(1), Update(ANNS), 1.0)
+    assert told(effects, 2) == [Update(ANNS)]
+    assert told(effects, 1) == [Update(BOTH)]
+    assert [entry.author for entry in logged(room)] == ["ann", "bob"]
+
+
+def test_what_the_owner_sends_otherwise_counts_and_the_forgery_is_refused() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(2), Update(FORGED), 0.0)
+    effects = room.receive(SessionId(1), Update(ANNS), 1.0)
+    assert room.document.text() == "ann's"
+    assert told(effects, 2)[-1] == Refused()
+    assert ends(effects) == {2: UpdateRefused}
+
+
+def test_an_update_of_two_owners_waits_for_both() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2, "bob"), a_session(3, "cat")])
+    show(room, 1, ANN)
+    show(room, 3, 9)
+    cats = update((9, 0, [text("cat's", root="content")]))
+    room.receive(SessionId(2), Update(update((9, 0, [text("cat's", root="content")]), (ANN, 0, [ANNS_ITEM]))), 0.0)
+    room.receive(SessionId(1), Update(ANNS), 0.0)
+    assert room.document.text() == "ann's"
+    effects = room.receive(SessionId(3), Update(cats), 0.0)
+    assert [entry.author for entry in logged(room)] == ["ann", "cat"]
+    assert ends(effects) == {}
+
+
+def test_an_owner_on_another_replica_counts_as_here() -> None:
+    room = a_room(sessions=[a_session(2, "bob")])
+    anns = PresenceEntry(UserId("ann"), AwarenessEntry(ClientId(ANN), 1, b"{}"))
+    room.receive_presence(OTHER, [anns], 0.0, wanted=False)
+    room.receive(SessionId(2), Update(FORGED), 0.0)
+    assert room.document.text() == ""
+    room.receive_row(a_row(1, ANNS), room.epoch)
+    assert room.document.text() == "ann's"
+
+
+def test_who_waits_for_an_owner_in_vain_starts_over_however_often_and_keeps_what_is_their_own() -> None:
+    room = ann_and_bob()
+    for round_ in range(3):
+        room.receive(SessionId(2), SyncStep2(BOTH), 10.0 * round_)
+        assert ends(room.tick(10.0 * round_ + 6)) == {2: NeverCompleted}
+        assert room.document.text() == "bob's"
+        room.join(a_session(2, "bob"))
+        show(room, 2, BOB, clock=round_ + 2)
+
+
+def test_the_same_user_may_speak_for_all_of_their_tabs() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    show(room, 1, ANN)
+    room.receive(SessionId(2), Update(ANNS), 0.0)
+    assert room.document.text() == "ann's"
+
+
+def test_an_edit_that_only_others_saw_is_brought_back_and_the_log_says_by_whom() -> None:
+    room = a_room(sessions=[a_session(2, "bob")])
+    show(room, 2, BOB)
+    room.receive(SessionId(2), SyncStep2(ANNS), 0.0)
+    assert logged(room) == (Entry(UserId("bob"), ANNS, carried=True),)
+
+
+def test_an_edit_under_an_own_id_is_not_called_carried() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(1), Update(ANNS), 0.0)
+    assert logged(room) == (Entry(UserId("ann"), ANNS, carried=False),)
+
+
+def test_who_comes_back_to_find_their_edit_carried_is_told_that_it_is_saved_and_goes_on() -> None:
+    room = a_room(sessions=[a_session(2, "bob")])
+    show(room, 2, BOB)
+    room.receive(SessionId(2), SyncStep2(ANNS), 0.0)
+    commit(room)
+    room.join(a_session(1))
+    show(room, 1, ANN)
+    assert told(room.receive(SessionId(1), Update(ANNS), 1.0), 1) == [Saved(ANNS)]
+    more = update((ANN, 5, [text("!", left=(ANN, 4))]))
+    room.receive(SessionId(1), Update(more), 2.0)
+    assert room.document.text() == "ann's!"
+    assert logged(room) == (Entry(UserId("ann"), more),)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        update((ANN, 0, [text("forg!", root="content")])),
+        update((ANN, 2, [text("x's", left=(ANN, 1))])),
+        update((ANN, 0, [text("ann't and more", root="content")])),
+        update((ANN, 0, [item(6, string("b") + string("true"), root="content")])),
+    ],
+    ids=["the whole", "a part", "the front of more", "content of another kind"],
+)
+def test_other_content_at_a_known_place_is_refused_and_never_acknowledged(other: bytes) -> None:
+    room = a_room(ANNS, sessions=[a_session(1)])
+    effects = room.receive(SessionId(1), Update(other), 0.0)
+    assert told(effects, 1) == [Refused()]
+    assert ends(effects) == {1: UpdateRefused}
+    assert logged(room) == ()
+    assert room.document.text() == "ann's"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        update((ANN, 1, [text("nn", left=(ANN, 0)), text("'s", left=(ANN, 2))])),
+        update((ANN, 0, [gc(5)])),
+        update((ANN, 0, [item(1, b"\x05", root="content")])),
+        update((ANN, 0, [text("ann's more", root="content")])),
+    ],
+    ids=["cut otherwise", "collected", "deleted", "the front of more"],
+)
+def test_the_same_content_in_other_words_is_no_contradiction(again: bytes) -> None:
+    assert contradiction(inspect_update(again), inspect_update(ANNS)) is None
+
+
+def test_halves_of_a_character_agree_with_what_stands_for_them() -> None:
+    whole = inspect_update(update((ANN, 0, [text("a\N{CAT FACE}b", root="content")])))
+    torn = inspect_update(update((ANN, 0, [text("a\ufffd", root="content"), text("\ufffdb", left=(ANN, 1))])))
+    assert contradiction(whole, torn) is contradiction(torn, whole) is None
+
+
+def test_what_was_deleted_meanwhile_contradicts_nothing() -> None:
+    room = a_room(ANNS, update(deletes={ANN: [(0, 5)]}), sessions=[a_session(1)])
+    other = update((ANN, 0, [text("forge", root="content")]))
+    assert told(room.receive(SessionId(1), Update(other), 0.0), 1) == [Saved(other)]
+
+
+def test_a_row_with_other_content_makes_the_room_yield_to_the_log_and_tells_who_loses() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(1), Update(ANNS), 0.0)
+    effects = room.receive_row(a_row(1, FORGED), room.epoch)
+    assert ends(effects) == {1: UpdateRefused}
+    assert isinstance(effects[-1], Fail)
