@@ -149,8 +149,9 @@ const clients = new Map()
 // --- what can be asked ------------------------------------------------------------------------------------
 
 const requests = {
-  async open ({ client, generation, how: { wait = true, ...how } }) {
+  async open ({ client, generation, how: { wait = true, inherits, ...how } }) {
     const doc = new Y.Doc()
+    if (inherits) Y.applyUpdate(doc, Y.encodeStateAsUpdate(clients.get(inherits).doc))
     const one = Object.assign(new generations[generation](doc, how), { doc, text: doc.getText('content'), missed: [] })
     clients.set(client, one)
     one.awareness?.on('change', ({ removed }) => one.missed.push(...removed))
@@ -166,18 +167,32 @@ const requests = {
   remove ({ client, at, length }) { clients.get(client).text.delete(at, length) },
 
   /** Makes the edits of a trace as fast as the socket takes them; how many they were. */
-  async replay ({ client, trace }) {
-    const { txns } = JSON.parse(gunzipSync(readFileSync(trace)))
+  async replay ({ client, trace, from = 0, to }) {
+    const txns = readTrace(trace).txns.slice(from, to)
     const one = clients.get(client)
     let edits = 0
     for (const { patches } of txns) {
-      for (const [at, removed, inserted] of patches) {
-        if (removed > 0) one.text.delete(at, removed)
-        if (inserted !== '') one.text.insert(at, inserted)
+      for (const patch of patches) {
+        edit(one.text, patch)
         if (++edits % EDITS_BETWEEN_BREATHS === 0) await until(() => (one.socket?.bufferedAmount ?? 0) < BUFFERED_BYTES_MAX)
       }
     }
     return edits
+  },
+
+  /** Has each writer of a trace write through a client of their own, both at once; how many edits they were. */
+  async replay_together ({ names, trace }) {
+    const { txns, updates, needs } = rehearse(readTrace(trace), names.length)
+    await Promise.all(names.map(async (name, agent) => {
+      const { doc } = clients.get(name)
+      for (let index = 0; index < txns.length; index++) {
+        if (txns[index].agent !== agent) continue
+        const isHere = () => [...needs[index]].every(([client, clock]) => Y.getState(doc.store, client) >= clock)
+        if (index % EDITS_BETWEEN_BREATHS === 0 || !isHere()) await until(isHere)
+        Y.applyUpdate(doc, updates[index])
+      }
+    }))
+    return txns.length
   },
 
   client_id ({ client }) { return clients.get(client).doc.clientID },
@@ -239,6 +254,49 @@ const requests = {
     clients.get(client).destroy()
     clients.delete(client)
   }
+}
+
+/** Positions in a trace count code points: as many as UTF-16 units, while nothing lies outside the basic plane. */
+const readTrace = path => {
+  const trace = JSON.parse(gunzipSync(readFileSync(path)))
+  const text = trace.txns.flatMap(({ patches }) => patches.map(([, , inserted]) => inserted)).join('')
+  if (/[\uD800-\uDFFF]/.test(text)) throw new Error(`${path} has characters of two units`)
+  return trace
+}
+
+const edit = (text, [at, removed, inserted]) => {
+  if (removed > 0) text.delete(at, removed)
+  if (inserted !== '') text.insert(at, inserted)
+}
+
+/** For every edit of a concurrent trace its update, and the states that its writer had seen before. */
+const rehearse = ({ txns }, agents) => {
+  const docs = Array.from({ length: agents }, () => new Y.Doc())
+  // Where both insert at one place the trace has the first writer's text first, as Yjs has that of the lower id.
+  docs.forEach((doc, agent) => { doc.clientID = agent + 1 })
+  const seen = docs.map(() => new Set())
+  const updates = []
+  const needs = []
+  const show = (agent, index) => {
+    const missing = []
+    for (const stack = [index]; stack.length > 0;) {
+      const next = stack.pop()
+      if (seen[agent].has(next)) continue
+      seen[agent].add(next)
+      missing.push(next)
+      stack.push(...txns[next].parents)
+    }
+    for (const each of missing.sort((a, b) => a - b)) Y.applyUpdate(docs[agent], updates[each])
+  }
+  docs.forEach((doc, agent) => doc.on('update', (update, origin) => { if (origin === agent) updates.push(update) }))
+  txns.forEach(({ agent, parents, patches }, index) => {
+    parents.forEach(parent => show(agent, parent))
+    const doc = docs[agent]
+    needs.push(Y.decodeStateVector(Y.encodeStateVector(doc)))
+    doc.transact(() => patches.forEach(patch => edit(doc.getText('content'), patch)), agent)
+    seen[agent].add(index)
+  })
+  return { txns, updates, needs }
 }
 
 const namesOf = ({ awareness, doc }) => [...awareness.getStates()]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -64,12 +65,17 @@ class JavaScriptClients:
         """A client of this name, synced with the document; with ``wait=False`` it may still be on its way.
 
         More of ``how``: ``awareness=False`` for a client that never shows itself, ``tokenLater=True`` for one whose
-        token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket.
+        token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for
+        a copy of that client's document.
         """
         client = JavaScriptClient(self, name)
         how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))
         await client.ask("open", generation=generation, how=how)
         return client
+
+    async def replay_together(self, names: Sequence[str], trace: Path, *, patience_s: float) -> int:
+        """Have each writer of a concurrent trace write through the client of this name; how many edits they made."""
+        return int(await self.ask("replay_together", names=names, trace=str(trace), patience_s=patience_s))
 
     async def ask(self, what: str, *, patience_s: float = PATIENCE_S, **details: object) -> Any:
         """One request, and its answer. AssertionError when it fails, or does not come."""
@@ -118,9 +124,10 @@ class JavaScriptClient:
         """Delete ``length`` UTF-16 units."""
         await self.ask("remove", at=at, length=length)
 
-    async def replay(self, trace: Path, *, patience_s: float) -> int:
-        """Make all edits of a trace; how many they were."""
-        return int(await self.ask("replay", trace=str(trace), patience_s=patience_s))
+    async def replay(self, trace: Path, *, first: int = 0, last: int | None = None, patience_s: float) -> int:
+        """Make the edits of a trace, from transaction ``first`` up to ``last``; how many they were."""
+        stretch = {"from": first} if last is None else {"from": first, "to": last}
+        return int(await self.ask("replay", trace=str(trace), patience_s=patience_s, **stretch))
 
     async def text(self) -> str:
         """What it shows now."""
