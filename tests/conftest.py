@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from collab.store.migrate import upgrade
+from tests.interop.judge import Judge
 from tests.services.private import Missing, PrivatePostgres, PrivateRedis
 
 T = TypeVar("T")
@@ -72,3 +73,10 @@ def redis_url() -> Iterator[str]:
     server = bring(lambda: PrivateRedis().start())
     yield server.url
     server.close()
+
+
+@pytest.fixture(scope="session")
+def judge() -> Iterator[Judge]:
+    """Real Yjs, to ask what updates make."""
+    with Judge() as judge:
+        yield judge

@@ -16,7 +16,7 @@ from collab.room.room import Room
 from collab.room.session import Session
 
 NAME = DocumentName("notes")
-OTHER = Origin(77)
+OURS, OTHER = Origin(1), Origin(77)
 
 
 class Author:
@@ -83,9 +83,11 @@ def a_session(number: int, user: str = "ann", *, can_write: bool = True, listens
     return session
 
 
-def a_room(*updates: bytes, cursor: int = 0, sessions: Iterable[Session] = (), **parts: Any) -> Room:
+def a_room(
+    *updates: bytes, cursor: int = 0, origin: Origin = OURS, sessions: Iterable[Session] = (), **parts: Any
+) -> Room:
     """A room whose document these updates made, with ``sessions`` in it."""
-    room = Room(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), origin=Origin(1), **parts)
+    room = Room(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), origin=origin, **parts)
     for session in sessions:
         room.join(session)
     return room

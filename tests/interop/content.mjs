@@ -1,0 +1,43 @@
+// What a document holds, for comparing: the four roots that these tests write, with everything that may differ
+// between equal documents (the order of keys, how finely a text is cut) brought into one form.
+
+import * as Y from 'yjs'
+
+export const ROOTS = { content: Y.Text, default: Y.XmlFragment, list: Y.Array, meta: Y.Map }
+
+/** The content of a document as plain JSON, every key in order: no two equal documents differ in it. */
+export const contentOf = doc =>
+  Object.fromEntries(Object.entries(ROOTS).map(([name, type]) => [name, plain(doc.get(name, type))]))
+
+const plain = value => {
+  if (value instanceof Y.XmlElement) {
+    return { attributes: sorted(value.getAttributes()), children: value.toArray().map(plain), tag: value.nodeName }
+  }
+  if (value instanceof Y.XmlFragment || value instanceof Y.Array) return value.toArray().map(plain)
+  if (value instanceof Y.Text) return { text: runs(value.toDelta()) }
+  if (value instanceof Y.Map) return { map: sorted(Object.fromEntries(value.entries())) }
+  return ordered(value)
+}
+
+const sorted = object =>
+  Object.fromEntries(Object.keys(object).sort().map(key => [key, plain(object[key])]))
+
+// Primitive values: embeds, attributes of text and plain objects, with their keys in order.
+const ordered = value =>
+  Array.isArray(value) ? value.map(ordered)
+    : value !== null && typeof value === 'object' && value.constructor === Object ? sorted(value)
+      : value === undefined ? null : value
+
+// Neighbouring runs with the same attributes are one.
+const runs = delta => {
+  const merged = []
+  for (const { insert, attributes = {} } of delta) {
+    const marks = sorted(attributes)
+    const last = merged.at(-1)
+    const isText = typeof insert === 'string'
+    if (isText && last && typeof last[0] === 'string' && JSON.stringify(last[1]) === JSON.stringify(marks)) {
+      last[0] += insert
+    } else merged.push([isText ? insert : plain(insert), marks])
+  }
+  return merged
+}

@@ -1,0 +1,60 @@
+// Real Yjs, asked: one question a line of JSON on standard input, one answer a line on standard output.
+//
+//   {"ask": "read", "updates": [base64, …], "orders": [[index, …], …]}
+//       For each order: a document that is given those updates in it. What it holds (its hash), its state vector,
+//       the first place after which it waited for something (null: never), and whether it still does.
+//   {"ask": "show", "updates": [base64, …]}
+//       What a document holds that is given those updates, as JSON.
+//   {"ask": "history", "seed": …, …}
+//       A history (history.mjs).
+
+import { createHash } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import * as Y from 'yjs'
+import { contentOf } from './content.mjs'
+import { makeHistory } from './history.mjs'
+
+const bytes = text => Buffer.from(text, 'base64')
+const waits = doc => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
+
+// An editor tidies up after foreign formatting: it deletes marks that seem to be of no use, and sends that as an edit
+// of its own. Which marks these are depends on the order in which it heard. A judge reads and does not write.
+const integrate = (doc, update) => doc.transact(transaction => {
+  Y.applyUpdate(doc, update)
+  transaction.local = true
+})
+
+const read = ({ updates, orders }) => {
+  const payloads = updates.map(bytes)
+  return orders.map(order => {
+    const doc = new Y.Doc()
+    let waited = null
+    try {
+      order.forEach((index, place) => {
+        integrate(doc, payloads[index])
+        if (waited === null && waits(doc)) waited = place
+      })
+      return { content: hashOf(doc), state: stateOf(doc), waited, waits: waits(doc), error: null }
+    } catch (error) {
+      return { content: '', state: {}, waited, waits: waits(doc), error: String(error) }
+    }
+  })
+}
+
+const show = ({ updates }) => {
+  const doc = new Y.Doc()
+  for (const update of updates) integrate(doc, bytes(update))
+  return contentOf(doc)
+}
+
+const history = question =>
+  makeHistory(question).map(update => ({ ...update, bytes: Buffer.from(update.bytes).toString('base64') }))
+
+const hashOf = doc => createHash('sha256').update(JSON.stringify(contentOf(doc))).digest('hex')
+const stateOf = doc => Object.fromEntries(Y.decodeStateVector(Y.encodeStateVector(doc)))
+
+const answers = { read, show, history }
+for await (const line of createInterface({ input: process.stdin })) {
+  const question = JSON.parse(line)
+  process.stdout.write(JSON.stringify(answers[question.ask](question)) + '\n')
+}

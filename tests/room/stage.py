@@ -1,0 +1,95 @@
+"""Rooms of one document and what passes between them: as much of a deployment as it takes to see what they send.
+
+Time stands still on it and nothing is lost; for that there is ``tests/network.py``.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+
+from collab.ids import Epoch, Origin, Sequence, SessionId
+from collab.protocol.messages import EMPTY_STATE_VECTOR, Saved, SyncStep1, SyncStep2, Update
+from collab.protocol.rows import CommittedRow, decode_entries
+from collab.room.effects import CatchUp, Effect, End, Fail, Publish, Send
+from tests.room.build import a_room, a_session
+
+
+class Stage:
+    """Rooms of one document, one a replica, over one log. What every session says and is told is kept."""
+
+    def __init__(self, replicas: int) -> None:
+        self.rooms = [a_room(origin=Origin(number)) for number in range(replicas)]
+        self.log: list[CommittedRow] = []
+        self.heard: dict[int, list[bytes]] = {}
+        """The updates that each session has, in the order in which it came by them."""
+        self.unanswered: Counter[int] = Counter()
+        """Frames that a session's client counts and nobody has acknowledged."""
+        self._owed: set[int] = set()
+        self._inboxes: list[deque[CommittedRow]] = [deque() for _ in self.rooms]
+        self._wants_rows: set[int] = set()
+
+    @property
+    def logged(self) -> list[bytes]:
+        """Every update in the log, in its order."""
+        return [entry.update for row in self.log for entry in decode_entries(row.payload)]
+
+    def join(self, session: int, replica: int, *, has: bytes = EMPTY_STATE_VECTOR) -> None:
+        """A client comes, or comes back, and says hello."""
+        self.heard.setdefault(session, [])
+        self._owed.add(session)
+        room = self.rooms[replica]
+        self._perform(room.join(a_session(session, listens=False)), replica)
+        self._perform(room.receive(SessionId(session), SyncStep1(has), 0.0), replica)
+
+    def leave(self, session: int, replica: int) -> None:
+        self._perform(self.rooms[replica].leave(SessionId(session), 0.0, goodbye=True), replica)
+
+    def say(self, message: Update | SyncStep2, session: int, replica: int) -> None:
+        """A client sends what it has."""
+        resync = isinstance(message, SyncStep2)
+        if not resync or session in self._owed:
+            self.unanswered[session] += 1
+        if resync:
+            self._owed.discard(session)
+        self.heard[session].append(message.update)
+        self._perform(self.rooms[replica].receive(SessionId(session), message, 0.0), replica)
+
+    def step(self, replica: int) -> bool:
+        """One duty of a replica that is due; False when none is."""
+        room = self.rooms[replica]
+        if self._inboxes[replica]:
+            effects = room.receive_row(self._inboxes[replica].popleft(), Epoch(0))
+        elif replica in self._wants_rows:
+            self._wants_rows.remove(replica)
+            effects = room.receive_rows(self.log[room.cursor :], after=room.cursor)
+        elif (row := room.next_row()) is not None:
+            seq = Sequence(len(self.log) + 1)
+            self.log.append(CommittedRow(seq, row.origin, row.n, row.payload))
+            effects = room.appended(seq)
+        else:
+            return False
+        self._perform(effects, replica)
+        return True
+
+    def settle(self) -> None:
+        """Do every duty, until none is left."""
+        while any(self.step(replica) for replica in range(len(self.rooms))):
+            pass
+
+    def _perform(self, effects: Iterable[Effect], replica: int) -> None:
+        for effect in effects:
+            match effect:
+                case Send(sessions, Update(update) | SyncStep2(update)):
+                    for session in sessions:
+                        self.heard[session].append(update)
+                case Send(sessions, Saved()):
+                    self.unanswered.subtract(sessions)
+                case Publish(row):
+                    for other, inbox in enumerate(self._inboxes):
+                        if other != replica:
+                            inbox.append(row)
+                case CatchUp():
+                    self._wants_rows.add(replica)
+                case End() | Fail():
+                    raise AssertionError(effect)
+                case _:
+                    pass
