@@ -5,6 +5,8 @@
 //       the first place after which it waited for something (null: never), and whether it still does.
 //   {"ask": "show", "updates": [base64, …]}
 //       What a document holds that is given those updates, as JSON.
+//   {"ask": "merge", "updates": [base64, …]}
+//       Those updates as one. Where one in between is left out, it says so with a Skip.
 //   {"ask": "history", "seed": …, …}
 //       A history (history.mjs).
 
@@ -47,14 +49,18 @@ const show = ({ updates }) => {
   return contentOf(doc)
 }
 
+const merge = ({ updates }) => Buffer.from(Y.mergeUpdates(updates.map(bytes))).toString('base64')
+
 const history = question =>
   makeHistory(question).map(update => ({ ...update, bytes: Buffer.from(update.bytes).toString('base64') }))
 
 const hashOf = doc => createHash('sha256').update(JSON.stringify(contentOf(doc))).digest('hex')
 const stateOf = doc => Object.fromEntries(Y.decodeStateVector(Y.encodeStateVector(doc)))
 
-const answers = { read, show, history }
+const answers = { read, show, merge, history }
 for await (const line of createInterface({ input: process.stdin })) {
   const question = JSON.parse(line)
-  process.stdout.write(JSON.stringify(answers[question.ask](question)) + '\n')
+  const outcome = {}
+  try { outcome.answer = answers[question.ask](question) } catch (error) { outcome.error = String(error) }
+  process.stdout.write(JSON.stringify(outcome) + '\n')
 }

@@ -20,6 +20,10 @@ class NoAnswer(AssertionError):
     """The judge died, or did not answer in time."""
 
 
+class YjsThrew(AssertionError):
+    """Real Yjs could not do what was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one document holds."""
@@ -76,6 +80,10 @@ class Judge:
         """What a document holds, whole: an object of its roots ``content``, ``default``, ``meta`` and ``list``."""
         return self._ask("show", updates=[_text(update) for update in updates])
 
+    def merge(self, *updates: bytes) -> bytes:
+        """These updates as one; where one in between is left out, it skips."""
+        return base64.b64decode(self._ask("merge", updates=[_text(update) for update in updates]))
+
     def history(self, seed: int, *, writers: int, edits: int, resyncs: int = 0, calls: int = 2) -> list[Written]:
         """What several people write, hearing of each other now and then, in the order in which it was made.
 
@@ -99,7 +107,10 @@ class Judge:
             watchdog.cancel()
         if not line:
             raise NoAnswer(f"Asked to {ask}, the judge did not answer.")
-        return json.loads(line)
+        outcome = json.loads(line)
+        if "error" in outcome:
+            raise YjsThrew(outcome["error"])
+        return outcome["answer"]
 
 
 def _reading(answer: dict[str, Any]) -> Reading:

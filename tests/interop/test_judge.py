@@ -7,7 +7,7 @@ import pycrdt
 import pytest
 
 from tests.interop.content import content_of, hash_of
-from tests.interop.judge import Judge, NoAnswer
+from tests.interop.judge import Judge, NoAnswer, YjsThrew
 from tests.room.build import Author
 
 pytestmark = pytest.mark.node
@@ -33,6 +33,9 @@ def test_what_yjs_throws_is_told_and_harms_no_other_document(judge: Judge) -> No
     thrown, fine = judge.read([[good, b"\x07"], [good]])
     assert thrown.error
     assert fine.error is None
+    with pytest.raises(YjsThrew):
+        judge.show(b"\x07")
+    assert judge.show(good)["content"] == {"text": [["a", {}]]}
 
 
 def a_rich_document() -> Author:

@@ -1,11 +1,12 @@
 """Rooms of one document and what passes between them: as much of a deployment as it takes to see what they send.
 
-Time stands still on it and nothing is lost; for that there is ``tests/network.py``.
+Nothing is lost on it, and nobody crashes; for that there is ``tests/network.py``.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterable
 
+from collab.errors import CollabError
 from collab.ids import Epoch, Origin, Sequence, SessionId
 from collab.protocol.messages import EMPTY_STATE_VECTOR, Saved, SyncStep1, SyncStep2, Update
 from collab.protocol.rows import CommittedRow, decode_entries
@@ -23,6 +24,8 @@ class Stage:
         """The updates that each session has, in the order in which it came by them."""
         self.unanswered: Counter[int] = Counter()
         """Frames that a session's client counts and nobody has acknowledged."""
+        self.ended: list[CollabError] = []
+        """Why sessions were ended."""
         self._owed: set[int] = set()
         self._inboxes: list[deque[CommittedRow]] = [deque() for _ in self.rooms]
         self._wants_rows: set[int] = set()
@@ -52,6 +55,10 @@ class Stage:
             self._owed.discard(session)
         self.heard[session].append(message.update)
         self._perform(self.rooms[replica].receive(SessionId(session), message, 0.0), replica)
+
+    def tick(self, now_s: float) -> None:
+        for replica, room in enumerate(self.rooms):
+            self._perform(room.tick(now_s), replica)
 
     def step(self, replica: int) -> bool:
         """One duty of a replica that is due; False when none is."""
@@ -89,7 +96,9 @@ class Stage:
                             inbox.append(row)
                 case CatchUp():
                     self._wants_rows.add(replica)
-                case End() | Fail():
-                    raise AssertionError(effect)
+                case End(_, error):
+                    self.ended.append(error)
+                case Fail(error):
+                    raise error
                 case _:
                     pass

@@ -18,6 +18,7 @@ from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep2, Update
 from collab.protocol.update import inspect_update
 from collab.room.compaction import fold, load_document
 from collab.room.document import Document
+from collab.room.gate import GateLimits
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge, Written
 from tests.room.stage import Stage
@@ -29,7 +30,9 @@ SHUFFLES = 3_000
 SHUFFLES_PER_HISTORY = 10
 PARTS = 4
 
-LISTENER, GUEST = 100, 200
+GIVEN_UP = 300
+
+WRITER, LISTENER, GUEST = 1, 100, 200
 
 
 @pytest.mark.parametrize("number", range(SMALL_HISTORIES))
@@ -60,6 +63,30 @@ def test_shuffled_histories_of_several_writers_end_equal_to_yjs(judge: Judge, pa
     assert met["held"]
     assert met["known in part"]
     assert met["known"]
+
+
+def test_what_is_kept_of_an_update_that_never_completes_is_what_yjs_shows_of_it(judge: Judge) -> None:
+    for seed in range(GIVEN_UP):
+        dice = random.Random(seed)
+        history = [written.bytes for written in judge.history(seed, writers=3, edits=14)]
+        withheld = dice.sample(history[:-3], dice.randint(1, 3))
+        lacking = judge.merge(*(update for update in history if update not in withheld))
+        stage = Stage(1)
+        for session in (WRITER, LISTENER):
+            stage.join(session, 0)
+        stage.say(SyncStep2(lacking), WRITER, 0)
+        stage.tick(GateLimits().age_s_max + 1)
+        stage.settle()
+        whole, shown, logged, heard = judge.read([history, [lacking], stage.logged, stage.heard[LISTENER]])
+        room = stage.rooms[0].document
+        assert shown.waits == bool(stage.ended), seed
+        assert logged.waited is heard.waited is None, seed
+        assert hash_of(room._doc) == shown.content == logged.content == heard.content, seed
+        assert room.state == shown.state == logged.state == heard.state, seed
+        stage.join(WRITER + 1, 0)
+        for update in history:
+            stage.say(Update(update), WRITER + 1, 0)
+        assert hash_of(room._doc) == whole.content, seed
 
 
 def small_histories(judge: Judge) -> Iterator[tuple[int, list[Written]]]:
@@ -126,6 +153,7 @@ def tell(
     stage.settle()
     if guest_has is not None:
         stage.join(GUEST, 0, has=guest_has)
+    assert not stage.ended, name
     assert not +stage.unanswered, f"{name}: {stage.unanswered}"
     cut = dice.randint(0, len(stage.log))
     snapshot = fold(None, stage.log[:cut])
