@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collab.errors import UpdateRefused
 from collab.protocol.limits import NESTING_MAX
 from collab.protocol.ranges import IdRanges
-from collab.protocol.update import DELETED, GC, STRING, TYPE, Id, InspectedUpdate, Struct
+from collab.protocol.update import DELETED, GC, STRING, TYPE, Id, InspectedUpdate
 
 _CONTAINERS = (TYPE, DELETED, GC)
 """What was deleted may have been a type, and somebody who did not know may write into it; nobody sees that."""
@@ -28,7 +28,7 @@ class Nesting:
         self._containers = IdRanges()
 
     def admit(self, update: InspectedUpdate) -> None:
-        """Take in an update all of whose predecessors are here, or in itself.
+        """Take in an update all of whose predecessors are here, or in itself, and none of whose structs are.
 
         Raises UpdateRefused, and takes in nothing, when it puts something into what is no shared type, or
         nests deeper than allowed.
@@ -40,9 +40,9 @@ class Nesting:
             raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
         for struct, level in zip(update.structs, levels, strict=True):
             end = struct.clock + struct.length
-            news = self._levels.setdefault(struct.client, _Levels()).extend(struct.clock, end, level)
-            if struct.kind in _CONTAINERS and news < end:
-                self._containers.add(struct.client, news, end)
+            self._levels.setdefault(struct.client, _Levels()).extend(struct.clock, end, level)
+            if struct.kind in _CONTAINERS:
+                self._containers.add(struct.client, struct.clock, end)
 
     def _continues(self, update: InspectedUpdate) -> bool:
         """Take in a keystroke: text beside what lies level with what its client wrote before."""
@@ -61,11 +61,6 @@ class Nesting:
         """The level of an element, or None when it is not here."""
         levels = self._levels.get(id_[0])
         return levels.at(id_[1]) if levels else None
-
-    def level_of_front(self, struct: Struct) -> int:
-        """The level of the last element here of a struct that is here in part; 0 for one that is not."""
-        levels = self._levels.get(struct.client)
-        return levels.last if levels and levels.at(struct.clock) is not None else 0
 
     def holds(self, id_: Id) -> bool:
         """Whether an element may hold others."""
@@ -89,16 +84,13 @@ class _Levels:
     def last(self) -> int:
         return self._levels[-1]
 
-    def extend(self, clock: int, end: int, level: int) -> int:
-        """Take in what lies after the end, and tell where that was; the rest is here and stays what it is."""
-        news = self._end
-        assert clock <= news
-        if end > news:
-            if not self._levels or self._levels[-1] != level:
-                self._starts.append(news)
-                self._levels.append(level)
-            self._end = end
-        return news
+    def extend(self, clock: int, end: int, level: int) -> None:
+        """Take in what comes next."""
+        assert clock == self._end
+        if not self._levels or self._levels[-1] != level:
+            self._starts.append(clock)
+            self._levels.append(level)
+        self._end = end
 
 
 class _Reading:
@@ -145,9 +137,7 @@ class _Reading:
             parent = self._update.parent_of(struct)
             if parent is not None and not self._may_hold(parent):
                 raise UpdateRefused("The update puts something into what is no shared type.")
-            level = max(needed, default=0) + (parent is not None)
-            # Its front may be here already; then the rest goes beside the front, whatever this struct says.
-            self._found[index] = max(level, self._nesting.level_of_front(struct))
+            self._found[index] = max(needed, default=0) + (parent is not None)
         return missing
 
     def _may_hold(self, id_: Id) -> bool:

@@ -37,7 +37,7 @@ Id: TypeAlias = tuple[int, int]
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 
-_LEFT_ORIGIN, _RIGHT_ORIGIN, _HAS_KEY = 0x80, 0x40, 0x20
+LEFT_ORIGIN, RIGHT_ORIGIN, _HAS_KEY = 0x80, 0x40, 0x20
 _WITHOUT_ORIGINS = (GC, SKIP)
 _XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
 
@@ -81,14 +81,14 @@ class InspectedUpdate:
 
     def parent_of(self, struct: Struct) -> Id | None:
         """The parent, where the struct names an element as its parent and not a root or its neighbours."""
-        if not struct.needs or self.payload[struct.begin] & (_LEFT_ORIGIN | _RIGHT_ORIGIN):
+        if not struct.needs or self.payload[struct.begin] & (LEFT_ORIGIN | RIGHT_ORIGIN):
             return None
         return struct.needs[0]
 
     def text_of(self, struct: Struct) -> str:
         """The text of one of its string structs."""
         item = self.payload[struct.begin : struct.end]
-        return text(item, _content_of(item))[0]
+        return text(item, content_of(item))[0]
 
     def cuts(self, state: Mapping[int, int]) -> Iterator[Id]:
         """Where this update splits structs, its own or the document's: the first ids of the right parts.
@@ -103,9 +103,9 @@ class InspectedUpdate:
                 yield client, state[client]
             if struct.kind not in _WITHOUT_ORIGINS:
                 info = payload[struct.begin]
-                if info & _LEFT_ORIGIN:
+                if info & LEFT_ORIGIN:
                     yield struct.needs[0][0], struct.needs[0][1] + 1
-                if info & _RIGHT_ORIGIN:
+                if info & RIGHT_ORIGIN:
                     yield struct.needs[-1]
         for client, clock, length in self.deletes:
             yield client, clock
@@ -164,8 +164,8 @@ def _keystroke(data: bytes) -> InspectedUpdate | None:
 
 
 _KEYSTROKE_BYTES_MIN = 9
-_BOTH_ORIGINS = _LEFT_ORIGIN | _RIGHT_ORIGIN | STRING
-_KEYSTROKE_INFOS = (_LEFT_ORIGIN | STRING, _RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
+_BOTH_ORIGINS = LEFT_ORIGIN | RIGHT_ORIGIN | STRING
+_KEYSTROKE_INFOS = (LEFT_ORIGIN | STRING, RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
 _NO_IDS: frozenset[Id] = frozenset()
 
 
@@ -205,7 +205,7 @@ def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one f
             else:
                 parent: Id | None = None
                 if info & 0xC0:
-                    if info & _LEFT_ORIGIN:
+                    if info & LEFT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
                             other, at = varint(data, at)
@@ -215,7 +215,7 @@ def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one f
                         if other == client and other_tick >= tick:
                             refuse(_NEEDS_ITSELF)
                         needs = ((other, other_tick),)
-                    if info & _RIGHT_ORIGIN:
+                    if info & RIGHT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
                             other, at = varint(data, at)
@@ -399,7 +399,7 @@ def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> InspectedUpdat
 
 def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
     """A string item, without the pairs whose low surrogates are at ``offsets`` of its text."""
-    content = _content_of(item)
+    content = content_of(item)
     units = bytearray(text(item, content)[0].encode("utf-16-le"))
     for offset in offsets:
         units[offset * 2 - 2 : offset * 2 + 2] = _REPLACEMENTS
@@ -412,13 +412,13 @@ def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
 _REPLACEMENTS = "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}".encode("utf-16-le")
 
 
-def _content_of(item: bytes) -> int:
+def content_of(item: bytes) -> int:
     """Where the content of an item begins."""
     info, at = item[0], 1
-    for flag in (_LEFT_ORIGIN, _RIGHT_ORIGIN):
+    for flag in (LEFT_ORIGIN, RIGHT_ORIGIN):
         if info & flag:
             at = clock(item, varint(item, at)[1])[1]
-    if info & (_LEFT_ORIGIN | _RIGHT_ORIGIN):
+    if info & (LEFT_ORIGIN | RIGHT_ORIGIN):
         return at
     at = _read_parent(item, at)[1]
     return text(item, at)[1] if info & _HAS_KEY else at

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pycrdt
 
 from collab.errors import RoomClosed, UpdateRefused
+from collab.protocol.diff import diff_update
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 from collab.protocol.nesting import Nesting
@@ -111,24 +112,34 @@ class Document:
         cut = self._pairs.cut_by(update, self.state)
         return [(client, low) for client, low in cut if not self._deleted.covers(client, low - 1, low + 1)]
 
-    def apply(self, update: InspectedUpdate) -> None:
-        """Integrate a client's update whose predecessors are here.
+    def apply(self, update: InspectedUpdate) -> InspectedUpdate:
+        """Integrate a client's update whose predecessors are here; what of it is new is to be logged and sent.
 
         Raises UpdateRefused, with nothing changed, when the document must not become what it would.
         """
-        if len(self.state) + len(update.structs) > DOCUMENT_CLIENTS_MAX:
-            new = {struct.client for struct in update.structs if struct.client not in self.state}
+        news = diff_update(update, self.state, self._deleted)
+        if len(self.state) + len(news.structs) > DOCUMENT_CLIENTS_MAX:
+            new = {struct.client for struct in news.structs if struct.client not in self.state}
             if new and len(self.state) + len(new) > DOCUMENT_CLIENTS_MAX:
                 raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
-        if self._nesting is None and (update.depth or any(update.parent_of(s) for s in update.structs)):
+        if self._nesting is None and (news.depth or any(news.parent_of(s) for s in news.structs)):
             # Read on first need: a plain text never pays for it, nor does a document that is only read.
             nesting = Nesting()
             nesting.admit(inspect_stored_update(self.encode()))
             self._nesting = nesting
-        self.replay(update)
+        self._integrate(news)
+        return news
 
-    def replay(self, update: InspectedUpdate) -> None:
-        """Integrate an update of the log whose predecessors are here: it was judged when it was accepted."""
+    def replay(self, update: InspectedUpdate) -> InspectedUpdate:
+        """Integrate an update of the log whose predecessors are here, and tell what of it is new.
+
+        It was judged when it was accepted.
+        """
+        news = diff_update(update, self.state, self._deleted)
+        self._integrate(news)
+        return news
+
+    def _integrate(self, update: InspectedUpdate) -> None:
         if self._nesting is not None:
             self._nesting.admit(update)
         self._native(lambda: self._doc.apply_update(update.payload))

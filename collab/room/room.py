@@ -244,20 +244,21 @@ class Room:
 
     def _take(self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool) -> list[Effect]:
         """Apply an update: show it at once, save it, then acknowledge it."""
-        entry = Entry(user, update.payload, is_carried(update, self.document.state, user, self._awareness.owner))
+        carried = is_carried(update, self.document.state, user, self._awareness.owner)
         try:
-            self.document.apply(update)
+            news = self.document.apply(update)
         except UpdateRefused as error:
             return self._refuse(session, error, counted=counted)
         except DocumentPoisoned as error:  # whoever sent it must not simply send it again
             refusal = UpdateRefused("The update could not be applied.")
             return [*self._refuse(session, refusal, counted=counted), Fail(error)]
+        entry = Entry(user, news.payload, carried)
         self._waiting.append(entry)
         self.unsaved_bytes += _cost(entry)
         self._applied += 1
         if counted and session in self._sessions:
             self._receipts.setdefault(session, deque()).append(_Receipt(self._applied, Saved(update.payload)))
-        return [*self._show(update, besides=session), Append(_cost(entry))]
+        return [*self._show(news, besides=session), Append(_cost(entry))]
 
     def _answer(self, session: SessionId, answer: Saved | Refused) -> list[Effect]:
         """Answer a frame that added nothing, once all before it is committed.
@@ -443,10 +444,10 @@ class Room:
     def _apply_foreign(self, update: InspectedUpdate) -> list[Effect]:
         """Apply what is in the log already: show it, and nothing else."""
         try:
-            self.document.replay(update)
+            news = self.document.replay(update)
         except DocumentPoisoned as error:
             return [Fail(error)]
-        return self._show(update)
+        return self._show(news)
 
     def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
         """Send an update to everybody who listens, but for its author."""

@@ -19,8 +19,10 @@ import pytest
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from collab.errors import UpdateRefused
+from collab.protocol.diff import diff_update
 from collab.protocol.nesting import Nesting
-from collab.protocol.statevector import decode_state_vector, encode_state_vector
+from collab.protocol.ranges import IdRanges
+from collab.protocol.statevector import decode_state_vector
 from collab.protocol.update import InspectedUpdate, inspect_stored_update, inspect_update
 from collab.room.causality import first_missing
 from tests.fuzz.mutations import base_document, corpus, craft, mutate
@@ -111,23 +113,14 @@ class Chunk:
         if first_missing(update, self._state) is not None:
             self.counts["held"] += 1
             return
+        update = diff_update(update, self._state, IdRanges())
         try:
             self._nesting.admit(update)
         except UpdateRefused:
             self.counts["nested"] += 1
             return
         self.counts["applied"] += 1
-        self._apply(self._without_known_fronts(update))
-
-    def _without_known_fronts(self, update: InspectedUpdate) -> InspectedUpdate:
-        """Without the front of a struct that the document has in part: another front than the document's own
-        would be a text rewritten after the fact, which Yjs cannot always integrate."""
-        ends = {s.client: s.clock + s.length for s in update.structs if s.clock < self._state.get(s.client, 0)}
-        in_part = [client for client, end in ends.items() if end > self._state[client]]
-        if not in_part or any((client, self._state[client]) in update.low_surrogates for client in in_part):
-            return update
-        rest = pycrdt.get_update(update.payload, encode_state_vector(self._state))
-        return inspect_stored_update(rest)
+        self._apply(update)
 
     def _apply(self, update: InspectedUpdate) -> None:
         low_surrogates = self._low_surrogates | update.low_surrogates

@@ -9,10 +9,10 @@ from collab.errors import UpdateRefused
 from collab.protocol.limits import NESTING_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 from collab.protocol.statevector import decode_state_vector
-from collab.protocol.update import InspectedUpdate, inspect_update
+from collab.protocol.update import DELETED, InspectedUpdate, inspect_update
 from collab.room import document as module
 from collab.room.document import Document, DocumentPoisoned
-from tests.protocol.build import ROOT, gc, shared, skip, text, update
+from tests.protocol.build import ROOT, gc, item, shared, skip, text, uint, update
 from tests.room.build import Author, document_of, inspected
 
 ANN, BOB = 1, 2
@@ -134,10 +134,33 @@ def test_update_that_skips_what_is_here_adds_nothing() -> None:
     assert not document.has(inspect_update(update((ANN, 0, [text("a"), skip(3), text("c")]))))
 
 
-def test_update_that_is_known_in_part_brings_the_rest() -> None:
-    document = document_of(update((ANN, 0, [text("ab")]), (BOB, 0, [text("xyz")])))
-    document.apply(inspect_update(update((ANN, 1, [text("bc", left=(ANN, 0))]), (BOB, 0, [text("xy")]))))
+@pytest.mark.parametrize("integrate", [Document.apply, Document.replay])
+def test_update_that_is_known_in_part_brings_the_rest(
+    integrate: Callable[[Document, InspectedUpdate], InspectedUpdate],
+) -> None:
+    document = document_of(update((ANN, 0, [text("ab")]), (BOB, 0, [text("xyz")])), update(deletes={BOB: [(2, 1)]}))
+    overlapping = update(
+        (ANN, 1, [text("bc", left=(ANN, 0))]), (BOB, 0, [text("xy")]), deletes={BOB: [(2, 1)], ANN: [(0, 1)]}
+    )
+    news = integrate(document, inspect_update(overlapping))
+    assert news.payload == update((ANN, 2, [text("c", left=(ANN, 1))]), deletes={ANN: [(0, 1)]})
     assert document.state == {ANN: 3, BOB: 3}
+    assert document.whole()
+
+
+def test_update_that_is_all_new_is_taken_as_it_came() -> None:
+    document = document_of(Author(ANN).type(0, "abc"))
+    fresh = inspect_update(Author(BOB).type(0, "x"))
+    assert document.apply(fresh) is fresh
+
+
+def test_what_is_here_in_part_stays_where_it_is_whatever_the_rest_says() -> None:
+    document = Document()
+    document.apply(inspect_update(update((ANN, 0, [shared(), text("abc", parent=(ANN, 0))]))))
+    document.apply(inspect_update(update((ANN, 1, [item(DELETED, uint(4))]))))  # said to lie in the root
+    with pytest.raises(UpdateRefused, match="no shared type"):
+        document.apply(inspect_update(update((BOB, 0, [text("x", parent=(ANN, 3))]))))
+    document.apply(inspect_update(update((BOB, 0, [text("x", parent=(ANN, 4))]))))
     assert document.whole()
 
 

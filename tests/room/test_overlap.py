@@ -1,0 +1,91 @@
+"""Of an update that is known in part the rest goes on behind what is here; what it says of that reaches nobody."""
+
+import random
+
+import pycrdt
+import pytest
+
+from collab.protocol.messages import SyncStep2, Update
+from collab.protocol.update import DELETED, GC, STRING
+from collab.room.compaction import load_document
+from tests.interop.content import content_of
+from tests.interop.judge import Judge
+from tests.protocol.build import ROOT, gc, item, string, text, uint, update
+from tests.room.build import Author
+from tests.room.stage import Stage
+
+ANN, BOB = 1, 2
+LISTENER = 100
+FRONT, NEW = "front", "new"
+LIES = 200
+
+
+def a_stage(*said: bytes) -> Stage:
+    """A replica where Ann has said this, with Bob and somebody who listens."""
+    stage = Stage(1)
+    for session in (ANN, BOB, LISTENER):
+        stage.join(session, 0)
+    for each in said:
+        stage.say(Update(each), ANN, 0)
+    stage.settle()
+    return stage
+
+
+def test_answer_to_an_older_step1_is_logged_and_sent_as_what_is_new() -> None:
+    ann = Author(ANN)
+    first, deletion, second = ann.type(0, "one two "), ann.delete(0, 4), ann.type(4, "three")
+    stage = a_stage(first, deletion)
+    stage.say(SyncStep2(ann.everything), ANN, 0)
+    stage.say(Update(second), ANN, 0)
+    stage.settle()
+    assert ann.text == stage.rooms[0].document.text() == "two three"
+    assert (
+        stage.logged == stage.heard[LISTENER][1:] == [first, deletion, update((ANN, 8, [text("three", left=(ANN, 7))]))]
+    )
+    assert not +stage.unanswered
+
+
+def a_document() -> tuple[bytes, list[tuple[int, int]]]:
+    """A document of many parts, by Ann; then Bob's front of a word in its text. And every id in it."""
+    ann, bob = Author(ANN), Author(BOB)
+    blocks = ann.doc.get("default", type=pycrdt.XmlFragment).children
+    ann.type(0, "plain")
+    for _ in range(2):
+        blocks.append(pycrdt.XmlElement("p", {"align": "left"})).children.append(pycrdt.XmlText("words"))
+    del blocks[0]  # so that there is also what was collected
+    ann.doc.get("meta", type=pycrdt.Map)["title"] = "A"
+    ann.doc.get("list", type=pycrdt.Array).extend([1, pycrdt.Map({"in": "side"}), 2])
+    bob.hear(ann.everything)
+    bob.type(5, FRONT)
+    ids = [(client, clock) for client, end in bob.state.items() for clock in range(end)]
+    return bob.everything, ids
+
+
+def rewritten(dice: random.Random, ids: list[tuple[int, int]], kind: int) -> bytes:
+    """An update of which the document has the front, and its front does not lie where this says."""
+    known = dice.randint(1, len(FRONT))
+    elsewhere = [id_ for id_ in ids if id_ < (BOB, len(FRONT) - known)]
+    left, parent = (dice.choice([None, dice.choice(elsewhere)]) for _ in range(2))
+    right = dice.choice([None, (ANN, dice.randrange(len("plain")))])
+    key = dice.choice([None, "title"])
+    root = b"\1" + string(dice.choice(["content", "default", "meta", "list", "t"]))
+    length = known + len(NEW)
+    content = string(FRONT[-known:] + NEW) if kind == STRING else uint(length)
+    lie = item(kind, content, left=left, right=right, parent=parent, key=key).replace(ROOT, root)
+    return update((BOB, len(FRONT) - known, [gc(length) if kind == GC else lie]))
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(("kind", "reads"), [(STRING, NEW), (DELETED, ""), (GC, "")], ids=["text", "deleted", "gone"])
+def test_front_that_a_client_rewrites_reaches_nobody(judge: Judge, kind: int, reads: str) -> None:
+    document, ids = a_document()
+    shown = judge.show(document)
+    shown["content"] = {"text": [["plain" + FRONT + reads, {}]]}
+    for seed in range(LIES):
+        stage = a_stage(document)
+        stage.say(Update(rewritten(random.Random(seed), ids, kind)), BOB, 0)
+        stage.settle()
+        assert judge.show(*stage.heard[LISTENER]) == shown, seed
+        assert judge.show(*stage.logged) == shown, seed
+        assert content_of(stage.rooms[0].document._doc) == shown, seed
+        assert content_of(load_document(None, stage.log)._doc) == shown, seed
