@@ -4,13 +4,15 @@ A browser belongs to the event loop it was started in, so every test of this fol
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from tests.deployment import ServerProcess
+from tests.e2e.site import Site
 from tests.services.browser import FLAGS, find_chromium
 
 
@@ -32,3 +34,18 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A server on data of its own."""
+    server = await ServerProcess(tmp_path).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Somebody else's site."""
+    with Site() as site:
+        yield site
