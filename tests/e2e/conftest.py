@@ -25,8 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """A Chromium. Two people are two contexts: ``await browser.new_context()``."""
+async def only_browser() -> AsyncIterator[Browser]:
+    """A Chromium."""
     chromium = find_chromium()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -34,6 +34,14 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(only_browser: Browser) -> AsyncIterator[Browser]:
+    """The Chromium, with nobody in it. Two people are two contexts: ``await browser.new_context()``."""
+    yield only_browser
+    for context in only_browser.contexts:
+        await context.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -49,3 +57,11 @@ def site() -> Iterator[Site]:
     """Somebody else's site."""
     with Site() as site:
         yield site
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server_of_site(tmp_path: Path, site: Site) -> AsyncIterator[ServerProcess]:
+    """A server that lets the site embed its documents."""
+    server = await ServerProcess(tmp_path, environment={"COLLAB_ALLOWED_ORIGINS": site.origin}).start()
+    yield server
+    server.stop()

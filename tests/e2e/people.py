@@ -69,11 +69,15 @@ class Person:
 
     async def people(self) -> list[str]:
         """The names in the list of people."""
-        return [name.strip() for name in await self.editor.locator("collab-people li").all_text_contents()]
+        return await self.editor.locator("collab-people li .entry > span:not(.badge)").all_text_contents()
 
     async def carets(self) -> list[str]:
         """The names at other people's carets."""
         return [name.strip() for name in await self.page.locator(".collab-caret-name").all_text_contents()]
+
+    async def notice(self) -> str:
+        """What the strip below the header says, which appears when something is wrong."""
+        return str(await self.editor.get_by_role("alert").locator("span").text_content())
 
     async def sees(self, *texts: str) -> None:
         """Wait until all ``texts`` are on the screen."""

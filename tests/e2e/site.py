@@ -47,9 +47,9 @@ class Site:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    async def visit(self, browser: Browser, server: ServerProcess, name: str) -> Person:
-        """A person opens the page that the site made for them; its editor is of ``server``."""
-        self._pages[f"/{name}"] = PAGE.format(port=server.port, document=DOCUMENT, token=token(name))
+    async def visit(self, browser: Browser, server: ServerProcess, name: str, bearer: str | None = None) -> Person:
+        """A person opens the page that the site made for them, with a token of theirs; its editor is of ``server``."""
+        self._pages[f"/{name}"] = PAGE.format(port=server.port, document=DOCUMENT, token=bearer or token(name))
         return await Person.open(browser, f"{self.origin}/{name}")
 
     async def sit_down(self, browser: Browser, server: ServerProcess, name: str) -> Person:

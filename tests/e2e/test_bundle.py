@@ -37,7 +37,6 @@ async def test_stranger_is_told_how_to_come_in(browser: Browser) -> None:
         page, complaints = await open_page(browser, path)
         await page.get_by_role("heading", name="You need a sign-in link").wait_for()
         assert complaints == []
-        await page.context.close()
 
 
 async def test_embeddable_file_defines_the_element_by_itself(browser: Browser) -> None:
@@ -45,4 +44,3 @@ async def test_embeddable_file_defines_the_element_by_itself(browser: Browser) -
     defined = await page.evaluate("import('/collab-editor.js').then(() => !!customElements.get('collab-editor'))")
     assert defined
     assert complaints == []
-    await page.context.close()

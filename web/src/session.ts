@@ -9,6 +9,7 @@ import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from
 import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { beginning, type Denial, type Happening, reduce, type Scope, type Situation, waiting } from './state';
+import { turnsAway } from './turned-away';
 import { type ReceivedFrame, watchedSocket } from './wire';
 
 export type Token = string | (() => string | Promise<string>);
@@ -33,6 +34,9 @@ const RECONNECT_DELAY_MS = 1000;
 const RECONNECT_DELAY_MS_MAX = 15_000;
 const CLOSE_POLL_MS = 250;
 
+/** Sockets that did not open, one after another, before we wonder whether the server wants us at all. */
+const UNOPENED_MAX = 2;
+
 export class Session {
   readonly doc = new Y.Doc();
   readonly awareness: Awareness;
@@ -45,6 +49,8 @@ export class Session {
   #delay = RECONNECT_DELAY_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** Sockets in a row that did not open. */
+  #unopened = 0;
 
   constructor(options: { url: string; document: string; token: Token; user: User; watch: SessionWatch }) {
     this.#watch = options.watch;
@@ -62,7 +68,7 @@ export class Session {
       maxDelay: RECONNECT_DELAY_MS_MAX,
       WebSocketPolyfill: watchedSocket({
         opened: () => this.#happened({ type: 'opened' }),
-        closed: () => this.#happened({ type: 'closed' }),
+        closed: () => this.#socketClosed(options.url),
         sent: frame => this.#happened({ type: 'sent', frame }),
         received: frame => this.#received(frame),
       }),
@@ -121,6 +127,18 @@ export class Session {
     if (waiting(this.situation) > 0) window.addEventListener('beforeunload', keepOpen);
     else window.removeEventListener('beforeunload', keepOpen);
     this.#watch.changed();
+  }
+
+  #socketClosed(url: string): void {
+    this.#unopened = this.situation.connected ? 0 : this.#unopened + 1;
+    this.#happened({ type: 'closed' });
+    if (this.#unopened >= UNOPENED_MAX && this.situation.denial === null) void this.#wonder(url);
+  }
+
+  /** Says so if our site is turned away; and tries on, since the server may have started a moment ago. */
+  async #wonder(url: string): Promise<void> {
+    const away = await turnsAway(url);
+    if (away && !this.situation.connected) this.#happened({ type: 'denied', denial: 'site', reason: '' });
   }
 
   #received(frame: ReceivedFrame): void {

@@ -11,7 +11,7 @@
 export type Scope = 'read-write' | 'readonly';
 
 /** Why the server will not serve this document to us; it stays so until a new token or a reload. */
-export type Denial = 'signed-out' | 'forbidden' | 'not-found' | 'deleted' | 'change' | 'other';
+export type Denial = 'signed-out' | 'site' | 'forbidden' | 'not-found' | 'deleted' | 'change' | 'other';
 
 /** One frame that the server owes a SyncStatus for. */
 interface Awaited {
@@ -212,6 +212,7 @@ function live(now: Situation): boolean {
 
 const DENIED: Record<Exclude<Denial, 'change'>, string> = {
   'signed-out': 'Signed out. Sign in again to go on.',
+  site: 'This server opens no documents on this site. Whoever runs it can allow the site.',
   forbidden: 'You may not open this document.',
   'not-found': 'There is no such document.',
   deleted: 'This document was deleted.',
