@@ -9,12 +9,16 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 
 const outDir = process.env.COLLAB_STATIC_DIR ?? here('../collab/api/static');
 
+/** Those that know light-dark() by themselves: rewritten, it would not follow the page around an element. */
+const cssTarget = ['chrome123', 'firefox120', 'safari17.5'];
+
 const pages: UserConfig = {
   base: './', // the server says where it is mounted, by <base href>
   build: {
     outDir,
     emptyOutDir: true,
     target: 'es2022',
+    cssTarget,
     modulePreload: { polyfill: false },
     license: { fileName: 'licenses.md' },
     chunkSizeWarningLimit: 1000,
@@ -35,6 +39,7 @@ const element: UserConfig = {
     outDir,
     emptyOutDir: false,
     target: 'es2022',
+    cssTarget,
     chunkSizeWarningLimit: 1000,
     lib: { entry: here('src/collab-editor.ts'), formats: ['es'], fileName: () => 'collab-editor.js' },
     rolldownOptions: { output: { codeSplitting: false, minify: true } },

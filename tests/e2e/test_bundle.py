@@ -44,3 +44,24 @@ async def test_embeddable_file_defines_the_element_by_itself(browser: Browser) -
     defined = await page.evaluate("import('/collab-editor.js').then(() => !!customElements.get('collab-editor'))")
     assert defined
     assert complaints == []
+
+
+async def test_element_is_light_or_dark_as_the_page_around_it(browser: Browser) -> None:
+    page, _ = await open_page(browser, "/")
+    await page.emulate_media(color_scheme="dark")
+    await page.evaluate("import('/collab-editor.js')")
+
+    async def ground(page_is: str) -> str:
+        return str(
+            await page.evaluate(
+                """scheme => {
+                    document.documentElement.style.colorScheme = scheme;
+                    const editor = document.body.appendChild(document.createElement('collab-editor'));
+                    return getComputedStyle(editor).backgroundColor;
+                }""",
+                page_is,
+            )
+        )
+
+    assert await ground("light") == "rgb(255, 255, 255)"
+    assert await ground("dark") == "rgb(23, 25, 29)"

@@ -35,10 +35,8 @@ async def server(tmp_path: Path, hold: Hold, site: Site) -> AsyncIterator[Server
 async def test_edits_are_shown_to_all_at_once_and_as_saved_only_after_their_commit(
     browser: Browser, server: ServerProcess, hold: Hold, site: Site, embedded: bool
 ) -> None:
-    async def sit_down(name: str) -> Person:
-        return await (site.sit_down if embedded else Person.sit_down)(browser, server, name)
-
-    ada, grace = await sit_down("ada"), await sit_down("grace")
+    sit_down = site.sit_down if embedded else Person.sit_down
+    ada, grace = await sit_down(browser, server, "ada"), await sit_down(browser, server, "grace")
     await ada.is_told("saved")
     await grace.is_told("saved")
     told_before = {person: len(await person.told()) for person in (ada, grace)}

@@ -80,7 +80,7 @@ function caret(user: unknown, client: number): HTMLElement {
   const label = document.createElement('span');
   label.className = 'collab-caret-name';
   label.textContent = name;
-  // Word joiners keep the browser from breaking the line, or dropping its own caret, at this element.
-  mark.append('\u2060', label, '\u2060');
+  // No text beside the label: a click would put one's own caret into it, and what is typed there is lost.
+  mark.append(label);
   return mark;
 }

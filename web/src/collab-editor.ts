@@ -128,7 +128,7 @@ export class CollabEditor extends LitElement {
   // --- what a page may ask ----------------------------------------------------------------------------
 
   override focus(): void {
-    this.editor?.commands.focus();
+    this.editor?.view.focus(); // at once: the editor's own command waits a frame, in which a key would be lost
   }
 
   /** What the state line says, without its small delays. */
@@ -394,7 +394,7 @@ export class CollabEditor extends LitElement {
         ${tools ? html`<collab-toolbar part="toolbar" .editor=${this.editor}></collab-toolbar>` : nothing}
         <div class="meta">
           <span class="state" part="status" data-kind=${kind}>${SHORT[kind] ?? this.line.text}</span>
-          <collab-people part="people" .people=${this.people}
+          <collab-people part="people" .people=${this.people} ?hidden=${this.editor === null && FINAL.includes(kind)}
             @find-person=${(event: CustomEvent<Person>) => this.#findPerson(event.detail)}></collab-people>
           <slot name="end"></slot>
         </div>

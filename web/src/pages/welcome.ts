@@ -2,9 +2,10 @@
 import { html } from 'lit';
 
 export function signInCard(expired: boolean) {
+  const ask = expired ? 'Ask' : 'Open the link you were given, or ask';
   return html`
     <section class="card">
       <h1>${expired ? 'Your sign-in link has expired' : 'You need a sign-in link'}</h1>
-      <p>Open the link you were given, or ask whoever runs this server for one: it prints a link when it starts.</p>
+      <p>${ask} whoever runs this server for a new one: it prints links when it starts.</p>
     </section>`;
 }
