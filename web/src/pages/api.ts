@@ -41,12 +41,27 @@ export class Api {
     return (await this.#call('GET', `documents?${query}`)).json();
   }
 
-  async create(name: string): Promise<void> {
-    await this.#call('POST', 'documents', { name });
+  async find(name: string): Promise<DocumentEntry> {
+    return (await this.#call('GET', documentRoute(name))).json();
+  }
+
+  async create(name: string, title = ''): Promise<void> {
+    await this.#call('POST', 'documents', { name, title });
+  }
+
+  /** Gives the document a title, and brings it into being if nobody has written in it yet. */
+  async retitle(name: string, title: string): Promise<void> {
+    const change = (): Promise<Response> => this.#call('PATCH', documentRoute(name), { title });
+    try {
+      await change();
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 404)) throw error;
+      await this.create(name, title).catch(change); // somebody was faster
+    }
   }
 
   async remove(name: string): Promise<void> {
-    await this.#call('DELETE', `documents/${encodeURIComponent(name)}`);
+    await this.#call('DELETE', documentRoute(name));
   }
 
   async #call(method: string, path: string, body?: object): Promise<Response> {
@@ -65,6 +80,10 @@ export class Api {
     if (!answer.ok) throw await problemIn(answer);
     return answer;
   }
+}
+
+function documentRoute(name: string): string {
+  return `documents/${encodeURIComponent(name)}`;
 }
 
 /** problem+json where the server wrote it, else the status in words. */

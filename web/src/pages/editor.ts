@@ -1,10 +1,13 @@
 /**
- * The page of one document: `d/{document}`. The element fills it; the page adds the way back and the name.
+ * The page of one document: `d/{document}`. The element fills it; the page adds the way back and the title.
  */
 import { html, render } from 'lit';
 import '../collab-editor';
+import type { CollabEventDetails } from '../collab-editor';
+import { Api } from './api';
 import { documentAt } from './names';
 import { hadToken, reloadOnSignIn, signIn } from './signin';
+import './title';
 import { signInCard } from './welcome';
 
 const backArrow = html`<svg viewBox="0 0 20 20" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.8"
@@ -20,17 +23,23 @@ else if (name === null) location.replace(document.baseURI);
 else showEditor(name, bearer.token);
 
 function showEditor(documentName: string, token: string): void {
-  document.title = `${documentName} · collab`;
-  render(
-    html`
-      <collab-editor .document=${documentName} .token=${token} autofocus>
-        <div slot="start" class="title">
-          <a class="back" href=${document.baseURI} aria-label="All documents" title="All documents">${backArrow}</a>
-          <h1 title=${documentName}>${documentName}</h1>
-        </div>
-      </collab-editor>`,
-    page,
-  );
+  const api = new Api(token);
+  const show = (writable: boolean) => render(editor(documentName, token, api, writable), page);
+  page.addEventListener('collab-permission', event => {
+    const { scope } = (event as CustomEvent<CollabEventDetails['collab-permission']>).detail;
+    show(scope === 'read-write');
+  });
+  show(false);
+}
+
+function editor(documentName: string, token: string, api: Api, writable: boolean) {
+  return html`
+    <collab-editor .document=${documentName} .token=${token} autofocus>
+      <div slot="start" class="title">
+        <a class="back" href=${document.baseURI} aria-label="All documents" title="All documents">${backArrow}</a>
+        <collab-title .api=${api} .name=${documentName} .writable=${writable}></collab-title>
+      </div>
+    </collab-editor>`;
 }
 
 function showSignIn(expired: boolean): void {
