@@ -1,5 +1,7 @@
 """The durable side: the log of updates, the snapshots, the catalogue of documents.
 
-Begin at ``base``: the ``Store`` protocol and its contract. ``sql`` keeps it in Postgres or SQLite,
-``memory`` in dictionaries; ``tests/store/contract.py`` is what both must pass. Only this package knows SQL.
+Begin at ``base``: the ``Store`` protocol and its contract, which ``tests/store/contract.py`` holds every
+implementation to. ``memory`` keeps it in dictionaries; ``sql`` in Postgres or SQLite, where ``append`` is the heart,
+``log``, ``snapshots`` and ``catalog`` are the other statements, and ``engine`` is what they run on. ``schema`` has the
+tables, ``migrate`` makes them. Only this package knows SQL.
 """

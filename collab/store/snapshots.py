@@ -1,0 +1,119 @@
+"""Snapshots: the merged state of a log's beginning, so that opening a document costs its content.
+
+A snapshot is replaced by a versioned update that must hit its one row; the log keeps every row. The state is
+compressed and made whole again outside any transaction and off the event loop: it may be megabytes.
+"""
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collab.errors import RoomClosed
+from collab.ids import DocumentName, Epoch, Sequence
+from collab.store import log
+from collab.store.base import Snapshot, Tail
+from collab.store.schema import documents, snapshots, updates
+
+ZLIB = 1
+"""The one ``codec`` there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A snapshot in the form in which it is kept; ``size`` and ``checksum`` are of the state itself."""
+
+    cut: int
+    version: int
+    codec: int
+    state: bytes
+    size: int
+    checksum: int
+
+
+async def pack(snapshot: Snapshot) -> Packed:
+    """For ``put``."""
+    state = await asyncio.to_thread(zlib.compress, snapshot.state, 1)
+    return Packed(snapshot.cut, snapshot.version, ZLIB, state, len(snapshot.state), zlib.crc32(snapshot.state))
+
+
+async def unpack(name: DocumentName, packed: Packed) -> Snapshot:
+    """From ``find``. Raises RoomClosed when the bytes are not what was written."""
+    try:
+        state = await asyncio.to_thread(zlib.decompress, packed.state)
+    except zlib.error:
+        state = b""
+    if packed.codec != ZLIB or len(state) != packed.size or zlib.crc32(state) != packed.checksum:
+        raise RoomClosed(f"The snapshot of the document {name!r} is damaged in the database; restore it from a backup.")
+    return Snapshot(Sequence(packed.cut), state, packed.version)
+
+
+async def find(connection: AsyncConnection, document_id: int) -> Packed | None:
+    """The document's snapshot, as it is kept."""
+    columns = (snapshots.c.cut, snapshots.c.version, snapshots.c.codec, snapshots.c.state, snapshots.c.size)
+    found = await connection.execute(
+        select(*columns, snapshots.c.checksum).where(snapshots.c.document_id == document_id)
+    )
+    row = found.first()
+    return None if row is None else Packed(*row)
+
+
+async def put(connection: AsyncConnection, name: DocumentName, epoch: Epoch, packed: Packed) -> bool:
+    """See ``Store.put_snapshot``. The document's row is locked meanwhile, so the tail is counted exactly."""
+    document = await log.document(connection, name, lock=True)
+    if document is None or document.deleted_at is not None or document.epoch != epoch:
+        return False
+    if packed.cut > document.head_seq or not await _replace(connection, document.id, packed):
+        return False
+    behind = select(func.count(), func.coalesce(func.sum(func.length(updates.c.payload)), 0)).where(
+        updates.c.document_id == document.id, updates.c.seq > packed.cut
+    )
+    rows, size = (await connection.execute(behind)).one()
+    await connection.execute(
+        update(documents).where(documents.c.id == document.id).values(tail_rows=rows, tail_bytes=size)
+    )
+    return True
+
+
+async def _replace(connection: AsyncConnection, document_id: int, packed: Packed) -> bool:
+    values = {
+        "cut": packed.cut,
+        "version": packed.version + 1,
+        "codec": packed.codec,
+        "state": packed.state,
+        "size": packed.size,
+        "checksum": packed.checksum,
+        "updated_at": datetime.now(UTC),
+    }
+    if packed.version == 0:
+        there = select(snapshots.c.version).where(snapshots.c.document_id == document_id)
+        if packed.cut == 0 or (await connection.execute(there)).first() is not None:
+            return False
+        await connection.execute(insert(snapshots).values(document_id=document_id, **values))
+        return True
+    done = await connection.execute(
+        update(snapshots)
+        .where(
+            snapshots.c.document_id == document_id,
+            snapshots.c.version == packed.version,
+            snapshots.c.cut < packed.cut,
+        )
+        .values(values)
+    )
+    return done.rowcount == 1
+
+
+async def tails(connection: AsyncConnection, rows_min: int, limit: int) -> list[Tail]:
+    """See ``Store.tails``. From counters that ``append`` and ``put`` keep: no log is read."""
+    columns = (documents.c.name, documents.c.tail_rows, documents.c.tail_bytes, func.coalesce(snapshots.c.size, 0))
+    found = await connection.execute(
+        select(*columns)
+        .outerjoin(snapshots, snapshots.c.document_id == documents.c.id)
+        .where(documents.c.tail_rows >= rows_min, documents.c.deleted_at.is_(None))
+        .order_by(documents.c.tail_rows.desc(), documents.c.name)
+        .limit(limit)
+    )
+    return [Tail(*row) for row in found]
