@@ -28,7 +28,7 @@ async def migrate_online(url: str) -> None:
     """Open the database and migrate it."""
     engine = create_async_engine(url, poolclass=pool.NullPool)
     if engine.dialect.name == "sqlite":
-
+        # As in ``store.engine``, but for foreign keys: SQLite changes a table by making it anew.
         @event.listens_for(engine.sync_engine, "connect")
         def _connect(connection: Any, _record: Any) -> None:
             connection.isolation_level = None

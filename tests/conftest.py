@@ -39,8 +39,8 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A fresh, migrated database; dropped afterwards."""
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh database without a table; dropped afterwards."""
     name = f"collab_t_{secrets.token_hex(6)}"
     plain = postgres_server.replace("+asyncpg", "")
 
@@ -51,9 +51,15 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
     url = postgres_server.rpartition("/")[0] + f"/{name}"
     asyncio.run(execute(f"CREATE DATABASE {name}"))
-    asyncio.run(upgrade(url))
     yield url
     asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def postgres_url(empty_postgres_url: str) -> str:
+    """A fresh, migrated database; dropped afterwards."""
+    asyncio.run(upgrade(empty_postgres_url))
+    return empty_postgres_url
 
 
 @pytest.fixture

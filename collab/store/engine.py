@@ -97,7 +97,7 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        with mapped_errors(self._timeout_s):
+        with mapped_errors():
             async with asyncio.timeout(self._timeout_s), engine.connect() as connection:
                 try:
                     yield connection
@@ -162,27 +162,27 @@ def lock_sqlite(url: str) -> BinaryIO:
 
 
 @contextmanager
-def mapped_errors(timeout_s: float) -> Iterator[None]:
+def mapped_errors() -> Iterator[None]:
     """What is raised inside comes out as StoreUnavailable when it passes; anything else is a bug and stays."""
     try:
         yield
     except (OSError, exc.SQLAlchemyError) as cause:
-        reason = why_it_passes(cause, timeout_s)
+        reason = why_it_passes(cause)
         if reason is None:
             raise
         raise StoreUnavailable(f"The database does not answer: {reason}.") from cause
 
 
-def why_it_passes(error: OSError | exc.SQLAlchemyError, timeout_s: float) -> str | None:
+def why_it_passes(error: OSError | exc.SQLAlchemyError) -> str | None:
     """A few words for the operator, who reads no traceback; None when it does not pass.
 
     They hold no address and nothing of the statement or its parameters: peers see them too.
     """
     match error:
         case exc.TimeoutError():
-            return f"every connection was busy for {timeout_s:g} s"
+            return "no connection was free in time"
         case TimeoutError(errno=None):
-            return f"nothing came back within {timeout_s:g} s"
+            return "nothing came back in time"
         case OSError():
             return _words_of_the_system(error)
         case exc.DBAPIError():

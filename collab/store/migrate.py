@@ -1,14 +1,15 @@
 """Bring a database to the schema this code was written for."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 
 from alembic.config import Config
-from sqlalchemy.engine import make_url
+from alembic.util.exc import CommandError
 
 from alembic import command
 from collab.errors import InvalidRequest
-from collab.store.engine import is_sqlite
+from collab.store.engine import is_sqlite, lock_sqlite, mapped_errors
 
 
 def scripts() -> Path:
@@ -29,7 +30,13 @@ def alembic_config(url: str) -> Config:
 
 
 async def upgrade(url: str) -> None:
-    """Run every migration that is missing, in one transaction. Several at once wait for each other."""
-    if is_sqlite(url):
-        Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
-    await asyncio.to_thread(command.upgrade, alembic_config(url), "head")
+    """Run every migration that is missing, in one transaction. Several at once wait for each other.
+
+    Raises StoreUnavailable, and InvalidRequest when another process has the SQLite file open, or a later version of
+    this program has migrated the database.
+    """
+    with lock_sqlite(url) if is_sqlite(url) else nullcontext(), mapped_errors():
+        try:
+            await asyncio.to_thread(command.upgrade, alembic_config(url), "head")
+        except CommandError as error:
+            raise InvalidRequest(f"The database cannot be migrated by this version of collab: {error}.") from error

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The Alembic revision this code was written for."""
 
 metadata = MetaData(
@@ -42,17 +42,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
+_name = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared by code point everywhere, whatever the database was told: a cursor must mean one place in one order."""
+
 _big_key = BigInteger().with_variant(Integer(), "sqlite")
 
 documents = Table(
     "documents",
     metadata,
     Column("id", _big_key, primary_key=True, autoincrement=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", _name, nullable=False, unique=True),
     Column("title", Text, nullable=False),
     Column("head_seq", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("tail_rows", Integer, nullable=False, index=True),
+    Column("tail_rows", Integer, nullable=False),  # no index: it changes with every append
     Column("tail_bytes", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),

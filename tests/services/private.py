@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, so as root it is started as an unprivileged a
 this account cannot read is copied, in its layout (its RPATHs are relative), rather than opened to everybody.
 """
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -73,6 +74,18 @@ def _unprivileged() -> dict[str, Any]:
     raise Missing("running as root, and no unprivileged account to start PostgreSQL as")
 
 
+def _children(pid: int) -> list[int]:
+    """The processes that ``pid`` has started: PostgreSQL answers every client from one of its own."""
+    listing = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True, check=True).stdout
+    pairs = (map(int, line.split()) for line in listing.splitlines())
+    return [child for parent, child in pairs if parent == pid]
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 class _Private:
     """A server that is a child of this process, in a directory of its own."""
 
@@ -87,19 +100,23 @@ class _Private:
         self.process.wait()
 
     def stall(self) -> None:
-        """It stays connected and answers nothing."""
+        """It stays connected and answers nothing. The parent first: no child is born behind our back."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        for child in _children(self.process.pid):
+            _signal(child, signal.SIGSTOP)
 
     def resume(self) -> None:
         """It goes on."""
         assert self.process is not None
+        for child in _children(self.process.pid):
+            _signal(child, signal.SIGCONT)
         self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Stop, and remove every trace."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+            self.resume()
             self.process.send_signal(signal.SIGINT)
             try:
                 self.process.wait(10)
