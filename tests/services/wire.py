@@ -1,0 +1,51 @@
+"""A wire to a server on which an answer can get lost: what was asked arrives, and nobody hears what came of it."""
+
+import asyncio
+from contextlib import suppress
+from typing import Self
+
+
+class ForgetfulWire:
+    """A TCP port that leads to another one of this machine.
+
+    Once a client has sent bytes that hold ``last_words``, its connection stays open and brings it nothing more.
+    Connections made later are sound, until they say the same.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.last_words: bytes | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_connection("127.0.0.1", self._target)
+        deaf = asyncio.Event()
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._ask(reader, questions, deaf))
+            both.create_task(self._answer(answers, writer, deaf))
+
+    async def _ask(self, reader: asyncio.StreamReader, questions: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(65536):
+                if self.last_words is not None and self.last_words in chunk:
+                    deaf.set()
+                questions.write(chunk)
+                await questions.drain()
+        questions.close()
+
+    @staticmethod
+    async def _answer(answers: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
+        with suppress(ConnectionError):
+            while chunk := await answers.read(65536):
+                if not deaf.is_set():
+                    writer.write(chunk)
+                    await writer.drain()
+        writer.close()
