@@ -35,6 +35,13 @@ class SqlStore:
         """Check the schema. Raises InvalidRequest when it is another, or the SQLite file is taken."""
         if is_sqlite(self._url) and self._lock is None:
             self._lock = lock_sqlite(self._url)
+        try:
+            await self._check_schema()
+        except BaseException:
+            await self.close()  # nobody closes what was never opened
+            raise
+
+    async def _check_schema(self) -> None:
         async with self._database.read() as connection:
             found = await _revision(connection)
         if found != REVISION:

@@ -1,13 +1,19 @@
 """What every store must do. A test module of an implementation subclasses this and gives the ``store`` fixture."""
 
 import asyncio
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import Update, update
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound
+from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound, RoomClosed, StoreUnavailable
 from collab.ids import DocumentName, Epoch, Origin, Sequence
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Snapshot, Store
+from collab.store.schema import snapshots, updates
+from collab.store.sql import SqlStore
 
 NAME = DocumentName("notes/42")
 HEAVY = DocumentName('it\'s 100% "häßlich" 😀' + "x" * 220)
@@ -35,6 +41,29 @@ class StoreContract:
         assert again == [*first, Committed(Sequence(3))]
         assert [r.payload for r in (await store.load(NAME)).tail] == [b"a", b"b", b"c"]
 
+    async def test_a_row_twice_in_one_batch_is_written_once_where_it_came_first(self, store: Store) -> None:
+        outcomes = await store.append([row(1, payload=b"a"), row(2, payload=b"b"), row(1, payload=b"a")])
+        assert outcomes == [Committed(Sequence(s)) for s in (1, 2, 1)]
+        assert [r.payload for r in (await store.load(NAME)).tail] == [b"a", b"b"]
+        (tail,) = await store.tails(1, 10)
+        assert (tail.rows, tail.row_bytes) == (2, 2)
+
+    async def test_keys_belong_to_a_document_and_an_origin(self, store: Store) -> None:
+        await store.append([row(1, origin=1), row(1, origin=2), row(1, origin=1, name=HEAVY)])
+        assert [(r.seq, r.origin) for r in (await store.load(NAME)).tail] == [(1, 1), (2, 2)]
+        assert [(r.seq, r.origin) for r in (await store.load(HEAVY)).tail] == [(1, 1)]
+
+    async def test_payloads_and_numbers_come_back_as_they_went_in(self, store: Store) -> None:
+        payloads = [b"\x00", bytes(range(256)), b"", b"x" * (1 << 20)]
+        origin = (1 << 63) - 1
+        rows = [row(1 << 62 | n, origin=origin, payload=payload) for n, payload in enumerate(payloads)]
+        await store.append(rows)
+        found = await store.rows_after(NAME, Sequence(0))
+        assert [(r.origin, r.n, r.payload) for r in found] == [(origin, r.n, r.payload) for r in rows]
+
+    async def test_an_empty_batch_is_no_trouble(self, store: Store) -> None:
+        assert await store.append([]) == []
+
     async def test_concurrent_writers_leave_no_gap_and_lose_no_row(self, store: Store) -> None:
         async def write(origin: int) -> None:
             for n in range(1, 21):
@@ -51,6 +80,20 @@ class StoreContract:
         outcomes = await store.append([row(2, epoch=9), row(1, name=HEAVY)])
         assert outcomes == [EpochChanged(), Committed(Sequence(1))]
 
+    async def test_a_row_of_another_epoch_makes_no_document(self, store: Store) -> None:
+        assert await store.append([row(1, epoch=3), row(1, name=HEAVY)]) == [EpochChanged(), Committed(Sequence(1))]
+        with pytest.raises(DocumentNotFound):
+            await store.find(NAME)
+
+    async def test_a_row_that_races_a_deletion_comes_before_it_or_is_refused(self, store: Store) -> None:
+        await store.append([row(1)])
+        batches = [store.append([row(n)]) for n in range(2, 12)]
+        outcomes, _, more = await asyncio.gather(
+            asyncio.gather(*batches[:5]), store.delete(NAME), asyncio.gather(*batches[5:])
+        )
+        written = sum(outcome != [Deleted()] for outcome in (*outcomes, *more))
+        assert (await store.load(NAME)).head == 1 + written
+
     async def test_rows_for_a_deleted_document_are_refused(self, store: Store) -> None:
         await store.append([row(1)])
         await store.delete(NAME)
@@ -61,6 +104,9 @@ class StoreContract:
     async def test_rows_after_a_cursor_come_in_order_and_bounded(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
         assert [r.seq for r in await store.rows_after(NAME, Sequence(1), 3)] == [2, 3, 4]
+        assert [r.seq for r in await store.rows_after(NAME, Sequence(0))] == [1, 2, 3, 4, 5]
+        for cursor in (5, 6):
+            assert await store.rows_after(NAME, Sequence(cursor)) == []
         assert await store.rows_after(HEAVY, Sequence(0)) == []
 
     async def test_heads_tell_who_is_behind_or_deleted(self, store: Store) -> None:
@@ -69,6 +115,17 @@ class StoreContract:
         assert {name: head.seq for name, head in heads.items()} == {NAME: 2}
         await store.delete(HEAVY)
         assert (await store.heads({HEAVY: Sequence(1)}))[HEAVY].deleted
+
+    async def test_heads_of_forty_thousand_documents_are_one_question(self, store: Store) -> None:
+        await store.append([row(n) for n in range(1, 4)] + [row(1, name=HEAVY)])
+        asked = {DocumentName(f"none/{number}"): Sequence(0) for number in range(40_000)}
+        heads = await store.heads(asked | {NAME: Sequence(1), HEAVY: Sequence(1)})
+        assert {name: (head.seq, head.epoch, head.deleted) for name, head in heads.items()} == {NAME: (3, 0, False)}
+        assert await store.heads({}) == {}
+
+    async def test_a_head_below_the_cursor_is_told_too(self, store: Store) -> None:
+        await store.append([row(1)])
+        assert (await store.heads({NAME: Sequence(5)}))[NAME].seq == 1
 
     async def test_a_snapshot_replaces_the_rows_up_to_its_cut(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
@@ -85,6 +142,38 @@ class StoreContract:
             assert not await store.put_snapshot(NAME, Epoch(0), late)
         assert not await store.put_snapshot(NAME, Epoch(1), Snapshot(Sequence(5), b"b", 1))
         assert (await store.load(NAME)).snapshot == Snapshot(Sequence(3), b"a", 1)
+
+    async def test_snapshots_follow_one_another(self, store: Store) -> None:
+        await store.append([row(n) for n in range(1, 6)])
+        for version, cut in enumerate((2, 3, 5)):
+            assert await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(cut), b"%d" % cut, version))
+        stored = await store.load(NAME)
+        assert (stored.snapshot, stored.tail, stored.head) == (Snapshot(Sequence(5), b"5", 3), (), 5)
+
+    async def test_of_two_snapshots_at_once_one_is_put(self, store: Store) -> None:
+        await store.append([row(n) for n in range(1, 6)])
+        first, second = Snapshot(Sequence(5), b"a" * 100_000, 0), Snapshot(Sequence(4), b"b" * 100_000, 0)
+        put = await asyncio.gather(*(store.put_snapshot(NAME, Epoch(0), snapshot) for snapshot in (first, second)))
+        assert sorted(put) == [False, True]
+        kept = (await store.load(NAME)).snapshot
+        assert kept is not None
+        assert (kept.state, kept.version) == ((first, second)[put.index(True)].state, 1)
+
+    async def test_no_snapshot_is_put_where_there_is_nothing_to_replace(self, store: Store) -> None:
+        assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 0))
+        await store.append([row(1)])
+        assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(0), b"s", 0))
+        assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 1))
+        await store.delete(NAME)
+        assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 0))
+        assert (await store.load(NAME)).snapshot is None
+
+    async def test_the_longest_tails_come_first_and_only_of_living_documents(self, store: Store) -> None:
+        names = [DocumentName(f"tail/{number}") for number in range(1, 6)]
+        await store.append([row(n, name=name) for rows, name in enumerate(names, 1) for n in range(rows)])
+        await store.delete(names[4])
+        assert [tail.document for tail in await store.tails(2, 10)] == [names[3], names[2], names[1]]
+        assert [tail.rows for tail in await store.tails(1, 2)] == [4, 3]
 
     async def test_tails_are_counted(self, store: Store) -> None:
         await store.append([row(n, payload=b"12345") for n in range(1, 6)])
@@ -129,9 +218,46 @@ class StoreContract:
         assert found.title == "Ay"
         assert found.created_at.tzinfo is not None
 
+    async def test_documents_are_listed_by_code_point_and_paged_in_that_order(self, store: Store) -> None:
+        names = [
+            "Z",
+            "_",
+            "a",
+            "a b",
+            "a-b",
+            "aa",
+            "a\u0301",
+            "b",
+            "z",
+            "\u00e4",
+            "\u00df",
+            "\u4e2d",
+            "\uff3a",
+            "\U0001f600",
+        ]
+        assert sorted(names) != names
+        await store.append([row(1, name=DocumentName(name)) for name in names])
+        await store.delete(DocumentName("b"))
+        listed: list[str] = []
+        while page := await store.list_documents(listed[-1] if listed else "", 3):
+            assert len(page) <= 3
+            listed += [document.name for document in page]
+        assert listed == sorted(set(names) - {"b"})
+        assert [d.name for d in await store.list_documents("a a", 1)] == ["a b"]  # a cursor need not be a name
+
+    async def test_the_catalogue_knows_how_far_a_document_is_and_when_it_changed(self, store: Store) -> None:
+        created = await store.create(NAME, "Notes")
+        assert (created.name, created.title, created.seq, created.epoch) == (NAME, "Notes", 0, 0)
+        await store.append([row(1), row(2)])
+        found = await store.find(NAME)
+        assert (found.seq, found.title, found.created_at) == (2, "Notes", created.created_at)
+        assert found.updated_at >= created.updated_at
+        assert found.created_at.utcoffset() == found.updated_at.utcoffset() == timedelta(0)
+
     async def test_the_catalogue_refuses_what_cannot_be(self, store: Store) -> None:
-        with pytest.raises(DocumentNotFound):
-            await store.find(NAME)
+        for absent in (store.find(NAME), store.delete(NAME), store.set_title(NAME, "")):
+            with pytest.raises(DocumentNotFound):
+                await absent
         await store.create(NAME, "")
         with pytest.raises(DocumentExists):
             await store.create(NAME, "")
@@ -140,3 +266,53 @@ class StoreContract:
             with pytest.raises(DocumentDeleted):
                 await again
         assert await store.list_documents("", 10) == []
+
+
+class DurableContract(StoreContract):
+    """What a store with a disk promises besides. Gives ``url`` too: of a migrated database that ``store`` has open."""
+
+    async def test_what_was_committed_is_there_for_who_comes_later(self, store: SqlStore, url: str) -> None:
+        await store.append([row(n, payload=b"%d" % n) for n in range(1, 6)])
+        await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(3), b"state", 0))
+        before = await store.load(NAME)
+        await store.close()
+        later = SqlStore(url)
+        await later.open()
+        assert await later.load(NAME) == before
+        assert await later.append([row(5), row(6)]) == [Committed(Sequence(5)), Committed(Sequence(6))]
+        await later.close()
+
+    async def test_a_damaged_row_is_never_given_out(self, store: SqlStore, url: str) -> None:
+        await store.append([row(n, payload=b"abc") for n in range(1, 4)])
+        await damage(url, update(updates).where(updates.c.seq == 2).values(payload=b"abd"))
+        with pytest.raises(RoomClosed, match=r"Row 2 of 'notes/42' is damaged"):
+            await store.load(NAME)
+        with pytest.raises(RoomClosed, match=r"Row 2 of 'notes/42' is damaged"):
+            await store.rows_after(NAME, Sequence(0))
+        assert [r.seq for r in await store.rows_after(NAME, Sequence(2))] == [3]
+
+    @pytest.mark.parametrize("change", [{"state": b"no zlib"}, {"checksum": 1}, {"codec": 9}, {"size": 6}], ids=list)
+    async def test_a_damaged_snapshot_is_never_given_out(
+        self, store: SqlStore, url: str, change: dict[str, Any]
+    ) -> None:
+        await store.append([row(1)])
+        await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"state", 0))
+        await damage(url, update(snapshots).values(change))
+        with pytest.raises(RoomClosed, match=r"The snapshot of .* is damaged"):
+            await store.load(NAME)
+
+    async def test_rows_that_no_database_can_take_are_a_bug_and_not_a_database_that_is_away(
+        self, store: SqlStore
+    ) -> None:
+        with pytest.raises(Exception, match=r"too large|out of range|int64") as caught:
+            await store.append([row(1, origin=1 << 63)])
+        assert not isinstance(caught.value, StoreUnavailable)
+        assert await store.append([row(1)]) == [Committed(Sequence(1))]
+
+
+async def damage(url: str, statement: Update) -> None:
+    """Behind the store's back."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(statement)
+    await engine.dispose()
