@@ -1,10 +1,10 @@
 """The contract on a real Postgres, and what several replicas do to one."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -61,20 +61,24 @@ async def test_a_batch_is_two_statements_however_many_rows_it_has(store: SqlStor
     assert said == ["SELECT", "WITH"]
 
 
-async def test_replicas_that_make_documents_together_never_wait_in_a_circle(replicas: list[SqlStore]) -> None:
-    """Each batch holds known documents and new ones, in no order; a circle would be a StoreUnavailable."""
-    names = [DocumentName(f"new/{number}") for number in range(60)]
-
-    async def write(origin: int, store: SqlStore) -> None:
-        order = random.Random(origin)
-        for n in range(1, 31):
-            known = names[: 2 * n]
-            await store.append([row(n, name=name, origin=origin) for name in order.sample(known, min(12, len(known)))])
-
-    await asyncio.gather(*(write(origin, store) for origin, store in enumerate(replicas, 1)))
-    for name in names:
-        stored = await replicas[0].load(name)
-        assert [r.seq for r in stored.tail] == list(range(1, stored.head + 1))
+async def test_whoever_makes_documents_holds_nothing_that_another_may_wait_for(store: SqlStore, url: str) -> None:
+    """No lock on a known document, and no new name that comes later in their order: so nobody waits in a circle."""
+    first, known, last = (DocumentName(name) for name in ("first", "known", "last"))
+    await store.append([row(1, name=known)])
+    other = await asyncpg.connect(url.replace("+asyncpg", ""))
+    make = "INSERT INTO documents (name, title, head_seq, epoch, tail_rows, tail_bytes, created_at, updated_at) "
+    make += "VALUES ($1, '', 0, 0, 0, 0, now(), now())"
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO documents%'"
+    async with other.transaction():
+        await other.execute(make, first)
+        append = asyncio.create_task(store.append([row(1, name=last), row(2, name=known), row(1, name=first)]))
+        onlooker = await asyncpg.connect(url.replace("+asyncpg", ""))
+        await eventually(lambda: onlooker.fetchval(waiting))
+        await onlooker.close()
+        await other.execute("SELECT FROM documents WHERE name = $1 FOR NO KEY UPDATE NOWAIT", known)
+        await other.execute(make, last)
+    assert await append == [Committed(Sequence(seq)) for seq in (1, 2, 1)]
+    await other.close()
 
 
 async def test_a_batch_offered_again_while_the_first_is_under_way_is_written_once(replicas: list[SqlStore]) -> None:
