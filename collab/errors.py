@@ -141,7 +141,7 @@ class RoomClosed(PassingError):
 
 
 class StoreUnavailable(PassingError):
-    """The database does not answer; nothing was saved."""
+    """The database does not answer."""
 
     slug = "store-unavailable"
 

@@ -95,7 +95,10 @@ class DocumentInfo:
 
 
 class Store(Protocol):
-    """The durable side. Every method raises StoreUnavailable when the database does not answer."""
+    """The durable side.
+
+    Every method raises StoreUnavailable, whose sentence says why, when the database does not answer.
+    """
 
     async def open(self) -> None:
         """Connect and check that the schema is the one this code was written for."""
@@ -112,27 +115,27 @@ class Store(Protocol):
         """Commit all rows in one transaction; outcomes in the order of ``rows``.
 
         Creates documents that do not exist yet (at epoch 0). A row refused for a deleted document or a
-        changed epoch does not stop the others. After StoreUnavailable the outcome is unknown: call again
-        with the very same rows.
+        changed epoch does not stop the others. A row that comes twice is written once. After StoreUnavailable,
+        and after a cancellation, the outcome is unknown: call again with the very same rows.
         """
 
     async def load(self, name: DocumentName) -> Stored:
-        """Snapshot and tail in one consistent view."""
+        """Snapshot and tail in one consistent view. Raises RoomClosed when a part of it is damaged."""
 
     async def rows_after(self, name: DocumentName, cursor: Sequence, limit: int = 1000) -> list[CommittedRow]:
-        """Rows with ``seq > cursor`` in order, at most ``limit``."""
+        """Rows with ``seq > cursor`` in order, at most ``limit``. Raises RoomClosed when one is damaged."""
 
     async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
         """In one query: the heads of those documents that are not at the given cursor, or are deleted.
 
-        Documents that do not exist are left out.
+        Documents that do not exist are left out. Tens of thousands may be asked for.
         """
 
     async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
         """Replace the snapshot of version ``snapshot.version`` (0: there is none yet) by this one.
 
         Stored with version + 1. False, and nothing changed, when the version or the epoch is another by
-        now, or the cut does not move forward or lies beyond the head. Deletes no row.
+        now, the document is deleted, or the cut does not move forward or lies beyond the head. Deletes no row.
         """
 
     async def tails(self, rows_min: int, limit: int) -> list[Tail]:
@@ -141,7 +144,7 @@ class Store(Protocol):
     # --- the catalogue -----------------------------------------------------------------------------
 
     async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
-        """Documents that are not deleted, by name, with ``name > after``."""
+        """Documents that are not deleted, with ``name > after``, in the order of their code points."""
 
     async def find(self, name: DocumentName) -> DocumentInfo:
         """Raises DocumentNotFound, or DocumentDeleted when it is in the bin."""
