@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 import sqlite3
+import threading
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +17,7 @@ from collab.protocol.rows import Row
 from collab.store.engine import PASSING, mapped_errors
 from collab.store.sql import SqlStore
 from tests.services.private import free_port
+from tests.waiting import eventually
 
 NAME = DocumentName("notes/42")
 
@@ -111,10 +113,12 @@ async def test_a_database_that_is_not_there_is_named_without_its_address() -> No
 
 async def test_a_directory_that_is_in_the_way_is_the_files_fault(tmp_path: Path) -> None:
     (tmp_path / "collab.sqlite3").mkdir()
+    threads = set(threading.enumerate())
     store = SqlStore(f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3")
     with pytest.raises(StoreUnavailable, match=r"the file cannot be opened \(SQLITE_CANTOPEN\)"):
         await store.ping()
     await store.close()
+    await eventually(lambda: set(threading.enumerate()) <= threads)  # the driver's has a last word for this loop
 
 
 async def test_a_cancelled_caller_is_not_told_of_the_database() -> None:
