@@ -1,7 +1,8 @@
 """When a snapshot is worth writing, and what is in it. ``serve/compactor.py`` does what this says.
 
 A tail is folded into the snapshot when it outgrows it, so that the bytes ever written as snapshots stay a
-small multiple of the bytes in the log, and opening a document never reads much more than its content.
+small multiple of the bytes in the log, and opening a document never reads much more than its content. (The store
+finds the heavy ones among all its documents by the same numbers.)
 """
 
 from collections.abc import Iterable

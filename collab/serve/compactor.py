@@ -10,8 +10,8 @@ import asyncio
 from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.observe.logs import get_logger
-from collab.room.compaction import LEFT_TAIL_ROWS_MIN, fold, is_due
-from collab.store.base import Snapshot, Store
+from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due
+from collab.store.base import Snapshot, Store, Tail
 
 log = get_logger("compactor")
 
@@ -51,17 +51,23 @@ class Compactor:
     async def compact_due(self) -> int:
         """Compact every document that is due now; how many were."""
         left, self._left = self._left, {}
+        due = [tail.document for tail in await self._heaviest()]
+        for name in left:
+            tail = await self._store.tail(name)
+            if tail is not None and is_due(
+                rows=tail.rows, row_bytes=tail.row_bytes, snapshot_bytes=tail.snapshot_bytes, people_left=True
+            ):
+                due.append(name)
         done = 0
-        for tail in await self._store.tails(LEFT_TAIL_ROWS_MIN, CANDIDATES_MAX):
-            due = is_due(
-                rows=tail.rows,
-                row_bytes=tail.row_bytes,
-                snapshot_bytes=tail.snapshot_bytes,
-                people_left=tail.document in left,
-            )
-            if due and tail.document not in self._refused:
-                done += await self.compact(tail.document)
+        for name in dict.fromkeys(due):
+            if name not in self._refused:
+                done += await self.compact(name)
         return done
+
+    async def _heaviest(self) -> list[Tail]:
+        """Those that are due however many people are there. Refused ones must not stand before the others."""
+        limit = CANDIDATES_MAX + len(self._refused)
+        return await self._store.tails(row_cost=ROW_COST_BYTES, weight_min=TAIL_BYTES_MIN, limit=limit)
 
     async def compact(self, name: DocumentName) -> bool:
         """Fold one document's tail into its snapshot. False when somebody else was quicker, or it cannot be."""

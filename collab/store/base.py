@@ -138,8 +138,14 @@ class Store(Protocol):
         now, the document is deleted, or the cut does not move forward or lies beyond the head. Deletes no row.
         """
 
-    async def tails(self, rows_min: int, limit: int) -> list[Tail]:
-        """Documents with at least ``rows_min`` rows behind their snapshot, longest tail first."""
+    async def tails(self, *, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
+        """Documents whose tail outweighs their snapshot, and ``weight_min``; the heaviest tails first.
+
+        A tail weighs the bytes of its payloads and ``row_cost`` for each row.
+        """
+
+    async def tail(self, name: DocumentName) -> Tail | None:
+        """One document's; None when there is no such document, or it is deleted."""
 
     # --- the catalogue -----------------------------------------------------------------------------
 

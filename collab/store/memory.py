@@ -127,18 +127,23 @@ class MemoryStore:
         document.snapshot = Snapshot(snapshot.cut, snapshot.state, version + 1)
         return True
 
-    async def tails(self, rows_min: int, limit: int) -> list[Tail]:
-        tails = [
-            Tail(
-                document.name,
-                rows=len(document.tail),
-                row_bytes=sum(len(row.payload) for row in document.tail),
-                snapshot_bytes=len(document.snapshot.state) if document.snapshot else 0,
-            )
-            for document in self._documents.values()
-            if not document.deleted and len(document.tail) >= rows_min
-        ]
-        return sorted(tails, key=lambda tail: (-tail.rows, tail.document))[:limit]
+    async def tails(self, *, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
+        def weight(tail: Tail) -> int:
+            return tail.row_bytes + tail.rows * row_cost
+
+        tails = [tail for name in self._documents if (tail := self._tail(name)) is not None]
+        due = [tail for tail in tails if weight(tail) > max(weight_min, tail.snapshot_bytes)]
+        return sorted(due, key=lambda tail: (-weight(tail), tail.document))[:limit]
+
+    async def tail(self, name: DocumentName) -> Tail | None:
+        return self._tail(name)
+
+    def _tail(self, name: DocumentName) -> Tail | None:
+        document = self._documents.get(name)
+        if document is None or document.deleted:
+            return None
+        size = sum(len(row.payload) for row in document.tail)
+        return Tail(name, len(document.tail), size, len(document.snapshot.state) if document.snapshot else 0)
 
     # --- the catalogue -----------------------------------------------------------------------------
 

@@ -106,14 +106,23 @@ async def _replace(connection: AsyncConnection, document_id: int, packed: Packed
     return done.rowcount == 1
 
 
-async def tails(connection: AsyncConnection, rows_min: int, limit: int) -> list[Tail]:
+async def tails(connection: AsyncConnection, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
     """See ``Store.tails``. From counters that ``append`` and ``put`` keep: no log is read."""
-    columns = (documents.c.name, documents.c.tail_rows, documents.c.tail_bytes, func.coalesce(snapshots.c.size, 0))
-    found = await connection.execute(
-        select(*columns)
-        .outerjoin(snapshots, snapshots.c.document_id == documents.c.id)
-        .where(documents.c.tail_rows >= rows_min, documents.c.deleted_at.is_(None))
-        .order_by(documents.c.tail_rows.desc(), documents.c.name)
-        .limit(limit)
-    )
+    weight = documents.c.tail_bytes + documents.c.tail_rows * row_cost
+    outweighing = _TAILS.where(weight > weight_min, weight > _SNAPSHOT_BYTES)
+    found = await connection.execute(outweighing.order_by(weight.desc(), documents.c.name).limit(limit))
     return [Tail(*row) for row in found]
+
+
+async def tail(connection: AsyncConnection, name: DocumentName) -> Tail | None:
+    """See ``Store.tail``."""
+    found = (await connection.execute(_TAILS.where(documents.c.name == name))).first()
+    return None if found is None else Tail(*found)
+
+
+_SNAPSHOT_BYTES = func.coalesce(snapshots.c.size, 0)
+_TAILS = (
+    select(documents.c.name, documents.c.tail_rows, documents.c.tail_bytes, _SNAPSHOT_BYTES)
+    .outerjoin(snapshots, snapshots.c.document_id == documents.c.id)
+    .where(documents.c.deleted_at.is_(None))
+)

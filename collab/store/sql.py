@@ -100,10 +100,15 @@ class SqlStore:
         async with self._database.write() as connection:
             return await snapshots.put(connection, name, epoch, packed)
 
-    async def tails(self, rows_min: int, limit: int) -> list[Tail]:
+    async def tails(self, *, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
         """From the counters."""
         async with self._database.read() as connection:
-            return await snapshots.tails(connection, rows_min, limit)
+            return await snapshots.tails(connection, row_cost, weight_min, limit)
+
+    async def tail(self, name: DocumentName) -> Tail | None:
+        """From the counters."""
+        async with self._database.read() as connection:
+            return await snapshots.tail(connection, name)
 
     # --- the catalogue -----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound, RoomClosed, StoreUnavailable
 from collab.ids import DocumentName, Epoch, Origin, Sequence
 from collab.protocol.rows import Row
-from collab.store.base import Committed, Deleted, EpochChanged, Snapshot, Store
+from collab.store.base import Committed, Deleted, EpochChanged, Snapshot, Store, Tail
 from collab.store.schema import snapshots, updates
 from collab.store.sql import SqlStore
 
@@ -45,8 +45,7 @@ class StoreContract:
         outcomes = await store.append([row(1, payload=b"a"), row(2, payload=b"b"), row(1, payload=b"a")])
         assert outcomes == [Committed(Sequence(s)) for s in (1, 2, 1)]
         assert [r.payload for r in (await store.load(NAME)).tail] == [b"a", b"b"]
-        (tail,) = await store.tails(1, 10)
-        assert (tail.rows, tail.row_bytes) == (2, 2)
+        assert await store.tail(NAME) == Tail(NAME, rows=2, row_bytes=2, snapshot_bytes=0)
 
     async def test_keys_belong_to_a_document_and_an_origin(self, store: Store) -> None:
         await store.append([row(1, origin=1), row(1, origin=2), row(1, origin=1, name=HEAVY)])
@@ -168,21 +167,29 @@ class StoreContract:
         assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 0))
         assert (await store.load(NAME)).snapshot is None
 
-    async def test_the_longest_tails_come_first_and_only_of_living_documents(self, store: Store) -> None:
+    async def test_the_heaviest_tails_come_first_and_only_of_living_documents(self, store: Store) -> None:
         names = [DocumentName(f"tail/{number}") for number in range(1, 6)]
         await store.append([row(n, name=name) for rows, name in enumerate(names, 1) for n in range(rows)])
         await store.delete(names[4])
-        assert [tail.document for tail in await store.tails(2, 10)] == [names[3], names[2], names[1]]
-        assert [tail.rows for tail in await store.tails(1, 2)] == [4, 3]
+        tails = await store.tails(row_cost=10, weight_min=11, limit=10)
+        assert [tail.document for tail in tails] == [names[3], names[2], names[1]]
+        assert [tail.rows for tail in await store.tails(row_cost=10, weight_min=0, limit=2)] == [4, 3]
+
+    async def test_a_tail_that_its_snapshot_outweighs_hides_no_other(self, store: Store) -> None:
+        large, small = DocumentName("large"), DocumentName("small")
+        await store.append([*(row(n, name=large) for n in range(1, 21)), *(row(n, name=small) for n in range(1, 6))])
+        await store.put_snapshot(large, Epoch(0), Snapshot(Sequence(1), b"s" * 1000, 0))
+        tails = await store.tails(row_cost=10, weight_min=0, limit=1)
+        assert [tail.document for tail in tails] == [small]
 
     async def test_tails_are_counted(self, store: Store) -> None:
         await store.append([row(n, payload=b"12345") for n in range(1, 6)])
-        await store.append([row(1, name=HEAVY)])
-        (tail,) = await store.tails(2, 10)
-        assert (tail.document, tail.rows, tail.row_bytes, tail.snapshot_bytes) == (NAME, 5, 25, 0)
+        assert await store.tail(NAME) == Tail(NAME, rows=5, row_bytes=25, snapshot_bytes=0)
         await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(3), b"state", 0))
-        (tail,) = await store.tails(2, 10)
-        assert (tail.rows, tail.row_bytes, tail.snapshot_bytes) == (2, 10, 5)
+        assert await store.tail(NAME) == Tail(NAME, rows=2, row_bytes=10, snapshot_bytes=5)
+        assert await store.tail(HEAVY) is None
+        await store.delete(NAME)
+        assert await store.tail(NAME) is None
 
     async def test_loading_under_snapshots_and_appends_misses_nothing(self, store: Store) -> None:
         """Every payload counts up; whatever a reader sees must be a whole prefix."""

@@ -1,0 +1,66 @@
+"""Snapshots are written for documents that are due, and a document that cannot be folded is nobody else's trouble."""
+
+import pytest
+
+from collab.ids import DocumentName, Epoch, Origin, UserId
+from collab.protocol.rows import Entry, Row, encode_entries
+from collab.room.compaction import LEFT_TAIL_ROWS_MIN, load_document
+from collab.serve.compactor import CANDIDATES_MAX, Compactor
+from collab.store.memory import MemoryStore
+from tests.room.build import Author
+
+DAMAGE = b"\1\1\1\0\4\1\7content\5a"
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def compactor(store: MemoryStore) -> Compactor:
+    return Compactor(store, interval_s=10)
+
+
+async def write(store: MemoryStore, name: str, updates: list[bytes]) -> DocumentName:
+    """A document with these updates, each in a row of its own."""
+    document = DocumentName(name)
+    entries = [encode_entries([Entry(UserId("ann"), update)]) for update in updates]
+    await store.append([Row(document, Epoch(0), Origin(7), n, payload) for n, payload in enumerate(entries, 1)])
+    return document
+
+
+def typing(count: int, *, size: int = 1) -> list[bytes]:
+    author = Author(7)
+    return [author.type(0, "x" * size) for _ in range(count)]
+
+
+async def test_a_heavy_tail_is_folded_and_reads_the_same(store: MemoryStore, compactor: Compactor) -> None:
+    name = await write(store, "heavy", typing(10, size=10_000))
+    before = await store.load(name)
+    assert await compactor.compact_due() == 1
+    after = await store.load(name)
+    assert (after.tail, after.head) == ((), before.head)
+    assert after.snapshot is not None
+    assert load_document(after.snapshot.state, ()).text() == load_document(None, before.tail).text()
+    assert await compactor.compact_due() == 0
+
+
+async def test_a_light_tail_is_folded_when_the_last_person_leaves(store: MemoryStore, compactor: Compactor) -> None:
+    name = await write(store, "light", typing(LEFT_TAIL_ROWS_MIN))
+    assert await compactor.compact_due() == 0
+    compactor.left(name)
+    assert await compactor.compact_due() == 1
+
+
+async def test_documents_that_cannot_be_folded_hide_no_other(store: MemoryStore, compactor: Compactor) -> None:
+    for number in range(CANDIDATES_MAX):
+        await write(store, f"damaged/{number}", [*typing(1, size=100_000), DAMAGE])
+    assert await compactor.compact_due() == 0
+    await write(store, "whole", typing(1, size=70_000))
+    assert await compactor.compact_due() == 1
+
+
+async def test_a_document_that_is_gone_by_now_is_no_trouble(store: MemoryStore, compactor: Compactor) -> None:
+    compactor.left(DocumentName("never written"))
+    assert await compactor.compact_due() == 0
