@@ -47,6 +47,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "relay_down": ("error",),
     "relay_crashed": (),
     "relay_queue_full": ("dropped",),
+    "replica_lost": ("origin",),
     "relay_frame_refused": ("document", "reason"),
     # the process
     "task_died": ("restart_s",),

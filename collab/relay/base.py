@@ -39,13 +39,16 @@ RelayFrame: TypeAlias = RowFrame | PresenceFrame
 
 
 class Listener(Protocol):
-    """Who is told. Both calls only take note; they never block and never raise."""
+    """Who is told. All calls only take note; they never block and never raise."""
 
     def relayed(self, frame: RelayFrame) -> None:
         """A frame of another replica for a subscribed document. Own frames do not come back."""
 
     def interrupted(self) -> None:
         """Frames may have been lost (a reconnect, a full queue, a silent server): ask the store."""
+
+    def replica_lost(self, origin: Origin) -> None:
+        """A replica is heard no more, while this one hears itself: it was stopped or killed, or cut off."""
 
 
 class Relay(Protocol):

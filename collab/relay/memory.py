@@ -55,6 +55,8 @@ class MemoryBus:
     def leave(self, relay: "MemoryRelay") -> None:
         """``relay`` hears no more."""
         self._relays.remove(relay)
+        for other in self._relays:
+            other.lose(relay.origin)
 
     def send(self, frame: RelayFrame, sender: Origin) -> None:
         """Bring ``frame`` to every other relay. Returns before anybody hears it."""
@@ -119,6 +121,11 @@ class MemoryRelay:
         """Called by the bus."""
         if self._listener is not None and frame.document in self._documents:
             self._listener.relayed(frame)
+
+    def lose(self, origin: Origin) -> None:
+        """Called by the bus."""
+        assert self._listener is not None
+        self._listener.replica_lost(origin)
 
     def interrupt(self) -> None:
         """Called by the bus."""

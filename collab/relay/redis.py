@@ -4,7 +4,8 @@ Pub/sub forgets: a subscriber that was away for a moment has lost what was said 
 ``PubSub`` connects anew without a word. So this module holds two plain connections, one to listen and one to
 speak, as *one life*: when either fails, or the replica does not hear its own heartbeat, both are dropped, a
 new life begins, everything is subscribed again, and the listener is told that frames may have been lost. A
-server that hangs is found by the heartbeat alone, since its sockets stay open.
+server that hangs is found by the heartbeat alone, since its sockets stay open. All replicas beat on one channel, so
+each also knows which others are there, and tells when one falls silent.
 
 Each open document has its own channel, so Redis does the filtering; a channel's name is a hash, so a
 document's name can be no pattern. Nobody here ever waits for Redis but this module's own tasks.
@@ -14,6 +15,7 @@ import asyncio
 import hashlib
 import math
 import random
+import re
 from collections import deque
 from contextlib import suppress
 
@@ -32,10 +34,10 @@ from collab.relay.envelope import decode, encode, is_from
 log = get_logger("relay")
 
 BEAT_S = 1.0
-"""A replica says something to itself this often …"""
+"""A replica says that it is there this often …"""
 
 SILENCE_S = 3.0
-"""… and takes the connection for dead when it has not heard itself for so long."""
+"""… and takes the connection for dead when it has not heard itself for so long, and another replica for lost."""
 
 ANSWER_S = 1.0
 """How long Redis may take to connect, to answer, or to confirm a subscription that somebody waits for."""
@@ -46,6 +48,8 @@ QUEUE_FRAMES_MAX = 10_000
 QUEUE_BYTES_MAX = 8 * 1024 * 1024
 FRAME_BYTES_MAX = 1024 * 1024
 """A larger row is left to the other replicas' next look at the store: Redis drops subscribers for less."""
+
+REPLICAS_MAX = 1_000
 
 BATCH_FRAMES_MAX = 500
 READ_BURST = 100
@@ -62,6 +66,8 @@ _OPTIONS = {
     "driver_info": None,
 }
 """Of every connection, whatever the URL says: it fails at once, and this module decides what then."""
+
+_BEAT = re.compile(rb"[0-9a-f]{16}")
 
 _Message = tuple[bytes, bytes]
 """A channel and what is said on it."""
@@ -84,7 +90,10 @@ class RedisRelay:
         self._key = key
         self._origin = origin
         self._prefix = prefix
-        self._beat_channel = f"{prefix}:beat:{origin:016x}".encode()
+        self._beat_channel = f"{prefix}:beats".encode()
+        self._beat = _beat(origin)
+        self._others: dict[bytes, float] = {}
+        """Other replicas by their beat, and when it was last heard, in the loop's seconds."""
         self.metrics = metrics or Metrics()
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
@@ -201,6 +210,8 @@ class RedisRelay:
             self._up = True
             self._told_down = False
             self._retry_s = RETRY_S_MIN
+            # While this replica was deaf it could not hear them: they have the time of a silence to be heard again.
+            self._others = dict.fromkeys(self._others, asyncio.get_running_loop().time())
             log.info("relay_up")
             self._interrupted()
 
@@ -236,26 +247,43 @@ class RedisRelay:
             while True:
                 for _ in range(READ_BURST):
                     match await listening.read_response(timeout=math.inf):
-                        case [b"message", self._beat_channel, _]:
+                        case [b"message", self._beat_channel, self._beat]:
                             silence.reschedule(loop.time() + SILENCE_S)
                             self._came_up()
+                            self._miss_others(loop.time())
+                        case [b"message", self._beat_channel, bytes(beat)]:
+                            self._hear_other(beat)
                         case [b"message", _, bytes(envelope)]:
                             self._receive(envelope)
                         case [b"subscribe", bytes(channel), _]:
                             self._confirm(channel)
                 await asyncio.sleep(0)
 
+    def _hear_other(self, beat: bytes) -> None:
+        """Another replica is there. Whoever may write to Redis shall not fill our memory."""
+        if beat in self._others or (len(self._others) < REPLICAS_MAX and _BEAT.fullmatch(beat)):
+            self._others[beat] = asyncio.get_running_loop().time()
+
+    def _miss_others(self, now_s: float) -> None:
+        """This replica hears itself: whoever it does not hear is not there."""
+        for beat in [beat for beat, heard_s in self._others.items() if now_s - heard_s > SILENCE_S]:
+            del self._others[beat]
+            log.info("replica_lost", origin=int(beat, 16))
+            assert self._listener is not None
+            self._listener.replica_lost(Origin(int(beat, 16)))
+
     def _receive(self, envelope: bytes) -> None:
         if is_from(envelope, self._origin):
             return
         try:
-            _, frame = decode(envelope, key=self._key)
+            sender, frame = decode(envelope, key=self._key)
         except ProtocolError as error:
             self.metrics.relay_frames_refused += 1
             if not self._refused_any:  # once a life: whoever may write to Redis shall not fill our log
                 self._refused_any = True
                 log.warning("relay_frame_refused", reason=str(error))
             return
+        self._hear_other(_beat(sender))
         if frame.document in self._channels:
             self.metrics.relay_frames_received += 1
             assert self._listener is not None
@@ -300,7 +328,7 @@ class RedisRelay:
             frames = len(batch)
             if loop.time() >= next_beat_s:
                 next_beat_s = loop.time() + BEAT_S
-                batch.append((self._beat_channel, b""))
+                batch.append((self._beat_channel, self._beat))
             if batch:
                 await _publish(speaking, batch)
             self.metrics.relay_frames_published += frames
@@ -325,6 +353,10 @@ class RedisRelay:
 
     def _channel(self, document: DocumentName) -> bytes:
         return f"{self._prefix}:doc:{hashlib.sha256(document.encode()).hexdigest()}".encode()
+
+
+def _beat(origin: Origin) -> bytes:
+    return f"{origin:016x}".encode()
 
 
 async def _publish(speaking: AbstractConnection, batch: list[_Message]) -> None:

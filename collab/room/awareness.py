@@ -120,6 +120,11 @@ class Awareness:
                     client.session, client.leaving_s = None, now_s
         return tuple(removed)
 
+    def lose_replica(self, origin: Origin, now_s: float) -> tuple[PresenceEntry, ...]:
+        """Remove everybody who is on this replica."""
+        lost = [(id_, client) for id_, client in self._clients.items() if client.origin == origin and client.alive]
+        return tuple(self._remove(id_, client, now_s) for id_, client in lost)
+
     def expire(self, now_s: float) -> tuple[PresenceEntry, ...]:
         """Remove who has not come back, and who fell silent; forget old tombstones."""
         removed = []

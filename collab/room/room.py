@@ -472,6 +472,11 @@ class Room:
             effects.append(PublishPresence(ours))
         return effects
 
+    def replica_lost(self, origin: Origin, now_s: float) -> list[Effect]:
+        """Another replica is gone: so are its people, until they come back elsewhere. Each replica sees that itself."""
+        changed = self._awareness.lose_replica(origin, now_s)
+        return [Send(self.sessions, _awareness_update(changed))] if changed and self._sessions else []
+
     def _tell_presence(self, changed: tuple[PresenceEntry, ...]) -> list[Effect]:
         """Tell everybody, the sender too: clients take the echo as a sign of life."""
         if not changed:

@@ -143,6 +143,10 @@ class Host:
             case _:
                 assert_never(frame)
 
+    def replica_lost(self, origin: Origin) -> None:
+        """Another replica is gone."""
+        self._do(lambda: self._room.replica_lost(origin, self._clock()))
+
     def publish_presence(self) -> None:
         """Send what changed since the last call: called ten times a second at most."""
         if self._presence:

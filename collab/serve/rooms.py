@@ -178,6 +178,11 @@ class Rooms:
         """Frames may have been lost."""
         self.interruption.set()
 
+    def replica_lost(self, origin: Origin) -> None:
+        """Its people are gone, as far as anybody here can know."""
+        for host in self.hosts:
+            host.replica_lost(origin)
+
     @staticmethod
     def _tell(host: Host, frame: RelayFrame) -> None:
         try:

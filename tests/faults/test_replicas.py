@@ -12,6 +12,7 @@ from collab.store.migrate import upgrade
 from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.history import WORD, History, read_store, violations
+from tests.interop.clients import JavaScriptClients
 from tests.services.private import PrivatePostgres, PrivateRedis
 from tests.typist import DialectName, Typist, sit_down
 from tests.waiting import eventually
@@ -23,6 +24,8 @@ SEATS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus", "y-websocket")
 OUTAGE_S = 10.0
 APART_S_MAX = 2.0
 """The promise: so long may one person's edit take to another's screen while there is a way to the database."""
+GONE_S_MAX = 12.0
+"""Much less than the 30 s after which a client forgets by itself whom it no longer hears of."""
 PAUSE_S = 0.1
 """Between two words of one person."""
 
@@ -113,3 +116,22 @@ async def test_six_people_on_two_replicas_read_the_same_with_redis_and_without(
         stored = await read_store(database, DOCUMENT)
         assert violations(company.history, stored) == []
         assert stored.loaded == typists[0].text
+
+
+@pytest.mark.node
+async def test_people_of_a_killed_replica_are_gone_from_the_others_screens(
+    database: str, redis: PrivateRedis, tmp_path: Path
+) -> None:
+    environment = {"COLLAB_DATABASE_URL": database, "COLLAB_REDIS_URL": redis.url}
+    async with AsyncExitStack() as stack:
+        replicas = [await ServerProcess(tmp_path, environment=environment).start() for _ in range(2)]
+        for replica in replicas:
+            stack.callback(replica.stop)
+        clients = await stack.enter_async_context(JavaScriptClients())
+        ada, grace = [await clients.open(n, r, DOCUMENT) for n, r in zip(("ada", "grace"), replicas, strict=True)]
+        await ada.present(name="")
+        await grace.present(name="")
+        await ada.sees("Grace")
+        await grace.sees("Ada")
+        replicas[0].kill()
+        await grace.ask("sees", names=[], patience_s=GONE_S_MAX)

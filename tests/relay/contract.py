@@ -25,12 +25,16 @@ class Ear:
 
     frames: list[RelayFrame] = field(default_factory=list)
     interruptions: int = 0
+    lost: list[Origin] = field(default_factory=list)
 
     def relayed(self, frame: RelayFrame) -> None:
         self.frames.append(frame)
 
     def interrupted(self) -> None:
         self.interruptions += 1
+
+    def replica_lost(self, origin: Origin) -> None:
+        self.lost.append(origin)
 
 
 @dataclass
@@ -101,6 +105,17 @@ class RelayContract:
         for frame in frames:
             alice.relay.publish(frame)
         await eventually(lambda: bob.heard == frames)
+
+    async def test_a_replica_that_is_gone_is_told_of_once_and_one_that_is_there_never(self, join: Join) -> None:
+        alice, bob, carol = await join(), await join(), await join()
+        await eventually(lambda: self.know_each_other(alice, bob, carol))
+        await carol.relay.close()
+        await eventually(lambda: alice.ear.lost and bob.ear.lost)
+        assert alice.ear.lost == bob.ear.lost == [Origin(1002)]
+
+    def know_each_other(self, *replicas: Replica) -> bool:
+        """Whether each has heard of all others: a relay that learns of them by and by overrides this."""
+        return True
 
     async def test_own_frames_do_not_come_back(self, join: Join) -> None:
         alice, bob = await join(), await join()

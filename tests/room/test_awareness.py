@@ -419,3 +419,12 @@ def test_whoever_follows_what_is_told_knows_who_is_here(story: list[tuple[object
                     seen[client] = state
     if now_s <= TOMBSTONE_S:  # after that a clock may begin anew, as it may for every peer
         assert sorted(seen) == sorted(table.here)
+
+
+def test_people_of_a_replica_that_is_gone_are_gone_and_those_who_came_over_stay() -> None:
+    table = Table()
+    table.hear_from(OTHER, of("bob", says(8, 1)), of("cat", says(9, 1)))
+    table.hear(a_session(1, "cat"), says(9, 1))
+    assert table.lose_replica(OTHER, 2.0) == (of("bob", says(8, 1, GONE)),)
+    assert [entry.client for entry in table.entries()] == [9]
+    assert table.lose_replica(OTHER, 3.0) == ()
