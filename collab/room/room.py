@@ -20,6 +20,7 @@ from typing import TypeAlias, assert_never
 
 from collab.errors import (
     CollabError,
+    Conflict,
     DocumentDeleted,
     Overloaded,
     PeerError,
@@ -222,6 +223,9 @@ class Room:
         if not sender.can_write:
             return self._answer(sender.id, Refused()) if counted else []
         missing = self.document.missing(update) or self._awaited(sender.user, update)
+        if missing is not None and not sender.waits:
+            conflict = Conflict("The update builds on edits that are not here, or that their author is here to send.")
+            return self._refuse(sender.id, conflict, counted=counted)
         if missing is not None:
             return self._hold(
                 sender, Held(sender.id, sender.user, update, counted, self._now_s, missing), resync=resync

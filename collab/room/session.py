@@ -14,6 +14,10 @@ class Session:
     name: str
     can_write: bool
 
+    waits: bool = True
+    """An update of it that comes ahead of its predecessors waits for them. A program's does not: it is refused at
+    once, and nothing of it is kept, for who was told "no" must be able to rely on it."""
+
     listens: bool = False
     """It has sent a SyncStep1, so it gets every update from there on. Before, an update would reach it ahead of
     what it builds on, and clients that use this server's own CRDT library lose such text."""

@@ -7,9 +7,9 @@ guard, the same rights, the same log, the same acknowledgement.
 import asyncio
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError, Conflict, PermissionDenied
+from collab.errors import CollabError
 from collab.ids import DocumentName
-from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1, Update
+from collab.protocol.messages import EMPTY_UPDATE, Saved, Update
 from collab.room.session import Session
 from collab.serve.outlet import Outgoing
 from collab.serve.server import Server
@@ -22,35 +22,24 @@ class _Answer:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def deliver(self, outgoing: Outgoing) -> None:
-        """Saved is the good answer; being asked for more means that the update builds on what is not here."""
-        match outgoing.message:
-            case Saved():
-                self._settle(None)
-            case Refused():
-                self._settle(PermissionDenied("The update was not accepted."))
-            case SyncStep1():
-                self._settle(Conflict("The update builds on edits that are not here; send those first."))
+        """Saved is the good answer. Behind a refusal of somebody who may write stands ``end``, with the reason."""
+        if isinstance(outgoing.message, Saved) and not self.future.done():
+            self.future.set_result(None)
 
     def end(self, error: CollabError) -> None:
         """The room ended the session."""
-        self._settle(error)
-
-    def _settle(self, error: CollabError | None) -> None:
-        if self.future.done():
-            return
-        if error is None:
-            self.future.set_result(None)
-        else:
+        if not self.future.done():
             self.future.set_exception(error)
 
 
 async def write_update(server: Server, name: DocumentName, principal: Principal, update: bytes) -> None:
     """Write ``update`` as ``principal``, who may write, and return when it is committed.
 
-    Raises UpdateRefused, Conflict when predecessors are missing, and whatever opening the document raises.
+    Raises UpdateRefused, Conflict when predecessors are missing, and whatever opening the document raises; nothing
+    of the update is kept then. Only after Draining, RoomClosed or StoreUnavailable it may be that it was written.
     """
     answer = _Answer()
-    session = Session(server.next_session(), principal.user, principal.name, can_write=True)
+    session = Session(server.next_session(), principal.user, principal.name, can_write=True, waits=False)
     host = await server.rooms.join(name, session, answer)
     try:
         await server.persister.writable()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from collab.errors import DocumentDeleted, Overloaded, ProtocolError, RoomClosed, UpdateRefused
+from collab.errors import Conflict, DocumentDeleted, Overloaded, ProtocolError, RoomClosed, UpdateRefused
 from collab.ids import ClientId, DocumentName, Epoch, Origin, Sequence, SessionId, UserId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
@@ -382,6 +382,21 @@ def test_update_ahead_of_its_predecessors_is_held_asked_about_and_answered_once_
     assert room.next_row() is None
     assert told(receive(room, 1, Update(first)), 2) == [Update(first), Update(second), Update(third)]
     assert told(commit(room), 1) == [Saved(first), Saved(second), Saved(third)]
+
+
+def test_update_of_a_session_that_does_not_wait_is_refused_at_once_and_nothing_of_it_is_kept() -> None:
+    program = a_session(2)
+    program.waits = False
+    room = a_room(sessions=[a_session(1), program])
+    ann = Author(ANN)
+    first, second = ann.type(0, "a"), ann.type(1, "b")
+    refusal = receive(room, 2, Update(second))
+    assert told(refusal, 2) == [Refused()]
+    assert ends(refusal) == {2: Conflict}
+    assert told(receive(room, 1, Update(first)), 1) == []
+    assert room.document.text() == "a"
+    assert told(commit(room), 1) == [Saved(first)]
+    assert room.is_settled
 
 
 def test_held_update_is_released_by_a_resync_that_brings_all_of_it() -> None:
