@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         description="Signs and verifies tokens (HS256), 32 bytes or more, the same on every replica. "
         "Unset: self-made and kept in the data directory.",
     )
+    allow_self_made_secret: bool = Field(
+        default=False, description="Listen for other machines although the secret is self-made."
+    )
     token_audience: str = Field(default="collab", description="What `aud` of a token must hold. Empty: not looked at.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -95,12 +98,15 @@ class Settings(BaseSettings):
         description="Bytes that wait for one connection beside the frame being sent; "
         "with more it is closed as too slow.",
     )
-    outbox_frames_max: int = Field(
-        default=4096, ge=16, description="Frames that wait so; with more it is closed as too slow."
-    )
     documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")
     keepalive_s: float = Field(
         default=20, gt=0, le=25, description="Seconds of silence until we say something; clients give up after 30."
+    )
+
+    denial_hold_s: float = Field(
+        default=2.5,
+        ge=0,
+        description="Seconds until a denied connection is closed: some clients come back at once, for ever.",
     )
 
     # --- before a token was seen ------------------------------------------------------------------------
@@ -108,7 +114,7 @@ class Settings(BaseSettings):
     preauth_s: float = Field(default=10, gt=0, description="Seconds in which a connection must show a good token.")
     preauth_bytes_max: int = Field(default=5 * _MIB, ge=1024, description="Bytes kept for a connection until then.")
     preauth_frames_max: int = Field(default=1000, ge=1, description="Frames kept for a connection until then.")
-    preauth_documents_max: int = Field(default=100, ge=1, description="Documents asked for by a connection until then.")
+    preauth_documents_max: int = Field(default=100, ge=1, description="Documents of a connection without a good token.")
 
     # --- one document -----------------------------------------------------------------------------------
 
@@ -209,9 +215,9 @@ class Settings(BaseSettings):
                 "(`openssl rand -hex 32` makes one), or unset COLLAB_REDIS_URL.",
             ),
             (
-                self.secret is None and not _is_loopback(self.host),
+                self.secret is None and not self.allow_self_made_secret and not _is_loopback(self.host),
                 f"Listening on {self.host} lets others in, so set COLLAB_SECRET to a secret of your own "
-                "(`openssl rand -hex 32` makes one), or listen on 127.0.0.1.",
+                "(`openssl rand -hex 32` makes one), listen on 127.0.0.1, or set COLLAB_ALLOW_SELF_MADE_SECRET=1.",
             ),
             (
                 self.persister_queue_bytes_max < self.frame_bytes_max,

@@ -55,7 +55,8 @@ def test_defaults_are_those_the_documents_promise() -> None:
     assert (settings.held_bytes_max, settings.held_updates_max, settings.held_s) == (mib, 256, 5)
     assert (settings.keepalive_s, settings.room_linger_s, settings.flush_window_ms) == (20, 5, 10)
     assert (settings.heads_poll_s, settings.heads_poll_relay_down_s) == (1, 0.25)
-    assert settings.documents_per_socket_max == 256
+    assert (settings.documents_per_socket_max, settings.denial_hold_s) == (256, 2.5)
+    assert not settings.allow_self_made_secret
 
 
 def test_every_setting_says_what_it_means() -> None:
@@ -154,6 +155,8 @@ def test_origins_that_no_browser_sends_are_refused() -> None:
         ("frame_bytes_max", 0),
         ("keepalive_s", 26),
         ("keepalive_s", 0),
+        ("denial_hold_s", -1),
+        ("preauth_documents_max", 0),
         ("flush_window_ms", -1),
         ("heads_poll_s", 0),
         ("documents_per_socket_max", 0),
@@ -208,6 +211,7 @@ def test_names_that_others_use_are_left_alone(monkeypatch: pytest.MonkeyPatch, n
 def test_others_are_let_in_only_with_a_secret_of_ones_own(host: str) -> None:
     assert "set COLLAB_SECRET" in refusal(host=host)
     assert load_settings(host=host, secret=SECRET).host == host
+    assert load_settings(host=host, allow_self_made_secret=True).host == host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])

@@ -85,6 +85,8 @@ def _limits(settings: Settings) -> ServerLimits:
             auth_s_max=settings.preauth_s,
             early_bytes_max=settings.preauth_bytes_max,
             early_frames_max=settings.preauth_frames_max,
+            early_documents_max=settings.preauth_documents_max,
+            denial_hold_s=settings.denial_hold_s,
             documents_max=settings.documents_per_socket_max,
         ),
         update=Limits(bytes_max=settings.frame_bytes_max),

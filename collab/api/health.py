@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from collab.api.deps import ServerDep
 from collab.api.problems import Problem
-from collab.errors import StoreUnavailable
+from collab.errors import Draining, StoreUnavailable
 from collab.serve.server import Server
 
 router = APIRouter(tags=["health"])
@@ -45,7 +45,9 @@ async def healthz() -> Alive:
 
 @router.get("/readyz", summary="Can it take work?", responses={503: {"model": Problem}})
 async def readyz(server: ServerDep, request: Request) -> Ready:
-    """200 when edits can be saved; 503 with a problem otherwise."""
+    """200 when edits can be saved; 503 with a problem otherwise, and from the moment on that the server stops."""
+    if server.is_draining:
+        raise Draining
     await _check_store(server)
     return Ready(relay="ok" if server.relay.up else "down", documents=len(server.rooms))
 

@@ -64,6 +64,8 @@ class ConnectionLimits:
     early_bytes_max: int = 5 << 20
     early_frames_max: int = 1000
     """What may be said on a socket for documents that are not authenticated yet."""
+    early_documents_max: int = 100
+    """Documents on one socket without a good token."""
     documents_max: int = 256
     """Documents on one socket."""
 

@@ -108,6 +108,8 @@ class Channel:
         self._host: Host | None = None
         self._session: Session | None = None
         self._left = False
+        self.has_token = principal is not None
+        """A token came that is good, or was not looked at yet. Without one a document only costs."""
         self._client_version: str | None = None
 
     @property
@@ -121,6 +123,8 @@ class Channel:
             await self._hear(message)
             return
         self._early.take(size)
+        if isinstance(message, Authenticate):
+            self.has_token = True
         self._waiting.append((message, size))
         self._idle.clear()
         self._changed.set()
@@ -181,6 +185,7 @@ class Channel:
             await self._admit(self._identify(token))
         except PeerError as error:
             log.info("denied", address=self.address, reason=error.slug)
+            self.has_token = False
             self._say(Denied(str(error)))
             return False
         return True
@@ -301,6 +306,10 @@ class HocuspocusConversation:
             for channel in self._channels.values():
                 channel.leave()
 
+    def end(self, error: CollabError) -> None:
+        """End the socket for this reason."""
+        self._connection.end(error)
+
     async def _converse(self, frame: bytes) -> None:
         address, message = DIALECT.decode(frame)
         if isinstance(message, Pong):
@@ -309,11 +318,17 @@ class HocuspocusConversation:
         if channel is None:
             if isinstance(message, Leave):
                 return
-            if len(self._channels) >= self._limits.documents_max:
-                raise Overloaded("Too many documents on one connection.")
-            channel = self._channels[address] = self._make_channel(address)
-            self._fresh.put_nowait(channel)
+            channel = self._open_channel(address)
         await channel.take(message, len(frame))
+
+    def _open_channel(self, address: str) -> Channel:
+        if len(self._channels) >= self._limits.documents_max:
+            raise Overloaded("Too many documents on one connection.")
+        if sum(not channel.has_token for channel in self._channels.values()) >= self._limits.early_documents_max:
+            raise Overloaded("Too many documents without a good token; send their tokens first.")
+        channel = self._channels[address] = self._make_channel(address)
+        self._fresh.put_nowait(channel)
+        return channel
 
     async def _run_channels(self) -> None:
         """Owns the task of every channel."""

@@ -52,6 +52,7 @@ class Host:
         """Rows are known to be missing: the healer reads them from the store."""
         self.empty_since_s: float | None = clock()
         """Since when nobody is here; None while somebody is."""
+        self._hears = True
 
     def __repr__(self) -> str:
         return f"<Host of {self._room!r}{' failed' if self.failed else ''}>"
@@ -91,7 +92,15 @@ class Host:
 
     def receive(self, session: SessionId, message: RoomMessage) -> None:
         """A session says something. Raises ProtocolError when it is nonsense inside."""
-        self._do(lambda: self._room.receive(session, message, self._clock()))
+        if self._hears:
+            self._do(lambda: self._room.receive(session, message, self._clock()))
+
+    def stop_hearing(self) -> None:
+        """The end is near: what sessions say from now on is not accepted, and so is not acknowledged either.
+
+        They are still told of what they said before.
+        """
+        self._hears = False
 
     # --- the log ------------------------------------------------------------------------------------
 

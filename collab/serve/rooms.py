@@ -70,7 +70,8 @@ class Rooms:
         self._openings: dict[DocumentName, _Opening] = {}
         self._forgetting: set[DocumentName] = set()
         self._forgotten = asyncio.Condition()
-        self._draining = False
+        self.is_draining = False
+        """Nobody is let in any more."""
         self._orphans: set[DocumentName] = set()
         """Subscribed names whose room has failed; unsubscribed soon if nobody opens them."""
         self.interruption = asyncio.Event()
@@ -97,10 +98,10 @@ class Rooms:
                 return host
 
     async def _open(self, name: DocumentName) -> Host:
-        if self._draining:
-            raise Draining
         async with self._forgotten:
             await self._forgotten.wait_for(lambda: name not in self._forgetting)
+        if self.is_draining:
+            raise Draining
         if (host := self._hosts.get(name)) is not None:
             return host
         opening = self._openings.get(name)
@@ -233,17 +234,20 @@ class Rooms:
                 self._forgotten.notify_all()
 
     async def drain(self) -> None:
-        """Let nobody in any more, commit what was accepted, then end every session.
+        """Let nobody in any more, hear nobody any more, commit what was accepted, then end every session.
 
-        Bounded by the caller: while the database is away this waits for it.
+        In this order: while clients are heard, those who type go on adding to what must be committed. Bounded by
+        the caller: while the database is away this waits for it.
         """
-        self._draining = True
-        await self._persister.flush()
-        self.abandon()
+        self.is_draining = True
         openings = [opening.task for opening in self._openings.values()]
         for task in openings:
             task.cancel()
         await asyncio.gather(*openings, return_exceptions=True)
+        for host in self.hosts:
+            host.stop_hearing()
+        await self._persister.flush()
+        self.abandon()
 
     def abandon(self) -> None:
         """End every session; what is not committed is dropped, unacknowledged."""

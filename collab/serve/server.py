@@ -1,7 +1,8 @@
 """The running server: owns every part, starts them in order, stops them in stages.
 
-Start: open the store, open the relay, start the background tasks. Stop: let nobody in → commit what was
-accepted → end the sessions, who will come back to another replica → stop the tasks → close relay and store.
+Start: open the store, open the relay, start the background tasks. Stop: let nobody in and hear nobody any more →
+commit what was accepted, and say so → end the connections, who will come back to another replica (all this is
+``drain``) → stop the tasks → close relay and store.
 A background task that dies of a bug is logged and started again: a server without its writer would accept
 edits and never save them.
 """
@@ -9,15 +10,15 @@ edits and never save them.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from collab.access.tokens import Principal, TokenVerifier
-from collab.errors import CollabError
+from collab.errors import CollabError, Draining
 from collab.ids import DocumentName, Origin, SessionId
 from collab.observe.logs import get_logger
 from collab.protocol.limits import Limits
@@ -26,7 +27,7 @@ from collab.room.gate import GateLimits
 from collab.room.session import Session
 from collab.serve.admission import Admission
 from collab.serve.compactor import Compactor
-from collab.serve.connection import ConnectionLimits, Socket
+from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
 from collab.serve.healer import Healer
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.persister import Persister
@@ -35,6 +36,9 @@ from collab.serve.ywebsocket import YWebsocketConversation
 from collab.store.base import Store
 
 log = get_logger("server")
+
+GOODBYE_S_MAX = FLUSH_S_MAX + 1.0
+"""How long the connections may take to end: each flushes its last frames, side by side."""
 
 RESTART_S = 1.0
 """How long a background task that died stays down."""
@@ -55,6 +59,13 @@ class ServerLimits:
     presence_s: float = 0.1
     compact_s: float = 10.0
     drain_s_max: float = 10.0
+
+
+class Conversation(Protocol):
+    """One connection, as far as its end is concerned."""
+
+    def end(self, error: CollabError) -> None:
+        """End it for this reason, once what it was told before has gone out."""
 
 
 def draw_origin() -> Origin:
@@ -98,6 +109,9 @@ class Server:
             poll_down_s=limits.poll_down_s,
         )
         self._stack = AsyncExitStack()
+        self._conversations: set[Conversation] = set()
+        self._deserted = asyncio.Event()
+        self._deserted.set()
         self.is_running = False
         """Whether sessions are accepted."""
 
@@ -119,7 +133,7 @@ class Server:
                 )
             ]
             stack.callback(lambda: [task.cancel() for task in running])
-            stack.push_async_callback(self._drain)
+            stack.push_async_callback(self.drain)
             self._stack = stack.pop_all()
         self.is_running = True
         return self
@@ -137,16 +151,19 @@ class Server:
     async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> int:
         """One y-websocket connection, until it ends. Its close code."""
         conversation = self._ywebsocket(socket)
-        try:
-            can_write = self.admission.may_write(principal, name)
-        except CollabError as error:
-            return await conversation.refuse(error)
-        session = Session(self.next_session(), principal.user, principal.name, can_write)
-        return await conversation.run(name, session)
+        with self._under_way(conversation):
+            try:
+                can_write = self.admission.may_write(principal, name)
+            except CollabError as error:
+                return await conversation.refuse(error)
+            session = Session(self.next_session(), principal.user, principal.name, can_write)
+            return await conversation.run(name, session)
 
     async def refuse_ywebsocket(self, socket: Socket, error: CollabError) -> int:
         """Tell a y-websocket client why it may not come in. The close code."""
-        return await self._ywebsocket(socket).refuse(error)
+        conversation = self._ywebsocket(socket)
+        with self._under_way(conversation):
+            return await conversation.refuse(error)
 
     async def serve_hocuspocus(self, socket: Socket, principal: Principal | None) -> int:
         """One Hocuspocus connection, until it ends. Its close code."""
@@ -159,12 +176,38 @@ class Server:
             limits=self.limits.connection,
             draw_session=self.next_session,
         )
-        return await conversation.run()
+        with self._under_way(conversation):
+            return await conversation.run()
 
     def _ywebsocket(self, socket: Socket) -> YWebsocketConversation:
         return YWebsocketConversation(socket, rooms=self.rooms, persister=self.persister, limits=self.limits.connection)
 
-    async def _drain(self) -> None:
+    @contextmanager
+    def _under_way(self, conversation: Conversation) -> Iterator[None]:
+        """Draining ends the conversation, and waits until it has ended."""
+        self._conversations.add(conversation)
+        self._deserted.clear()
+        if self.is_draining:
+            conversation.end(Draining())
+        try:
+            yield
+        finally:
+            self._conversations.discard(conversation)
+            if not self._conversations:
+                self._deserted.set()
+
+    @property
+    def is_draining(self) -> bool:
+        """The end has begun: nobody is let in any more."""
+        return self.rooms.is_draining
+
+    async def drain(self) -> None:
+        """Hear nobody any more, commit what was accepted and say so, and end every connection. Idempotent.
+
+        Takes as long as the database does, ``drain_s_max`` at most, and then as long as the last frames do.
+        """
+        if self.is_draining:
+            return
         try:
             async with asyncio.timeout(self.limits.drain_s_max):
                 await self.rooms.drain()
@@ -172,6 +215,11 @@ class Server:
             # The database is away: what is not committed was never acknowledged, and its clients still have it.
             log.warning("drain_timed_out", unsaved_bytes=self.persister.queued_bytes)
             self.rooms.abandon()
+        for conversation in list(self._conversations):
+            conversation.end(Draining())  # those who are in no room: not let in yet, or denied
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S_MAX):
+                await self._deserted.wait()
 
     async def _keep_running(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -1,0 +1,116 @@
+"""Draining: clients are heard no more, what was accepted is committed and said to be, and only then it ends."""
+
+import asyncio
+from collections.abc import Sequence as Seq
+
+import pytest
+
+from collab.errors import Draining
+from collab.ids import DocumentName
+from collab.protocol.messages import Saved, SyncStep1, Update
+from collab.protocol.rows import Row
+from collab.room.compaction import load_document
+from collab.serve.outlet import Outgoing
+from collab.store.base import Outcome, Stored
+from collab.store.memory import MemoryStore
+from tests.room.build import Author
+from tests.serve.parts import Ear, make_server, writer
+from tests.waiting import eventually
+
+NOTES = DocumentName("notes")
+
+
+class Listener(Ear):
+    """An outlet that counts what was said to be saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saved = 0
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        assert self.ended is None
+        self.saved += isinstance(outgoing.message, Saved)
+
+
+class SlowStore(MemoryStore):
+    """Commits take until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def append(self, rows: Seq[Row]) -> list[Outcome]:
+        await self.go_on.wait()
+        return await super().append(rows)
+
+
+async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    store, ada, author = MemoryStore(), Listener(), Author(7)
+    typed = 0
+
+    async def type_on() -> None:
+        nonlocal typed
+        while ada.ended is None:
+            host.receive(writer(101).id, Update(author.type(typed, "x")))
+            typed += 1
+            await asyncio.sleep(0)
+
+    async with make_server(store) as server:
+        host = await server.rooms.join(NOTES, writer(101), ada)
+        typing = asyncio.create_task(type_on())
+        await eventually(lambda: ada.saved > 100)
+        await server.drain()
+        await typing
+    assert isinstance(ada.ended, Draining)
+    assert "drain_timed_out" not in caplog.text
+    stored = load_document(None, (await store.load(NOTES)).tail).text()
+    assert stored == "x" * ada.saved
+    assert ada.saved < typed
+
+
+async def test_who_comes_while_it_drains_is_sent_away() -> None:
+    store, ada, author = SlowStore(), Listener(), Author(7)
+    async with make_server(store) as server:
+        host = await server.rooms.join(NOTES, writer(101), ada)
+        host.receive(writer(101).id, Update(author.type(0, "x")))
+        draining = asyncio.create_task(server.drain())
+        await eventually(lambda: server.is_draining)
+        for name in (NOTES, DocumentName("other")):
+            with pytest.raises(Draining):
+                await server.rooms.join(name, writer(102), Listener())
+        assert (ada.saved, ada.ended) == (0, None)
+        store.go_on.set()
+        await draining
+    assert ada.saved == 1
+
+
+async def test_what_is_said_while_it_drains_is_not_accepted() -> None:
+    store, ada, author = SlowStore(), Listener(), Author(7)
+    async with make_server(store) as server:
+        host = await server.rooms.join(NOTES, writer(101), ada)
+        host.receive(writer(101).id, Update(author.type(0, "x")))
+        draining = asyncio.create_task(server.drain())
+        await eventually(lambda: server.is_draining)
+        await asyncio.sleep(0)
+        host.receive(writer(101).id, Update(author.type(1, "y")))
+        host.receive(writer(101).id, SyncStep1(b"\0"))
+        store.go_on.set()
+        await draining
+    assert ada.saved == 1
+    assert load_document(None, (await store.load(NOTES)).tail).text() == "x"
+
+
+async def test_document_that_is_being_loaded_is_given_up() -> None:
+    class SlowLoad(MemoryStore):
+        async def load(self, name: DocumentName) -> Stored:
+            loading.set()
+            await asyncio.Event().wait()
+            return await super().load(name)
+
+    loading = asyncio.Event()
+    async with make_server(SlowLoad()) as server:
+        joining = asyncio.create_task(server.rooms.join(NOTES, writer(101), Ear()))
+        await loading.wait()
+        await server.drain()
+        with pytest.raises(Draining):
+            await joining

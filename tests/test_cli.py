@@ -1,0 +1,391 @@
+"""The command line as a person, a shell and an orchestrator meet it: real processes, their words and exit codes."""
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+import pycrdt
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from collab.access.roles import Role
+from collab.access.tokens import SharedSecret, TokenVerifier
+from collab.cli import main
+from collab.ids import DocumentName
+from collab.room.compaction import load_document
+from collab.store.sql import SqlStore
+from tests.deployment import SECRET, ServerProcess, token
+from tests.typist import DialectName, Typist, sit_down
+from tests.waiting import eventually
+
+COLLAB = [sys.executable, "-m", "collab"]
+BARE = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
+
+
+def collab(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end in ``directory``, with no settings but these."""
+    return subprocess.run(
+        [*COLLAB, *arguments],
+        cwd=directory,
+        env=BARE | settings,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@contextmanager
+def serving(
+    directory: Path, *arguments: str, stdout: int = subprocess.PIPE, **settings: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """``collab serve`` on a free port, until the end of the block."""
+    with (directory / "stderr").open("ab") as log:
+        process = subprocess.Popen(
+            [*COLLAB, "serve", "--port", "0", *arguments],
+            cwd=directory,
+            env=BARE | {"PYTHONUNBUFFERED": "1"} | settings,
+            stdout=stdout,
+            stderr=log,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def first_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that an expected error is."""
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith("collab: ")
+    return line
+
+
+# --- help and wrong usage ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [
+        ([], "collab token --sub robot --grant 'notes/*=editor'"),
+        (["serve"], "collab serve --host 0.0.0.0 --port 9000 --migrate"),
+        (["token"], "collab token --sub alice --name Alice --grant 'notes/*=editor'"),
+        (["migrate"], "COLLAB_DATABASE_URL=postgresql://me@localhost/collab collab migrate"),
+    ],
+)
+def test_help_teaches_with_examples(tmp_path: Path, command: list[str], example: str) -> None:
+    done = collab(tmp_path, *command, "--help")
+    assert done.returncode == 0
+    assert example in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("serv", "Did you mean 'serve'?"),
+        ("serve --port http", "--port"),
+        ("serve --port 65536", "--port"),
+        ("token --grant a=editor", "--sub"),
+        ("token --sub a", "--grant"),
+        ("token --sub a --grant notes", "'notes' is no grant; a grant looks like 'notes/*=editor'."),
+        ("token --sub a --grant =editor", "is no grant"),
+        ("token --sub a --grant a=king", "A role is one of viewer, commenter, editor, owner."),
+        ("token --sub a --grant a//b=editor", "A grant has a bad pattern."),
+        ("token --sub a --grant a=editor --ttl 0", "a token lives for more than 0 seconds."),
+        ("token --sub a --grant a=editor --ttl -1", "a token lives for more than 0 seconds."),
+        ("token --sub a --grant a=editor --ttl nan", "a token lives for more than 0 seconds."),
+        ("token --sub a --grant a=editor --ttl 1e300", "'exp' is no time"),
+    ],
+)
+def test_command_that_makes_no_sense_is_exit_code_2_and_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, words: str
+) -> None:
+    monkeypatch.setenv("COLLAB_SECRET", SECRET)
+    monkeypatch.setattr(sys, "argv", ["collab", *command.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert said.out == ""
+    assert words in said.err.splitlines()[-1]
+
+
+def test_setting_that_is_wrong_is_exit_code_1_and_a_sentence(tmp_path: Path) -> None:
+    done = collab(tmp_path, "serve", COLLAB_KEEPALIVE_S="60")
+    assert done.returncode == 1
+    assert "COLLAB_KEEPALIVE_S" in sentence(done)
+
+
+# --- token ------------------------------------------------------------------------------------------
+
+
+def test_token_prints_a_token_and_nothing_else(tmp_path: Path) -> None:
+    command = ["token", "--sub", "alice", "--name", "Alice", "--grant", "notes/*=editor", "--grant", "**=viewer"]
+    done = collab(tmp_path, *command, "--ttl", "60", COLLAB_SECRET=SECRET)
+    assert (done.returncode, done.stderr) == (0, "")
+    principal = TokenVerifier(SharedSecret(SECRET.encode())).verify(done.stdout.strip(), time.time())
+    assert (principal.user, principal.name) == ("alice", "Alice")
+    assert principal.grants == {"notes/*": Role.EDITOR, "**": Role.VIEWER}
+    assert done.stdout.count("\n") == 1
+
+
+def test_token_of_a_secret_that_no_server_knows_yet_comes_with_a_word_beside_it(tmp_path: Path) -> None:
+    done = collab(tmp_path, "token", "--sub", "alice", "--grant", "**=editor")
+    assert f"{tmp_path}/collab-data/secret" in done.stderr
+    again = collab(tmp_path, "token", "--sub", "alice", "--grant", "**=editor")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout.startswith("eyJ")
+
+
+# --- serve: how it begins ---------------------------------------------------------------------------
+
+
+def test_port_that_is_taken_is_said_before_anything_else_happens(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        done = collab(tmp_path, "serve", "--port", str(port), COLLAB_SECRET=SECRET)
+    assert done.returncode == 1
+    said = f"collab: Port {port} on 127.0.0.1 is taken: stop what listens there, or choose another --port."
+    assert sentence(done) == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_address_of_another_machine_is_refused(tmp_path: Path) -> None:
+    done = collab(tmp_path, "serve", "--port", "0", "--host", "203.0.113.1", "--allow-self-made-secret")
+    assert done.returncode == 1
+    assert "'203.0.113.1' is no address of this machine" in sentence(done)
+
+
+def test_others_are_let_in_with_the_self_made_secret_only_when_told_so(tmp_path: Path) -> None:
+    done = collab(tmp_path, "serve", "--host", "0.0.0.0")
+    assert done.returncode == 1
+    assert "set COLLAB_SECRET" in sentence(done)
+    assert "COLLAB_ALLOW_SELF_MADE_SECRET" in sentence(done)
+
+
+def test_port_0_is_a_free_port_and_links_of_a_self_made_secret_sign_in(tmp_path: Path) -> None:
+    with serving(tmp_path) as process:
+        said = re.fullmatch(r"collab serves (http://127\.0\.0\.1:(\d+))\n", first_line(process))
+        assert said
+        assert int(said[2]) > 0
+        first_line(process)
+        for person in ("Ada", "Grace"):
+            link = re.fullmatch(rf"  {person}: {said[1]}/d/welcome#token=(\S+)\n", first_line(process))
+            assert link
+            answer = httpx2.get(f"{said[1]}/api/v1/documents", headers={"Authorization": f"Bearer {link[1]}"})
+            assert answer.status_code == 200
+
+
+def test_no_token_gets_into_the_output_of_a_deployment(tmp_path: Path) -> None:
+    with serving(tmp_path, COLLAB_SECRET=SECRET) as process:
+        assert first_line(process).startswith("collab serves ")
+        process.terminate()
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+    assert "eyJ" not in (tmp_path / "stderr").read_text()
+
+
+def test_links_are_printed_for_a_person_at_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        with serving(tmp_path, stdout=theirs, COLLAB_SECRET=SECRET), os.fdopen(ours, "r", closefd=False) as terminal:
+            assert terminal.readline().startswith("collab serves ")
+            terminal.readline()
+            assert "#token=eyJ" in terminal.readline()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"], ["serve", "--port", "0", "--migrate"]])
+def test_database_that_cannot_be_used_is_a_sentence_without_its_password(tmp_path: Path, command: list[str]) -> None:
+    url = "postgresql://ada:geheim@127.0.0.1:1/collab"
+    done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=url, COLLAB_LOG_LEVEL="error")
+    assert done.returncode == 1
+    assert "The database does not answer: connection refused. Is COLLAB_DATABASE_URL right?" in sentence(done)
+    assert "ada:***@127.0.0.1:1/collab" in sentence(done)
+    assert "geheim" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"]])
+def test_file_that_cannot_be_made_is_a_sentence_too(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "taken").write_text("")
+    url = f"sqlite:///{tmp_path}/taken/collab.sqlite3"
+    done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "Is COLLAB_DATABASE_URL right?" in sentence(done)
+
+
+@pytest.mark.services
+def test_postgres_without_the_database_or_the_schema_is_a_sentence_with_the_next_step(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    nowhere = postgres_url.rpartition("/")[0] + "/nowhere"
+    done = collab(tmp_path, "migrate", COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=nowhere, COLLAB_LOG_LEVEL="error")
+    assert done.returncode == 1
+    assert "the database is not there" in sentence(done)
+    asyncio.run(_forget_schema(postgres_url))
+    done = collab(tmp_path, "serve", "--port", "0", COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=postgres_url)
+    assert done.returncode == 1
+    assert "run `collab migrate`" in sentence(done)
+
+
+async def _forget_schema(url: str) -> None:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await connection.execute("DROP TABLE alembic_version")
+    await connection.close()
+
+
+# --- migrate ----------------------------------------------------------------------------------------
+
+
+def test_migrate_makes_a_database_and_is_harmless_twice(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = collab(tmp_path, "migrate")
+        assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")
+    assert (tmp_path / "collab-data" / "collab.sqlite3").exists()
+
+
+def test_sqlite_file_of_a_live_server_is_left_alone(tmp_path: Path) -> None:
+    with serving(tmp_path, COLLAB_SECRET=SECRET) as process:
+        assert first_line(process)
+        for command in (["migrate"], ["serve", "--port", "0"]):
+            done = collab(tmp_path, *command, COLLAB_SECRET=SECRET)
+            assert done.returncode == 1
+            assert "Another process has" in sentence(done)
+            assert "stop it, or use Postgres" in sentence(done)
+
+
+# --- serve: how it ends -----------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def a_server(directory: Path) -> AsyncIterator[ServerProcess]:
+    server = await ServerProcess(directory).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+async def type_without_pause(typist: Typist, ended: asyncio.Event) -> None:
+    number = 0
+    while not ended.is_set():
+        number += 1
+        try:
+            await typist.type(f"[{typist.doc.client_id}-{number}]")
+        except ConnectionClosed:
+            return
+        await asyncio.sleep(0)
+
+
+async def listen(typist: Typist, ended: asyncio.Event) -> ConnectionClosed:
+    """Until the server ends it, and how it did."""
+    try:
+        while True:
+            await typist.hear()
+    except ConnectionClosed as closed:
+        ended.set()
+        return closed
+
+
+async def stored_text(directory: Path, name: str) -> str:
+    store = SqlStore(f"sqlite+aiosqlite:///{directory}/collab.sqlite3")
+    await store.open()
+    try:
+        stored = await store.load(DocumentName(name))
+    finally:
+        await store.close()
+    return load_document(stored.snapshot.state if stored.snapshot else None, stored.tail).text()
+
+
+@pytest.mark.parametrize("dialect", ["y-websocket", "hocuspocus"])
+async def test_sigterm_commits_what_was_accepted_and_sends_everybody_away(tmp_path: Path, dialect: DialectName) -> None:
+    ended = asyncio.Event()
+    async with (
+        a_server(tmp_path) as server,
+        sit_down(server, "story", "ada", dialect=dialect) as ada,
+        sit_down(server, "story", "grace", dialect=dialect) as grace,
+    ):
+        work = [
+            asyncio.create_task(type_without_pause(ada, ended)),
+            asyncio.create_task(listen(ada, ended)),
+            asyncio.create_task(listen(grace, asyncio.Event())),
+        ]
+        await eventually(lambda: len(ada.acknowledged) > 50)
+        code = await asyncio.to_thread(server.stop)
+        _, farewell, other_farewell = await asyncio.gather(*work)
+    assert code == 0
+    assert farewell is not None
+    assert farewell.rcvd is not None
+    assert farewell.rcvd.code == 1012
+    assert other_farewell is not None
+    assert other_farewell.rcvd is not None
+    assert other_farewell.rcvd.code == 1012
+    assert "drain_timed_out" not in server.log
+    assert "Traceback" not in server.log
+    text = await stored_text(tmp_path, "story")
+    assert [typed for typed in ada.acknowledged if typed not in text] == []
+    assert grace.text in text
+    assert text == "".join(ada.acknowledged)
+
+
+async def test_program_that_writes_while_it_stops_is_answered(tmp_path: Path) -> None:
+    written: list[str] = []
+
+    async def write_on(client: httpx2.AsyncClient) -> int:
+        doc: Any = pycrdt.Doc()
+        text = doc["content"] = pycrdt.Text()
+        number = 0
+        while True:
+            before = doc.get_state()
+            text += f"[{number}]"
+            answer = await client.post("/updates", content=doc.get_update(before))
+            if answer.status_code != 200:
+                return answer.status_code
+            written.append(f"[{number}]")
+            number += 1
+
+    async with a_server(tmp_path) as server:
+        base = f"http://127.0.0.1:{server.port}/api/v1/documents/log"
+        headers = {"Authorization": f"Bearer {token('robot')}"}
+        async with httpx2.AsyncClient(base_url=base, headers=headers) as client:
+            writing = asyncio.create_task(write_on(client))
+            await eventually(lambda: len(written) > 3)
+            assert await asyncio.to_thread(server.stop) == 0
+            with suppress(httpx2.TransportError):  # when the next request came, nobody listened any more
+                assert await writing == 503
+    text = await stored_text(tmp_path, "log")
+    assert text.startswith("".join(written))
+
+
+def test_ctrl_c_ends_it_like_sigterm(tmp_path: Path) -> None:
+    with serving(tmp_path, COLLAB_SECRET=SECRET) as process:
+        assert first_line(process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
