@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
 from collab.access.tokens import TokenVerifier
-from collab.api import content, documents, health, pages, problems, sockets
+from collab.api import content, documents, health, openapi_page, pages, problems, sockets
+from collab.api.bodies import BoundedBodies
 from collab.api.names import EncodedNames
+from collab.api.openapi import OpenApi
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
@@ -72,8 +75,17 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     app.state.settings = settings
     problems.install(app)
     app.add_middleware(EncodedNames)
-    for part in (sockets, documents, content, health, pages):
+    app.add_middleware(BoundedBodies)
+    app.add_middleware(
+        CORSMiddleware,  # the same pages that may open a socket
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+        expose_headers=["ETag", "Retry-After"],
+    )
+    for part in (sockets, documents, content, health, openapi_page, pages):
         app.include_router(part.router)
+    app.openapi = OpenApi(app)  # type: ignore[method-assign]
     return app
 
 

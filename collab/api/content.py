@@ -12,15 +12,16 @@ from pydantic import BaseModel, Field
 
 from collab.access import policy
 from collab.api.deps import NameDep, PrincipalDep, ServerDep
-from collab.api.documents import PROBLEMS, etag
-from collab.errors import DocumentDeleted, TooLarge
+from collab.api.documents import ON_ANY, etag
+from collab.api.problems import problems
+from collab.errors import DocumentDeleted, InvalidRequest, TooLarge
 from collab.ids import DocumentName
 from collab.room.compaction import load_document
 from collab.serve.program import write_update
 from collab.serve.server import Server
 from collab.store.base import Stored
 
-router = APIRouter(prefix="/api/v1/documents", tags=["content"], responses=PROBLEMS)
+router = APIRouter(prefix="/api/v1/documents", tags=["content"], responses=problems(*ON_ANY, 410))
 
 OCTETS = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
@@ -36,7 +37,7 @@ class Format(StrEnum):
 class Written(BaseModel):
     """The update is committed."""
 
-    seq: int = Field(description="Where the log ends now; everything written is at or before it.")
+    seq: int = Field(description="Where the log ends now; everything written is at or before it.", examples=[1208])
 
 
 @router.get(
@@ -47,20 +48,21 @@ class Written(BaseModel):
     responses={
         200: {"content": {"text/plain": {"example": "Hello."}, OCTETS: {}}, "description": "The content."},
         304: {"description": "Nothing has changed since the given ETag."},
+        **problems(404),
     },
 )
 async def get_content(
     server: ServerDep,
     principal: PrincipalDep,
     name: NameDep,
-    form: Annotated[Format, Query(alias="format")] = Format.TEXT,
-    if_none_match: Annotated[str | None, Header()] = None,
+    form: Annotated[Format, Query(alias="format", description="`text`, or `update` for Yjs.")] = Format.TEXT,
+    if_none_match: Annotated[str, Header(description="The ETag of what you have: 304 when that is all.")] = "",
 ) -> Response:
     """As plain text, or as one Yjs update (v1) that any Yjs client can apply."""
     policy.require_read(principal, name)
     stored = await _load(server, name)
-    headers = {"ETag": etag(stored.head)}
-    if if_none_match == headers["ETag"]:
+    headers = {"ETag": etag(stored.head), "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if _names(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     document = load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
     if form is Format.UPDATE:
@@ -72,6 +74,7 @@ async def get_content(
     "/{name:document}/updates",
     summary="Write a Yjs update",
     operation_id="postUpdate",
+    responses=problems(409, 413, 422),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -88,10 +91,17 @@ async def post_update(
     """
     policy.require_write(principal, name)
     update = await _body(request, server.limits.update.bytes_max)
+    if not update:
+        raise InvalidRequest("The body is empty; it must be one Yjs update.")
     await write_update(server, name, principal, update)
     seq = (await server.store.find(name)).seq
     response.headers["ETag"] = etag(seq)
     return Written(seq=seq)
+
+
+def _names(if_none_match: str, tag: str) -> bool:
+    """Whether the header names this version. Compares weakly: proxies that compress make tags weak."""
+    return any(each.strip().removeprefix("W/") in (tag, "*") for each in if_none_match.split(","))
 
 
 async def _load(server: Server, name: DocumentName) -> Stored:

@@ -1,24 +1,34 @@
 """The catalogue over REST: list, create, read and change metadata, delete."""
 
+import unicodedata
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from collab.access import policy
 from collab.api.deps import NameDep, PrincipalDep, ServerDep
-from collab.api.problems import Problem
+from collab.api.problems import problems
 from collab.ids import document_name
 from collab.store.base import DocumentInfo
 
-PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 404, 409, 410, 503)
-}
-router = APIRouter(prefix="/api/v1/documents", tags=["documents"], responses=PROBLEMS)
+ON_ANY = (400, 401, 403, 503)
+ON_ONE = (404, 410)
+router = APIRouter(prefix="/api/v1/documents", tags=["documents"], responses=problems(*ON_ANY))
 
 PAGES_SCANNED_MAX = 20
 """Pages of the catalogue looked through for one answer, when most of it is not for the caller's eyes."""
+
+
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
+        raise ValueError("must hold no line ends and no other control characters")
+    return text
+
+
+Line: TypeAlias = Annotated[str, AfterValidator(_one_line)]
+"""Text that every database takes, and every list can show."""
 
 
 class Document(BaseModel):
@@ -60,7 +70,7 @@ class DocumentList(BaseModel):
     """One page of documents, by name."""
 
     documents: list[Document]
-    next: str | None = Field(description="Pass it as `after` for the next page; null on the last.")
+    next: str | None = Field(description="Pass it as `after` for the next page; null on the last.", examples=[None])
 
 
 class NewDocument(BaseModel):
@@ -69,7 +79,7 @@ class NewDocument(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(examples=["notes/42"])
-    title: str = Field("", max_length=500)
+    title: Line = Field("", max_length=500, examples=["Notes of the 42nd meeting"])
 
 
 class DocumentChange(BaseModel):
@@ -77,15 +87,15 @@ class DocumentChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str = Field(max_length=500)
+    title: Line = Field(max_length=500, examples=["Notes of the 43rd meeting"])
 
 
 @router.get("", summary="List documents", operation_id="listDocuments")
 async def list_documents(
     server: ServerDep,
     principal: PrincipalDep,
-    after: Annotated[str, Query(description="The `next` of the page before.", max_length=255)] = "",
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    after: Annotated[Line, Query(description="The `next` of the page before.", max_length=255)] = "",
+    limit: Annotated[int, Query(description="How many at most.", ge=1, le=500)] = 100,
 ) -> DocumentList:
     """Those the caller may read, by name. A page may be short and still not be the last: look at `next`."""
     found: list[Document] = []
@@ -103,7 +113,13 @@ async def list_documents(
     return DocumentList(documents=found, next=after)
 
 
-@router.post("", status_code=201, summary="Create a document", operation_id="createDocument")
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a document",
+    operation_id="createDocument",
+    responses=problems(409, 410, 413),
+)
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
     """An empty document. 409 when the name is taken, 410 when it is that of a deleted one."""
     name = document_name(new.name)
@@ -113,7 +129,7 @@ async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDo
     return Document.of(info)
 
 
-@router.get("/{name:document}", summary="Read metadata", operation_id="getDocument")
+@router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
 async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
     """Title, times, and where the log ends."""
     policy.require_read(principal, name)
@@ -122,16 +138,29 @@ async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep
     return Document.of(info)
 
 
-@router.patch("/{name:document}", summary="Change metadata", operation_id="changeDocument")
+@router.patch(
+    "/{name:document}",
+    summary="Change metadata",
+    operation_id="changeDocument",
+    responses=problems(*ON_ONE, 413),
+)
 async def change_document(
-    server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange
+    server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange, response: Response
 ) -> Document:
     """The title. The name never changes."""
     policy.require_write(principal, name)
-    return Document.of(await server.store.set_title(name, change.title))
+    info = await server.store.set_title(name, change.title)
+    response.headers["ETag"] = etag(info.seq)
+    return Document.of(info)
 
 
-@router.delete("/{name:document}", status_code=204, summary="Delete a document", operation_id="deleteDocument")
+@router.delete(
+    "/{name:document}",
+    status_code=204,
+    summary="Delete a document",
+    operation_id="deleteDocument",
+    responses=problems(*ON_ONE),
+)
 async def delete_document(server: ServerDep, principal: PrincipalDep, name: NameDep) -> None:
     """Move to the bin. Whoever has it open is told within a second."""
     policy.require_manage(principal, name)

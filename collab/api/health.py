@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from collab.api.deps import ServerDep
-from collab.api.problems import Problem
+from collab.api.problems import problems
 from collab.errors import Draining, StoreUnavailable
 from collab.serve.server import Server
 
@@ -37,13 +37,13 @@ class Ready(BaseModel):
     """Documents open on this replica."""
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", summary="Is the process alive?", operation_id="healthz")
 async def healthz() -> Alive:
     """Always 200 while the process runs."""
     return Alive()
 
 
-@router.get("/readyz", summary="Can it take work?", responses={503: {"model": Problem}})
+@router.get("/readyz", summary="Can it take work?", operation_id="readyz", responses=problems(503))
 async def readyz(server: ServerDep, request: Request) -> Ready:
     """200 when edits can be saved; 503 with a problem otherwise, and from the moment on that the server stops."""
     if server.is_draining:

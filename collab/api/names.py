@@ -4,8 +4,10 @@ A web framework routes by the decoded path, where ``notes%2F42`` and ``notes/42`
 ``/api/v1/documents/`` the path is therefore routed as it was sent, and only the segment is decoded.
 """
 
+from typing import Annotated
 from urllib.parse import quote, unquote
 
+from fastapi import Path
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -49,7 +51,11 @@ class NameConvertor(Convertor[str]):
 register_url_convertor("document", NameConvertor())
 
 
-def path_name(name: str) -> DocumentName:
+def path_name(
+    name: Annotated[
+        str, Path(description="The document's name, percent-encoded: `notes%2F42`.", examples=["notes/42"])
+    ],
+) -> DocumentName:
     """Dependency: the checked name in the path. Raises InvalidName."""
     if name == "\0":
         raise InvalidName("The document name in the path is not UTF-8.")

@@ -70,7 +70,11 @@ def _source(name: str) -> str:
 
 
 def _file(root: Path, path: str, headers: dict[str, str]) -> Response:
-    file = (root / path).resolve()
-    if not file.is_relative_to(root) or not file.is_file():
+    try:
+        file = (root / path).resolve()
+        is_ours = file.is_relative_to(root) and file.is_file()
+    except (ValueError, OSError):  # no file system has such a name
+        is_ours = False
+    if not is_ours:
         raise HTTPException(404, "There is no such file.")
     return FileResponse(file, headers=headers)

@@ -1,15 +1,16 @@
 """Errors on the way out over HTTP: one table, class → status, and one form, problem+json (RFC 9457)."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from collab import errors
-from collab.errors import CollabError, PassingError
+from collab.errors import CollabError, InvalidRequest, PassingError
 
 STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.ProtocolError: HTTPStatus.BAD_REQUEST,
@@ -28,16 +29,24 @@ STATUSES: dict[type[CollabError], HTTPStatus] = {
 }
 
 RETRY_AFTER_S = 2
+MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
     """What went wrong, in words and for programs."""
 
-    type: str
-    """Stable: ``about:blank`` or ``urn:collab:problem:<slug>``."""
-    title: str
-    status: int
-    detail: str
+    type: str = Field(
+        description="Stable: `about:blank`, or `urn:collab:problem:` and a word.",
+        examples=["urn:collab:problem:permission-denied"],
+    )
+    title: str = Field(description="The status in words.", examples=["Forbidden"])
+    status: int = Field(description="The status of the answer.", examples=[403])
+    detail: str = Field(description="One sentence for people.", examples=["You have no access to this document."])
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For ``responses=`` of a route: these statuses are answered with a problem."""
+    return {status: {"model": Problem} for status in statuses}
 
 
 def status_of(error: CollabError) -> HTTPStatus:
@@ -50,18 +59,16 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(CollabError)
     async def _ours(_request: Request, error: CollabError) -> JSONResponse:
-        headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, PassingError) else {}
-        if isinstance(error, errors.NotAuthenticated):
-            headers["WWW-Authenticate"] = "Bearer"
-        return _respond(status_of(error), f"urn:collab:problem:{error.slug}", str(error), headers)
+        return _tell(error)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        words = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
-        return _respond(HTTPStatus.BAD_REQUEST, "urn:collab:problem:invalid-request", words, {})
+        return _tell(InvalidRequest("; ".join(_words(detail) for detail in error.errors()) + "."))
 
     @app.exception_handler(HTTPException)
     async def _framework(_request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, CollabError):  # raised while the framework read the body, and wrapped by it
+            return _tell(error.__cause__)
         return _respond(HTTPStatus(error.status_code), "about:blank", error.detail, dict(error.headers or {}))
 
     @app.exception_handler(Exception)
@@ -71,6 +78,21 @@ def install(app: FastAPI) -> None:
         return _respond(HTTPStatus.INTERNAL_SERVER_ERROR, "about:blank", words, {})
 
 
+def _tell(error: CollabError) -> JSONResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, PassingError) else {}
+    if isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return _respond(status_of(error), f"urn:collab:problem:{error.slug}", str(error), headers)
+
+
+def _words(detail: dict[str, Any]) -> str:
+    """One thing that is wrong, by the name of what it is wrong with."""
+    place, *names = detail["loc"]
+    if place == "body" and not all(isinstance(name, str) for name in names or [0]):
+        return "The body must be a JSON object, and 'Content-Type: application/json' must say so"
+    return f"{'.'.join(map(str, names))}: {detail['msg'].removeprefix('Value error, ')}"
+
+
 def _respond(status: HTTPStatus, kind: str, detail: str, headers: dict[str, str]) -> JSONResponse:
     problem = Problem(type=kind, title=status.phrase, status=status, detail=detail)
-    return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")
+    return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)

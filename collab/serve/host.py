@@ -8,7 +8,7 @@ performance. A broken invariant, or a library that failed, ends this room and it
 from collections.abc import Callable, Iterable
 from typing import assert_never
 
-from collab.errors import CollabError, DocumentDeleted, RoomClosed
+from collab.errors import CollabError, DocumentDeleted, Draining, RoomClosed
 from collab.ids import ClientId, DocumentName, Origin, Sequence, SessionId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import FromServer
@@ -173,7 +173,8 @@ class Host:
         if self.failed:
             return
         self.failed = error
-        log.warning("room_failed", document=self.name, reason=error.slug, sessions=len(self._outlets))
+        if not isinstance(error, Draining):
+            log.warning("room_failed", document=self.name, reason=error.slug, sessions=len(self._outlets))
         self._persister.release(self._room.unsaved_bytes)
         outlets, self._outlets = self._outlets, {}
         self._on_fail(self)

@@ -9,7 +9,7 @@ import asyncio
 from collab.access.tokens import Principal
 from collab.errors import CollabError
 from collab.ids import DocumentName
-from collab.protocol.messages import EMPTY_UPDATE, Saved, Update
+from collab.protocol.messages import Saved, Update
 from collab.room.session import Session
 from collab.serve.outlet import Outgoing
 from collab.serve.server import Server
@@ -43,7 +43,7 @@ async def write_update(server: Server, name: DocumentName, principal: Principal,
     host = await server.rooms.join(name, session, answer)
     try:
         await server.persister.writable()
-        host.receive(session.id, Update(update or EMPTY_UPDATE))
+        host.receive(session.id, Update(update))
         await answer.future
     finally:
         host.leave(session.id, goodbye=True)

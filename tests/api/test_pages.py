@@ -1,0 +1,60 @@
+"""The pages that a browser gets: their headers, and that nothing but the build is served."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from collab.api.pages import STATIC
+from tests.api.calls import problem
+
+
+@pytest.mark.parametrize("path", ["/", "/d/notes", "/d/notes/42", "/d/caf%C3%A9%20%25"])
+def test_page_may_run_nothing_but_its_own_scripts_and_stand_in_no_frame(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = {each.split()[0]: each.split()[1:] for each in answer.headers["content-security-policy"].split(";")}
+    assert policy["default-src"] == policy["script-src"] == ["'self'"]
+    assert policy["object-src"] == policy["frame-ancestors"] == ["'none'"]
+    assert policy["base-uri"] == ["'self'"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "set-cookie" not in answer.headers
+
+
+def test_assets_of_the_build_are_kept_for_ever_by_the_browser(client: TestClient) -> None:
+    names = [file.name for file in (STATIC / "assets").iterdir()]
+    assert names
+    for name in names:
+        answer = client.get(f"/assets/{name}")
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_element_is_for_pages_of_other_sites_too(client: TestClient) -> None:
+    answer = client.get("/collab-editor.js")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["content-type"].startswith("text/javascript")
+
+
+@pytest.mark.parametrize(
+    "path", ["../index.html", "%2e%2e/index.html", "..%2f..%2fapp.py", "/etc/passwd", "", "a%00b", "x" * 5000]
+)
+def test_nothing_beside_the_assets_is_served(client: TestClient, path: str) -> None:
+    answer = client.get(f"/assets/{path}")
+    problem(answer, 404)
+
+
+@pytest.mark.parametrize("settings", [{"allowed_origins": "https://app.example"}], indirect=True)
+def test_pages_that_may_open_a_socket_may_call_rest_and_no_others(client: TestClient) -> None:
+    def preflight(origin: str) -> str | None:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "PATCH"}
+        asked["Access-Control-Request-Headers"] = "authorization,content-type"
+        return client.options("/api/v1/documents", headers=asked).headers.get("access-control-allow-origin")
+
+    assert preflight("https://app.example") == "https://app.example"
+    assert preflight("https://evil.example") is None
+    answer = client.get("/api/v1/documents", headers={"Origin": "https://app.example"})
+    problem(answer, 401, "not-authenticated")
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
