@@ -22,7 +22,7 @@ async def knock(url: str, *frames: bytes) -> None:
 
 
 async def test_no_token_is_logged(tmp_path: Path) -> None:
-    settings = {"COLLAB_LOG_LEVEL": "debug", "COLLAB_DENIAL_HOLD_S": "0"}
+    settings = {"COLLAB_LOG_LEVEL": "debug", "COLLAB_DENIAL_HOLD_S": "0", "COLLAB_PREAUTH_S": "0.1"}
     server = await ServerProcess(tmp_path, environment=settings).start()
     good, denied = token("ada"), token("eve", {"other": Role.OWNER})
     forged = good[:-8] + "A" * 8
