@@ -87,7 +87,8 @@ async def post_update(
 ) -> Written:
     """One Yjs update (v1). Creates the document if need be. Answers after the commit.
 
-    409 when it builds on edits that are not here; 422 when it is refused as harmful.
+    409 when it builds on edits that are not here, or brings those of somebody who is here to send them; 422 when it
+    is refused as harmful.
     """
     policy.require_write(principal, name)
     update = await _body(request, server.limits.update.bytes_max)

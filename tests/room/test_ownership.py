@@ -2,7 +2,7 @@
 
 import pytest
 
-from collab.errors import UpdateRefused
+from collab.errors import Conflict, UpdateRefused
 from collab.ids import ClientId, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry
@@ -71,6 +71,18 @@ def test_an_update_of_two_owners_waits_for_both() -> None:
     effects = room.receive(SessionId(3), Update(cats), 0.0)
     assert [entry.author for entry in logged(room)] == ["ann", "cat"]
     assert ends(effects) == {}
+
+
+def test_program_that_brings_what_somebody_here_is_to_send_is_refused_and_nothing_of_it_is_kept() -> None:
+    room = ann_and_bob()
+    program = a_session(3, "robot")
+    program.waits = False
+    room.join(program)
+    effects = room.receive(SessionId(3), Update(BOTH), 0.0)
+    assert told(effects, 3) == [Refused()]
+    assert ends(effects) == {3: Conflict}
+    room.receive(SessionId(1), Update(ANNS), 1.0)
+    assert [entry.author for entry in logged(room)] == ["ann"]
 
 
 def test_an_owner_on_another_replica_counts_as_here() -> None:
