@@ -87,6 +87,12 @@ class Settings(BaseSettings):
         default="auto", description="`auto`: lines for people on a terminal, JSON otherwise."
     )
 
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="What must be sent as `Authorization: Bearer` to read /metrics, 16 characters or more. "
+        "Unset: it can be read from this machine alone.",
+    )
+
     # --- one connection ---------------------------------------------------------------------------------
 
     frame_bytes_max: int = Field(
@@ -187,6 +193,13 @@ class Settings(BaseSettings):
             _as_key(value.get_secret_value())
         return value
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("is too short: set 16 characters or more (`openssl rand -hex 16` makes some)")
+        return value
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _exact_origins(cls, value: Any) -> tuple[str, ...]:
@@ -215,7 +228,7 @@ class Settings(BaseSettings):
                 "(`openssl rand -hex 32` makes one), or unset COLLAB_REDIS_URL.",
             ),
             (
-                self.secret is None and not self.allow_self_made_secret and not _is_loopback(self.host),
+                self.secret is None and not self.allow_self_made_secret and not is_loopback(self.host),
                 f"Listening on {self.host} lets others in, so set COLLAB_SECRET to a secret of your own "
                 "(`openssl rand -hex 32` makes one), listen on 127.0.0.1, or set COLLAB_ALLOW_SELF_MADE_SECRET=1.",
             ),
@@ -257,6 +270,7 @@ class Settings(BaseSettings):
         shown["allowed_origins"] = ",".join(self.allowed_origins)
         shown["database_url"] = _without_password(self.database_url)
         shown["redis_url"] = _without_password(self.redis_url or "")
+        shown["metrics_token"] = "***" if self.metrics_token else ""
         shown["secret"] = "***" if self.secret else f"(self-made, in {self.secret_path})"
         return shown
 
@@ -319,7 +333,8 @@ def _as_key(secret: str) -> SharedSecret:
         raise ValueError(f"is not good enough. {error}") from None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, is this machine for itself alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

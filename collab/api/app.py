@@ -12,10 +12,11 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
 from collab.access.tokens import TokenVerifier
-from collab.api import content, documents, health, openapi_page, pages, problems, sockets
+from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
 from collab.api.bodies import BoundedBodies
 from collab.api.names import EncodedNames
 from collab.api.openapi import OpenApi
+from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
@@ -42,9 +43,10 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     """
     key = signing_key(settings)
     origin = draw_origin()
+    counted = Metrics()
     if relay is None:
         relay = (
-            RedisRelay(settings.redis_url, key=key.derive("relay"), origin=origin)
+            RedisRelay(settings.redis_url, key=key.derive("relay"), origin=origin, metrics=counted)
             if settings.redis_url
             else MemoryRelay(MemoryBus(), origin)
         )
@@ -54,6 +56,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
         verifier=TokenVerifier(key, audience=settings.token_audience or None),
         origin=origin,
         limits=_limits(settings),
+        metrics=counted,
     )
 
     @asynccontextmanager
@@ -83,7 +86,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
         allow_headers=["Authorization", "Content-Type", "If-None-Match"],
         expose_headers=["ETag", "Retry-After"],
     )
-    for part in (sockets, documents, content, health, openapi_page, pages):
+    for part in (sockets, documents, content, health, metrics, openapi_page, pages):
         app.include_router(part.router)
     app.openapi = OpenApi(app)  # type: ignore[method-assign]
     return app

@@ -153,7 +153,7 @@ class RedisRelay:
         """
         size = len(frame.row.payload) if isinstance(frame, RowFrame) else len(frame.payload)
         if not self._is_alive or size > FRAME_BYTES_MAX:
-            self.metrics.relay_frames_dropped += 1
+            self.metrics.relay_frames_dropped.inc()
             return
         if len(self._queue) >= QUEUE_FRAMES_MAX or self._queue_bytes + size > QUEUE_BYTES_MAX:
             log.warning("relay_queue_full", dropped=len(self._queue))
@@ -234,7 +234,7 @@ class RedisRelay:
             log.warning("relay_down", error=str(error) or "no answer in time")
 
     def _interrupted(self) -> None:
-        self.metrics.relay_interruptions += 1
+        self.metrics.relay_interruptions.inc()
         assert self._listener is not None
         self._listener.interrupted()
 
@@ -278,14 +278,14 @@ class RedisRelay:
         try:
             sender, frame = decode(envelope, key=self._key)
         except ProtocolError as error:
-            self.metrics.relay_frames_refused += 1
+            self.metrics.relay_frames_refused.inc()
             if not self._refused_any:  # once a life: whoever may write to Redis shall not fill our log
                 self._refused_any = True
                 log.warning("relay_frame_refused", reason=str(error))
             return
         self._hear_other(_beat(sender))
         if frame.document in self._channels:
-            self.metrics.relay_frames_received += 1
+            self.metrics.relay_frames_received.inc()
             assert self._listener is not None
             self._listener.relayed(frame)
 
@@ -331,7 +331,7 @@ class RedisRelay:
                 batch.append((self._beat_channel, self._beat))
             if batch:
                 await _publish(speaking, batch)
-            self.metrics.relay_frames_published += frames
+            self.metrics.relay_frames_published.inc(frames)
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(next_beat_s):
                     await self._queue_filled.wait()
@@ -346,7 +346,7 @@ class RedisRelay:
         return batch
 
     def _drop_queue(self) -> None:
-        self.metrics.relay_frames_dropped += len(self._queue)
+        self.metrics.relay_frames_dropped.inc(len(self._queue))
         self._queue.clear()
         self._queue_bytes = 0
         self._queue_filled.clear()

@@ -142,6 +142,11 @@ class Room:
         """Everything accepted is committed: only now may the room be forgotten."""
         return not self._waiting and self._flight is None
 
+    @property
+    def held(self) -> int:
+        """How many updates wait for their predecessors."""
+        return len(self._gate)
+
     # --- sessions -----------------------------------------------------------------------------------
 
     def join(self, session: Session) -> list[Effect]:

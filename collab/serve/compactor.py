@@ -10,6 +10,7 @@ import asyncio
 from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due
 from collab.store.base import Snapshot, Store, Tail
 
@@ -21,9 +22,10 @@ CANDIDATES_MAX = 50
 class Compactor:
     """``run`` is one task of the server; ``left`` tells it of a document that nobody has open here any more."""
 
-    def __init__(self, store: Store, *, interval_s: float) -> None:
+    def __init__(self, store: Store, *, interval_s: float, metrics: Metrics | None = None) -> None:
         self._store = store
         self._interval_s = interval_s
+        self._metrics = metrics or Metrics()
         self._left: dict[DocumentName, None] = {}
         self._wake = asyncio.Event()
         self._refused: set[DocumentName] = set()
@@ -46,6 +48,7 @@ class Compactor:
             try:
                 await self.compact_due()
             except StoreUnavailable as error:
+                self._metrics.store_unavailable.inc()
                 log.warning("store_unavailable", error=str(error))
 
     async def compact_due(self) -> int:
@@ -87,5 +90,7 @@ class Compactor:
         snapshot = Snapshot(stored.head, state, 0 if before is None else before.version)
         written = await self._store.put_snapshot(name, stored.epoch, snapshot)
         if written:
+            self._metrics.snapshots.inc()
+            self._metrics.snapshot_bytes.inc(len(state))
             log.info("snapshot_written", document=name, seq=stored.head, bytes=len(state))
         return written

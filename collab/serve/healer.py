@@ -9,6 +9,7 @@ import asyncio
 
 from collab.errors import RoomClosed, StoreUnavailable
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.relay.base import Relay
 from collab.serve.host import Host
 from collab.serve.rooms import Rooms
@@ -25,12 +26,15 @@ ROWS_PER_READ = 1000
 class Healer:
     """``run`` is one task of the server."""
 
-    def __init__(self, *, store: Store, relay: Relay, rooms: Rooms, poll_s: float, poll_down_s: float) -> None:
+    def __init__(
+        self, *, store: Store, relay: Relay, rooms: Rooms, poll_s: float, poll_down_s: float, metrics: Metrics
+    ) -> None:
         self._store = store
         self._relay = relay
         self._rooms = rooms
         self._poll_s = poll_s
         self._poll_down_s = poll_down_s
+        self._metrics = metrics
 
     async def run(self) -> None:
         """Heal for ever. While the store is away there is nothing to heal from."""
@@ -46,6 +50,7 @@ class Healer:
                     if host.is_behind:
                         await self.catch_up(host)
             except StoreUnavailable as error:
+                self._metrics.store_unavailable.inc()
                 log.warning("store_unavailable", error=str(error))
                 next_poll_s = loop.time() + self._poll_s
             await asyncio.sleep(GAP_CHECK_S)
@@ -56,7 +61,8 @@ class Healer:
         asked = {host.name: (host, host.cursor) for host in self._rooms.hosts}
         if not asked:
             return
-        heads = await self._store.heads({name: cursor for name, (_, cursor) in asked.items()})
+        with self._metrics.heads_poll_s.time():
+            heads = await self._store.heads({name: cursor for name, (_, cursor) in asked.items()})
         for name, head in heads.items():
             host, cursor = asked[name]
             host.receive_head(head, after=cursor)

@@ -82,6 +82,8 @@ class Channel:
     by the socket's reader itself (``take``) unless the task is still at it: the order is always that of arrival.
     """
 
+    dialect = DIALECT.name
+
     def __init__(
         self,
         address: str,

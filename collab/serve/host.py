@@ -5,13 +5,15 @@ relay. All of it happens on one event loop without an await, so nothing can come
 performance. A broken invariant, or a library that failed, ends this room and its sessions, never the server.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import assert_never
 
-from collab.errors import CollabError, DocumentDeleted, Draining, RoomClosed
+from collab.errors import CollabError, DocumentDeleted, Draining, RoomClosed, UpdateRefused
 from collab.ids import ClientId, DocumentName, Origin, Sequence, SessionId
 from collab.observe.logs import get_logger
-from collab.protocol.messages import FromServer
+from collab.observe.metrics import Metrics
+from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
 from collab.protocol.rows import CommittedRow, Row
 from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
@@ -37,6 +39,7 @@ class Host:
         relay: Relay,
         clock: Callable[[], float],
         on_fail: Callable[["Host"], None],
+        metrics: Metrics,
     ) -> None:
         self._room = room
         self._origin = origin
@@ -44,6 +47,9 @@ class Host:
         self._relay = relay
         self._clock = clock
         self._on_fail = on_fail
+        self._metrics = metrics
+        self._accepted: deque[tuple[float, int]] = deque()
+        """When each update that is not committed was accepted, and its share of the unsaved bytes."""
         self._outlets: dict[SessionId, Outlet] = {}
         self._presence: dict[ClientId, PresenceEntry] = {}
         self.failed: CollabError | None = None
@@ -76,6 +82,15 @@ class Host:
         """How many sessions are here."""
         return len(self._outlets)
 
+    def sessions_of(self, dialect: str) -> int:
+        """How many of them speak this way."""
+        return sum(outlet.dialect == dialect for outlet in self._outlets.values())
+
+    @property
+    def held(self) -> int:
+        """How many updates wait for their predecessors."""
+        return self._room.held
+
     # --- sessions -----------------------------------------------------------------------------------
 
     def join(self, session: Session, outlet: Outlet) -> None:
@@ -92,8 +107,11 @@ class Host:
 
     def receive(self, session: SessionId, message: RoomMessage) -> None:
         """A session says something. Raises ProtocolError when it is nonsense inside."""
-        if self._hears:
-            self._do(lambda: self._room.receive(session, message, self._clock()))
+        if not self._hears:
+            return
+        if isinstance(message, Update | SyncStep2):
+            self._metrics.updates_received.inc()
+        self._do(lambda: self._room.receive(session, message, self._clock()))
 
     def stop_hearing(self) -> None:
         """The end is near: what sessions say from now on is not accepted, and so is not acknowledged either.
@@ -110,11 +128,13 @@ class Host:
 
     def row_written(self, outcome: Outcome) -> None:
         """From the persister: what became of the row."""
-        before = self._room.unsaved_bytes
         match outcome:
             case Committed(seq):
+                before = self._room.unsaved_bytes
                 self._do(lambda: self._room.appended(seq))
-                self._persister.release(before - self._room.unsaved_bytes)
+                committed = before - self._room.unsaved_bytes
+                self._persister.release(committed)
+                self._time_saving(committed)
             case Deleted():
                 self.fail(DocumentDeleted())
             case EpochChanged():
@@ -166,6 +186,14 @@ class Host:
         """Time has passed."""
         self._do(lambda: self._room.tick(self._clock()))
 
+    def _time_saving(self, committed: int) -> None:
+        """So many bytes are saved: updates are committed in the order in which they were accepted."""
+        now_s = self._clock()
+        while committed > 0 and self._accepted:
+            accepted_s, size = self._accepted.popleft()
+            committed -= size
+            self._metrics.save_s.observe(now_s - accepted_s)
+
     # --- effects ------------------------------------------------------------------------------------
 
     def fail(self, error: CollabError) -> None:
@@ -198,6 +226,8 @@ class Host:
                 case Send(sessions, message):
                     self._send(sessions, message)
                 case Append(size):
+                    self._metrics.updates_accepted.inc()
+                    self._accepted.append((self._clock(), size))
                     self._persister.submit(self, size)
                 case Publish(row):
                     self._relay.publish(RowFrame(self.name, self._room.epoch, row))
@@ -208,6 +238,7 @@ class Host:
                 case CatchUp():
                     self.is_behind = True
                 case End(session, error):
+                    self._count_refusal(error, effects)
                     self._end(session, error)
                 case Fail(error):
                     self.fail(error)
@@ -216,11 +247,21 @@ class Host:
                     assert_never(effect)
 
     def _send(self, sessions: tuple[SessionId, ...], message: FromServer) -> None:
+        if isinstance(message, Saved):
+            self._metrics.acknowledgements.inc()
+        elif isinstance(message, Refused):
+            self._metrics.updates_refused.inc()
         outgoing = Outgoing(message)
         for session in sessions:
             outlet = self._outlets.get(session)
             if outlet is not None:
                 outlet.deliver(outgoing)
+
+    def _count_refusal(self, error: CollabError, effects: list[Effect]) -> None:
+        """A refusal that its client does not count is told by the end of the session alone."""
+        told = any(isinstance(effect, Send) and isinstance(effect.message, Refused) for effect in effects)
+        if isinstance(error, UpdateRefused) and not told:
+            self._metrics.updates_refused.inc()
 
     def _end(self, session: SessionId, error: CollabError) -> None:
         outlet = self._outlets.pop(session, None)

@@ -27,6 +27,9 @@ class Outgoing:
 class Outlet(Protocol):
     """The far side of one session. Both calls only take note; they never block and never raise."""
 
+    dialect: str
+    """How it speaks: one of ``observe.metrics.DIALECTS``."""
+
     def deliver(self, outgoing: Outgoing) -> None:
         """Queue a message."""
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from collab.errors import CollabError, StoreUnavailable
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.protocol.rows import Row
 from collab.store.base import Outcome, Store
 
@@ -46,11 +47,13 @@ class Persister:
         window_s: float,
         queue_bytes_max: int,
         clock: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._window_s = window_s
         self._queue_bytes_max = queue_bytes_max
         self._clock = clock
+        self._metrics = metrics
         self._dirty: dict[RowSource, None] = {}
         self._batch: list[tuple[RowSource, Row]] = []
         self._queued_bytes = 0
@@ -150,9 +153,15 @@ class Persister:
         """Until the database answers. The rows are the same each time: an unknown outcome costs nothing."""
         delay_s = RETRY_S_MIN
         while True:
+            began_s = self._clock()
             try:
-                return await self._store.append(rows)
+                outcomes = await self._store.append(rows)
             except StoreUnavailable as error:
+                self._metrics.store_unavailable.inc()
                 log.warning("store_unavailable", error=str(error), rows=len(rows), retry_s=round(delay_s, 2))
+            else:
+                self._metrics.commit_s.observe(self._clock() - began_s)
+                self._metrics.commit_rows.observe(len(rows))
+                return outcomes
             await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311 - spreads replicas
             delay_s = min(delay_s * 2, RETRY_S_MAX)

@@ -18,6 +18,8 @@ from collab.serve.server import Server
 class _Answer:
     """The outlet of a session that says one thing and waits for what becomes of it."""
 
+    dialect = "program"
+
     def __init__(self) -> None:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from collab.errors import CollabError, DocumentDeleted, Draining
 from collab.ids import DocumentName, Origin
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay, RelayFrame
 from collab.room.compaction import load_document
@@ -55,6 +56,7 @@ class Rooms:
         on_left: Callable[[DocumentName], None],
         update_limits: Limits,
         gate_limits: GateLimits,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._relay = relay
@@ -66,6 +68,7 @@ class Rooms:
         self._on_left = on_left
         self._update_limits = update_limits
         self._gate_limits = gate_limits
+        self._metrics = metrics
         self._hosts: dict[DocumentName, Host] = {}
         self._openings: dict[DocumentName, _Opening] = {}
         self._forgetting: set[DocumentName] = set()
@@ -155,6 +158,7 @@ class Rooms:
             relay=self._relay,
             clock=self._clock,
             on_fail=self._drop,
+            metrics=self._metrics,
         )
 
     def _drop(self, host: Host) -> None:

@@ -21,6 +21,7 @@ from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
 from collab.ids import DocumentName, Origin, SessionId
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.room.gate import GateLimits
@@ -28,6 +29,7 @@ from collab.room.session import Session
 from collab.serve.admission import Admission
 from collab.serve.compactor import Compactor
 from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
+from collab.serve.gauges import connect_gauges
 from collab.serve.healer import Healer
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.persister import Persister
@@ -39,6 +41,9 @@ log = get_logger("server")
 
 GOODBYE_S_MAX = FLUSH_S_MAX + 1.0
 """How long the connections may take to end: each flushes its last frames, side by side."""
+
+LAG_CHECK_S = 0.25
+"""How often it is looked how late the event loop is."""
 
 RESTART_S = 1.0
 """How long a background task that died stays down."""
@@ -77,18 +82,30 @@ class Server:
     """``async with Server(…)``: everything between a socket and the database."""
 
     def __init__(
-        self, *, store: Store, relay: Relay, verifier: TokenVerifier, origin: Origin, limits: ServerLimits
+        self,
+        *,
+        store: Store,
+        relay: Relay,
+        verifier: TokenVerifier,
+        origin: Origin,
+        limits: ServerLimits,
+        metrics: Metrics | None = None,
     ) -> None:
         clock = time.monotonic
         self.store = store
         self.relay = relay
         self.admission = Admission(verifier, wall_clock=time.time)
         self.limits = limits
+        self.metrics = metrics or Metrics()
         self._sessions = count(1)
         self.persister = Persister(
-            store, window_s=limits.flush_window_s, queue_bytes_max=limits.queue_bytes_max, clock=clock
+            store,
+            window_s=limits.flush_window_s,
+            queue_bytes_max=limits.queue_bytes_max,
+            clock=clock,
+            metrics=self.metrics,
         )
-        self.compactor = Compactor(store, interval_s=limits.compact_s)
+        self.compactor = Compactor(store, interval_s=limits.compact_s, metrics=self.metrics)
         self.rooms = Rooms(
             store=store,
             relay=relay,
@@ -100,13 +117,16 @@ class Server:
             on_left=self.compactor.left,
             update_limits=limits.update,
             gate_limits=limits.gate,
+            metrics=self.metrics,
         )
+        connect_gauges(self.metrics, rooms=self.rooms, persister=self.persister, relay=relay)
         self._healer = Healer(
             store=store,
             relay=relay,
             rooms=self.rooms,
             poll_s=limits.poll_s,
             poll_down_s=limits.poll_down_s,
+            metrics=self.metrics,
         )
         self._stack = AsyncExitStack()
         self._conversations: set[Conversation] = set()
@@ -130,6 +150,7 @@ class Server:
                     ("compactor", self.compactor.run),
                     ("presence", self._publish_presence),
                     ("ticker", self._tick),
+                    ("lag", self._measure_lag),
                 )
             ]
             stack.callback(lambda: [task.cancel() for task in running])
@@ -233,6 +254,13 @@ class Server:
         while True:
             await asyncio.sleep(self.limits.presence_s)
             self.rooms.publish_presence()
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wanted_s = loop.time() + LAG_CHECK_S
+            await asyncio.sleep(LAG_CHECK_S)
+            self.metrics.loop_lag_s.observe(loop.time() - wanted_s)
 
     async def _tick(self) -> None:
         while True:

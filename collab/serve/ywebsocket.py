@@ -35,6 +35,8 @@ UNKNOWN_MAX = 10
 class YWebsocketConversation:
     """One y-websocket client. Is the outlet of its only session."""
 
+    dialect = DIALECT.name
+
     def __init__(self, socket: Socket, *, rooms: Rooms, persister: Persister, limits: ConnectionLimits) -> None:
         self._connection = Connection(socket, DIALECT, limits)
         self._rooms = rooms

@@ -15,6 +15,8 @@ from tests.deployment import SECRET
 class Ear:
     """An outlet that remembers why it was ended."""
 
+    dialect = "program"
+
     def __init__(self) -> None:
         self.ended: CollabError | None = None
 

@@ -1,0 +1,34 @@
+"""``/metrics``, for Prometheus. The numbers name no document and no user, yet tell strangers how busy a site is.
+
+So without a token only this machine reads them. Who calls is the address that uvicorn gives: behind a proxy on the same
+machine that is the address the proxy forwards, and a caller the proxy says nothing of is taken for the proxy.
+"""
+
+import hmac
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from collab.api.deps import ServerDep
+from collab.errors import NotAuthenticated, PermissionDenied
+from collab.settings import Settings, is_loopback
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics")
+async def metrics(server: ServerDep, request: Request) -> Response:
+    """What this replica has counted, and what there is now."""
+    _admit(request, request.app.state.settings)
+    text, content_type = server.metrics.expose(request.headers.get("accept", ""))
+    return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+
+def _admit(request: Request, settings: Settings) -> None:
+    if settings.metrics_token is not None:
+        wanted = f"Bearer {settings.metrics_token.get_secret_value()}"
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            raise NotAuthenticated("Send the value of COLLAB_METRICS_TOKEN as 'Authorization: Bearer'.")
+    elif request.client is None or not is_loopback(request.client.host):
+        raise PermissionDenied("Without COLLAB_METRICS_TOKEN only callers on the server's own machine may read this.")

@@ -1,0 +1,85 @@
+"""What a host tells the persister and the metrics of what its room decided."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from collab.ids import Origin, Sequence, SessionId
+from collab.observe.metrics import Metrics
+from collab.protocol.messages import SyncStep2, Update
+from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.room import Room
+from collab.serve.host import Host
+from collab.serve.persister import Persister
+from collab.store.base import Committed
+from collab.store.memory import MemoryStore
+from tests.metering import sample
+from tests.room.build import Author, a_room, a_session
+from tests.serve.parts import Ear
+
+ANN, READER = SessionId(1), SessionId(2)
+GARBAGE = b"\xff"
+
+
+@dataclass
+class Bench:
+    """A host whose rows are committed when the test says so; nothing else writes them."""
+
+    now_s: float = 100.0
+    metrics: Metrics = field(default_factory=Metrics)
+    room: Room = field(default_factory=a_room)
+
+    def __post_init__(self) -> None:
+        self.persister = Persister(
+            MemoryStore(), window_s=0, queue_bytes_max=1 << 20, clock=lambda: self.now_s, metrics=self.metrics
+        )
+        self.host = Host(
+            self.room,
+            origin=Origin(1),
+            persister=self.persister,
+            relay=MemoryRelay(MemoryBus(), Origin(1)),
+            clock=lambda: self.now_s,
+            on_fail=lambda _: None,
+            metrics=self.metrics,
+        )
+        self.host.join(a_session(ANN), Ear())
+        self.host.join(a_session(READER, can_write=False), Ear())
+
+    def commit(self, seq: int) -> None:
+        """The row that waits."""
+        assert self.host.next_row() is not None
+        self.host.row_written(Committed(Sequence(seq)))
+
+    def counted(self, name: str) -> float:
+        return sample(self.metrics, name)
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: Bench) -> None:
+    ann = Author(1)
+    bench.host.receive(ANN, Update(ann.type(0, "a")))
+    bench.now_s += 2
+    bench.host.receive(ANN, Update(ann.type(1, "b")))
+    assert bench.counted("save_seconds_count") == bench.counted("acknowledgements_total") == 0
+    bench.now_s += 1
+    bench.commit(1)
+    assert bench.counted("save_seconds_count") == bench.counted("acknowledgements_total") == 2
+    assert bench.counted("save_seconds_sum") == 3 + 1
+    bench.host.receive(ANN, Update(ann.type(2, "c")))
+    bench.commit(2)
+    assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
+
+
+async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_not(bench: Bench) -> None:
+    bench.host.receive(READER, Update(Author(2).type(0, "x")))
+    assert bench.counted("updates_refused_total") == 1
+    bench.host.receive(READER, SyncStep2(GARBAGE))
+    assert bench.counted("updates_refused_total") == 2
+    bench.host.receive(ANN, Update(GARBAGE))
+    assert bench.counted("updates_refused_total") == 3
+    assert bench.counted("updates_received_total") == 3
+    assert bench.counted("updates_accepted_total") == 0
