@@ -143,6 +143,11 @@ class Room:
         return not self._waiting and self._flight is None
 
     @property
+    def bytes_under_way(self) -> int:
+        """The share of ``unsaved_bytes`` that is in the row on its way to the store."""
+        return 0 if self._flight is None else self._flight.size
+
+    @property
     def held(self) -> int:
         """How many updates wait for their predecessors."""
         return len(self._gate)

@@ -130,9 +130,10 @@ class Host:
         """From the persister: what became of the row."""
         match outcome:
             case Committed(seq):
-                before = self._room.unsaved_bytes
+                under_way = self._room.bytes_under_way
                 self._do(lambda: self._room.appended(seq))
-                committed = before - self._room.unsaved_bytes
+                # Not what has become of the unsaved bytes: the row may have let in updates that waited for it.
+                committed = under_way - self._room.bytes_under_way
                 self._persister.release(committed)
                 self._time_saving(committed)
             case Deleted():

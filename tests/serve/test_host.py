@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collab.ids import Origin, Sequence, SessionId
+from collab.ids import Epoch, Origin, Sequence, SessionId
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
+from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.room import Room
 from collab.serve.host import Host
@@ -14,7 +15,7 @@ from collab.serve.persister import Persister
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import Author, a_room, a_session
+from tests.room.build import NAME, Author, a_room, a_row, a_session
 from tests.serve.parts import Ear
 
 ANN, READER = SessionId(1), SessionId(2)
@@ -83,3 +84,19 @@ async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_n
     assert bench.counted("updates_refused_total") == 3
     assert bench.counted("updates_received_total") == 3
     assert bench.counted("updates_accepted_total") == 0
+
+
+async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fewer(bench: Bench) -> None:
+    bob = Author(2)
+    theirs = bob.type(0, "b")
+    later = bob.type(1, "c")
+    bench.host.receive(ANN, Update(Author(1).type(0, "a")))
+    bench.host.receive(ANN, Update(later))
+    assert bench.host.held == 1
+    bench.host.relayed(RowFrame(NAME, Epoch(0), a_row(2, theirs)))
+    bench.commit(1)
+    assert bench.host.held == 0
+    assert bench.persister.queued_bytes == bench.room.unsaved_bytes > 0
+    bench.commit(3)
+    assert bench.persister.queued_bytes == bench.room.unsaved_bytes == 0
+    assert bench.counted("save_seconds_count") == 2
