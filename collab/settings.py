@@ -115,9 +115,17 @@ class Settings(BaseSettings):
         description="Seconds until a denied connection is closed: some clients come back at once, for ever.",
     )
 
+    ping_s: float = Field(
+        default=20,
+        gt=0,
+        description="Seconds between WebSocket pings, and again until a peer that has answered none is taken for gone.",
+    )
+
     # --- before a token was seen ------------------------------------------------------------------------
 
-    preauth_s: float = Field(default=10, gt=0, description="Seconds in which a connection must show a good token.")
+    preauth_s: float = Field(
+        default=10, gt=0, description="Seconds in which a connection must make its request, and show a good token."
+    )
     preauth_bytes_max: int = Field(default=5 * _MIB, ge=1024, description="Bytes kept for a connection until then.")
     preauth_frames_max: int = Field(default=1000, ge=1, description="Frames kept for a connection until then.")
     preauth_documents_max: int = Field(default=100, ge=1, description="Documents of a connection without a good token.")

@@ -16,6 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from collab.api.transport import server_options
 from collab.errors import InvalidRequest, StoreUnavailable
 from collab.settings import Settings
 
@@ -96,12 +97,10 @@ def _configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",  # entered above: what goes wrong there is said in a sentence, not in a traceback
-        ws="websockets-sansio",
-        ws_max_size=settings.frame_bytes_max + (1 << 20),  # what is too large is refused by us, in words
-        ws_per_message_deflate=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=REQUESTS_S_MAX,
+        **server_options(app),
     )
 
 

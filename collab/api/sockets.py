@@ -4,6 +4,9 @@
 accepted socket, so everything but a page of a foreign origin is accepted first and refused in words.
 """
 
+import asyncio
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
@@ -13,11 +16,11 @@ from collab import errors
 from collab.access.origins import is_allowed
 from collab.access.tokens import Principal
 from collab.api.deps import handshake_token, running_server
+from collab.api.transport import SLUG
 from collab.errors import CollabError, ProtocolError
 from collab.ids import DocumentName, document_name
 from collab.observe.logs import get_logger
 from collab.serve.connection import SocketClosed
-from collab.serve.server import Server
 
 log = get_logger("sockets")
 router = APIRouter()
@@ -44,6 +47,8 @@ CLOSE_CODES: dict[type[CollabError], int] = {
 
 UNSUPPORTED_DATA = 1003
 REASON_BYTES_MAX = 123
+CLOSE_S_MAX = 2.0
+"""How long a close frame may wait to be taken."""
 
 
 class TextFrame(ProtocolError):
@@ -69,7 +74,7 @@ class StarletteSocket:
         """The next binary frame."""
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
-            raise SocketClosed(message.get("code") or 1006, message.get("reason") or "")
+            raise _closed(message)
         frame = message.get("bytes")
         if frame is None:
             raise TextFrame
@@ -85,12 +90,13 @@ class StarletteSocket:
             raise SocketClosed(1006) from cause
 
     async def close(self, error: CollabError | None) -> int:
-        """Close with the code of ``error``."""
+        """Close with the code of ``error``. A peer that takes nothing any more is not waited for."""
         code = close_code(error)
         reason = "" if error is None else _shorten(str(error))
         if self._websocket.application_state is not WebSocketState.DISCONNECTED:
             try:
-                await self._websocket.close(code, reason)
+                async with asyncio.timeout(CLOSE_S_MAX):
+                    await self._websocket.close(code, reason)
             except (WebSocketDisconnect, RuntimeError, OSError):
                 log.debug("close_not_heard", code=code)
         return code
@@ -110,8 +116,7 @@ async def hocuspocus(websocket: WebSocket) -> None:
         except CollabError as error:
             # The provider may still send a better token for each document.
             log.info("handshake_token_refused", reason=error.slug)
-    code = await server.serve_hocuspocus(StarletteSocket(websocket), principal)
-    log.info("socket_closed", dialect="hocuspocus", code=code)
+    await server.serve_hocuspocus(StarletteSocket(websocket), principal)
 
 
 @router.websocket("/ws/{document:path}")
@@ -121,18 +126,14 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
     if not await _accept(websocket):
         return
     socket = StarletteSocket(websocket)
+    name: DocumentName | None = None
     try:
-        name, principal = _enter(server, websocket, document)
+        name = document_name(document)
+        principal = server.admission.principal(handshake_token(websocket))
     except CollabError as error:
-        code = await server.refuse_ywebsocket(socket, error)
-        log.info("socket_refused", dialect="y-websocket", code=code, reason=error.slug)
+        await server.refuse_ywebsocket(socket, error, name)
         return
-    code = await server.serve_ywebsocket(socket, name, principal)
-    log.info("socket_closed", dialect="y-websocket", document=name, user=principal.user, code=code)
-
-
-def _enter(server: Server, websocket: WebSocket, document: str) -> tuple[DocumentName, Principal]:
-    return document_name(document), server.admission.principal(handshake_token(websocket))
+    await server.serve_ywebsocket(socket, name, principal)
 
 
 async def _accept(websocket: WebSocket) -> bool:
@@ -141,10 +142,21 @@ async def _accept(websocket: WebSocket) -> bool:
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed(origin, websocket.headers.get("host"), allowed):
         log.info("origin_refused", origin=urlsplit(origin or "").netloc)
+        running_server(websocket).metrics.sockets_refused.labels("origin").inc()
         await websocket.close()  # before accept: the handshake is answered with 403
         return False
     await websocket.accept()
     return True
+
+
+def _closed(message: Mapping[str, Any]) -> SocketClosed:
+    """What the web server means: it says 1005, the code of a close frame without one, of a lost connection as well."""
+    code = message.get("code", 1005)
+    if (slug := message.get(SLUG)) is not None:
+        return SocketClosed(code, slug, by="server")
+    if "reason" in message:
+        return SocketClosed(code)
+    return SocketClosed(1012, "draining", by="server") if code == 1012 else SocketClosed(1006)
 
 
 def _shorten(reason: str) -> str:

@@ -31,10 +31,14 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "connection_crashed": (),
     "channel_crashed": ("address",),
     "denied": ("address", "reason"),
+    "no_request": ("peer", "waited_s"),
     "origin_refused": ("origin",),
     "handshake_token_refused": ("reason",),
-    "socket_refused": ("dialect", "code", "reason"),
-    "socket_closed": ("dialect", "document", "user", "code"),
+    "socket_closed": (
+        # One for each that was accepted. by: peer or server; reason: a slug; document: when there was only one
+        *("dialect", "code", "by", "reason", "document", "documents", "user", "duration_s"),
+        *("frames_in", "bytes_in", "frames_out", "bytes_out"),
+    ),
     "close_not_heard": ("code",),
     # the store
     "store_unavailable": ("error", "rows", "retry_s"),

@@ -8,13 +8,17 @@ empties a bounded outbox, so that a peer who does not read loses only its own co
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias
 
 from collab.errors import CollabError, RoomClosed, TooSlow
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import KEEPALIVE, FromServer
+from collab.serve.account import CANCELLED, Account, Ending
 from collab.serve.outbox import Outbox
 from collab.serve.outlet import Outgoing
 
@@ -25,17 +29,33 @@ FLUSH_S_MAX = 2.0
 
 
 class SocketClosed(Exception):
-    """The peer has closed the socket, or the network has. 1006: without a close frame."""
+    """The peer has closed the socket, or the network has (1006: no close frame came), or our transport (``by``).
 
-    def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(f"{code} {reason}".strip())
-        self.code = code
-        self.reason = reason
+    ``reason`` is a slug; the words in a close frame are the peer's own, and stay with it.
+    """
+
+    def __init__(self, code: int, reason: str = "", *, by: Literal["peer", "server"] = "peer") -> None:
+        self.ending = Ending(code, by, reason or self._reason(code))
+        super().__init__(f"{code} {self.ending.reason}")
 
     @property
     def goodbye(self) -> bool:
         """Whether the client meant it: a closed tab, not a lost network."""
-        return self.code in (1000, 1001)
+        return self.ending.reason == "left"
+
+    @staticmethod
+    def _reason(code: int) -> str:
+        match code:
+            case 1000 | 1001 | 1005:  # 1005: a close frame without a code, which is what ``close()`` sends in a browser
+                return "left"
+            case 1006:
+                return "lost"
+            case _:
+                return "closed"
+
+
+Part: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""Something that runs as long as the connection does."""
 
 
 class Socket(Protocol):
@@ -73,14 +93,17 @@ class ConnectionLimits:
 class Connection:
     """One socket and its tasks. ``run`` returns when it has ended, for whatever reason."""
 
-    def __init__(self, socket: Socket, dialect: Dialect, limits: ConnectionLimits) -> None:
+    def __init__(self, socket: Socket, dialect: Dialect, limits: ConnectionLimits, metrics: Metrics) -> None:
+        loop = asyncio.get_running_loop()
         self.dialect = dialect
         self.limits = limits
+        self.account = Account(dialect.name, metrics, clock=loop.time)
         self.ended: SocketClosed | None = None
         """How the peer ended it, once it has; None when we did."""
         self._socket = socket
+        self._metrics = metrics
         self._outbox = Outbox(bytes_max=limits.outbox_bytes_max, keepalive_s=limits.keepalive_s)
-        self._ending: asyncio.Future[CollabError | None] = asyncio.get_running_loop().create_future()
+        self._ending: asyncio.Future[CollabError | None] = loop.create_future()
 
     @property
     def goodbye(self) -> bool:
@@ -111,6 +134,7 @@ class Connection:
         try:
             self._outbox.put(frame)
         except TooSlow as error:
+            self._metrics.outbox_overflows.inc()
             self.end(error)
 
     async def run(
@@ -118,38 +142,62 @@ class Connection:
         converse: Callable[[bytes], Coroutine[Any, Any, None]],
         *,
         keepalive_address: Callable[[], str | None],
-        beside: Coroutine[Any, Any, None] | None = None,
+        beside: Part | None = None,
     ) -> int:
         """Read until the end, handing each frame to ``converse``; the close code that was said or heard.
 
         ``beside`` runs as long as the connection does.
         """
-        async with asyncio.TaskGroup() as tasks:
-            reader = tasks.create_task(self._read(converse), name="reader")
-            writer = tasks.create_task(self._write(keepalive_address), name="writer")
-            helper = tasks.create_task(self._beside(beside), name="beside") if beside is not None else None
-            error = await self._ending
-            reader.cancel()
-            if self.ended is None:
-                await self._flush(writer)
-            writer.cancel()
-            if helper is not None:
-                helper.cancel()
-        code = await self._socket.close(error)
-        return self.ended.code if self.ended is not None else code
-
-    async def _read(self, converse: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+        ending = CANCELLED
+        self.account.accepted()
         try:
-            while True:
-                await converse(await self._socket.receive())
-        except SocketClosed as closed:
-            self.ended = closed
-            self.end(None)
+            error = await self._until_the_end(
+                reader=partial(self._read, converse), writer=partial(self._write, keepalive_address), beside=beside
+            )
+            ending = await self._close(error)
+            return ending.code
+        finally:
+            self.account.ended(ending, frames_out=self._outbox.frames_sent, bytes_out=self._outbox.bytes_sent)
+
+    async def _until_the_end(self, *, reader: Part, writer: Part, beside: Part | None) -> CollabError | None:
+        """Run the parts side by side until the connection is to end; why it is.
+
+        No TaskGroup: one that is cancelled in the moment in which a child fails tells of the failure only.
+        """
+        reading = asyncio.create_task(self._run_part(reader), name="reader")
+        writing = asyncio.create_task(self._run_part(writer), name="writer")
+        helping = [] if beside is None else [asyncio.create_task(self._run_part(beside), name="beside")]
+        try:
+            error = await self._ending
+            await self._farewell(reading)
+            return error
+        finally:
+            tasks = [reading, writing, *helping]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_part(self, part: Part) -> None:
+        """Whatever ends one part ends the connection."""
+        try:
+            await part()
         except CollabError as error:
             self.end(error)
         except Exception:
             log.exception("connection_crashed")
             self.end(RoomClosed())
+
+    async def _read(self, converse: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+        account = self.account
+        try:
+            while True:
+                frame = await self._socket.receive()
+                account.frames_in += 1
+                account.bytes_in += len(frame)
+                await converse(frame)
+        except SocketClosed as closed:
+            self.ended = closed  # also when the writer was quicker: here it is known how the peer closed
+            self.end(None)
 
     async def _write(self, keepalive_address: Callable[[], str | None]) -> None:
         def keepalive() -> bytes | None:
@@ -159,17 +207,22 @@ class Connection:
         try:
             await self._outbox.run(self._socket.send, keepalive)
         except SocketClosed as closed:
-            self.ended = closed
+            self.ended = self.ended or closed
             self.end(None)
 
-    async def _beside(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except CollabError as error:
-            self.end(error)
+    async def _farewell(self, reader: "asyncio.Task[None]") -> None:
+        """Hear what a peer that has gone had said before, or let our own last words out, if it takes them soon."""
+        if self.ended is not None:
+            await asyncio.wait({reader}, timeout=FLUSH_S_MAX)
+            return
+        reader.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S_MAX):
+                await self._outbox.flushed()
 
-    async def _flush(self, writer: asyncio.Task[None]) -> None:
-        """Let the last words out, if the peer takes them soon."""
-        flushed = asyncio.ensure_future(self._outbox.flushed())
-        await asyncio.wait({flushed, writer}, timeout=FLUSH_S_MAX, return_when=asyncio.FIRST_COMPLETED)
-        flushed.cancel()
+    async def _close(self, error: CollabError | None) -> Ending:
+        code = await self._socket.close(error)
+        if error is not None:
+            return Ending(code, "server", error.slug)
+        assert self.ended is not None, "we end it for a reason"
+        return self.ended.ending

@@ -14,6 +14,7 @@ from typing import assert_never
 from collab.access.tokens import Principal
 from collab.errors import (
     CollabError,
+    NotAuthenticated,
     Overloaded,
     PassingError,
     PeerError,
@@ -21,6 +22,7 @@ from collab.errors import (
 )
 from collab.ids import SessionId, document_name
 from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.messages import (
     Authenticate,
@@ -208,6 +210,7 @@ class Channel:
         session = Session(self._draw_session(), principal.user, principal.name, can_write)
         host = await self._rooms.join(name, session, self)
         self._session, self._host = session, host
+        self._connection.account.names(name, principal.user)
 
     # --- in the room --------------------------------------------------------------------------------
 
@@ -260,6 +263,7 @@ class Channel:
         if isinstance(error, PassingError):
             self._connection.end(error)
             return
+        log.info("denied", address=self.address, reason=error.slug)
         self._say(Denied(str(error)))
         self._host = self._session = None
         self._changed.set()
@@ -281,9 +285,11 @@ class HocuspocusConversation:
         persister: Persister,
         limits: ConnectionLimits,
         draw_session: Callable[[], SessionId],
+        metrics: Metrics,
     ) -> None:
-        self._connection = Connection(socket, DIALECT, limits)
+        self._connection = Connection(socket, DIALECT, limits, metrics)
         self._limits = limits
+        self._is_known = principal is not None
         self._early = _Early(limits)
         self._channels: dict[str, Channel] = {}
         self._fresh: asyncio.Queue[Channel] = asyncio.Queue(limits.documents_max)
@@ -302,7 +308,7 @@ class HocuspocusConversation:
         """Until the socket ends; the close code. Errors end the socket, they are not raised."""
         try:
             return await self._connection.run(
-                self._converse, keepalive_address=self._keepalive_address, beside=self._run_channels()
+                self._converse, keepalive_address=self._keepalive_address, beside=self._run_channels
             )
         finally:
             for channel in self._channels.values():
@@ -334,10 +340,19 @@ class HocuspocusConversation:
 
     async def _run_channels(self) -> None:
         """Owns the task of every channel."""
+        channel = await self._first_channel()
         async with asyncio.TaskGroup() as tasks:
             while True:
-                channel = await self._fresh.get()
                 tasks.create_task(self._run_channel(channel), name=f"channel {channel.address!r}")
+                channel = await self._fresh.get()
+
+    async def _first_channel(self) -> Channel:
+        """A stranger who says nothing is not kept. Raises NotAuthenticated."""
+        try:
+            async with asyncio.timeout(None if self._is_known else self._limits.auth_s_max):
+                return await self._fresh.get()
+        except TimeoutError:
+            raise NotAuthenticated("No token came in time.") from None
 
     async def _run_channel(self, channel: Channel) -> None:
         try:

@@ -16,6 +16,8 @@ class Outbox:
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._largest = 0
+        self.frames_sent = self.bytes_sent = 0
+        """What was handed to the socket so far."""
         self._spacious = asyncio.Event()
         self._spacious.set()
         self._filled = asyncio.Event()
@@ -47,7 +49,7 @@ class Outbox:
         await self._spacious.wait()
 
     async def flushed(self) -> None:
-        """Return when everything queued was handed to the socket."""
+        """Return when everything queued was handed to the socket, or the writer has ended."""
         await self._emptied.wait()
 
     async def run(self, send: Callable[[bytes], Awaitable[None]], keepalive: Callable[[], bytes | None]) -> None:
@@ -55,6 +57,14 @@ class Outbox:
 
         Every client drops a socket on which no message came for 30 s; WebSocket pings do not count for them.
         """
+        try:
+            await self._write(send, keepalive)
+        finally:
+            # Nobody shall wait for what nobody writes any more.
+            self._spacious.set()
+            self._emptied.set()
+
+    async def _write(self, send: Callable[[bytes], Awaitable[None]], keepalive: Callable[[], bytes | None]) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._keepalive_s):
@@ -62,10 +72,12 @@ class Outbox:
             except TimeoutError:
                 if (frame := keepalive()) is not None:
                     await send(frame)
+                    self._count(frame)
                 continue
             while self._frames:
                 frame = self._frames[0]
                 await send(frame)
+                self._count(frame)
                 self._frames.popleft()
                 self._bytes -= len(frame)
                 if self._bytes <= self._bytes_max:
@@ -73,3 +85,7 @@ class Outbox:
             self._largest = 0
             self._filled.clear()
             self._emptied.set()
+
+    def _count(self, frame: bytes) -> None:
+        self.frames_sent += 1
+        self.bytes_sent += len(frame)

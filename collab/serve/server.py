@@ -10,7 +10,7 @@ edits and never save them.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,7 +19,7 @@ from typing import Protocol, Self
 
 from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
-from collab.ids import DocumentName, Origin, SessionId
+from collab.ids import DocumentName, Origin, SessionId, UserId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
@@ -44,6 +44,9 @@ GOODBYE_S_MAX = FLUSH_S_MAX + 1.0
 
 LAG_CHECK_S = 0.25
 """How often it is looked how late the event loop is."""
+
+STOP_AGAIN_S = 0.5
+"""How long a cancelled task may take before it is cancelled again."""
 
 RESTART_S = 1.0
 """How long a background task that died stays down."""
@@ -141,9 +144,8 @@ class Server:
             stack.push_async_callback(self.store.close)
             await self.relay.open(self.rooms)
             stack.push_async_callback(self.relay.close)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = [
-                tasks.create_task(self._keep_running(work), name=name)
+                asyncio.create_task(self._keep_running(work), name=name)
                 for name, work in (
                     ("persister", self.persister.run),
                     ("healer", self._healer.run),
@@ -153,7 +155,7 @@ class Server:
                     ("lag", self._measure_lag),
                 )
             ]
-            stack.callback(lambda: [task.cancel() for task in running])
+            stack.push_async_callback(_stop, running)
             stack.push_async_callback(self.drain)
             self._stack = stack.pop_all()
         self.is_running = True
@@ -171,7 +173,7 @@ class Server:
 
     async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> int:
         """One y-websocket connection, until it ends. Its close code."""
-        conversation = self._ywebsocket(socket)
+        conversation = self._ywebsocket(socket, name, principal.user)
         with self._under_way(conversation):
             try:
                 can_write = self.admission.may_write(principal, name)
@@ -180,9 +182,9 @@ class Server:
             session = Session(self.next_session(), principal.user, principal.name, can_write)
             return await conversation.run(name, session)
 
-    async def refuse_ywebsocket(self, socket: Socket, error: CollabError) -> int:
+    async def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> int:
         """Tell a y-websocket client why it may not come in. The close code."""
-        conversation = self._ywebsocket(socket)
+        conversation = self._ywebsocket(socket, name, None)
         with self._under_way(conversation):
             return await conversation.refuse(error)
 
@@ -196,12 +198,21 @@ class Server:
             persister=self.persister,
             limits=self.limits.connection,
             draw_session=self.next_session,
+            metrics=self.metrics,
         )
         with self._under_way(conversation):
             return await conversation.run()
 
-    def _ywebsocket(self, socket: Socket) -> YWebsocketConversation:
-        return YWebsocketConversation(socket, rooms=self.rooms, persister=self.persister, limits=self.limits.connection)
+    def _ywebsocket(self, socket: Socket, name: DocumentName | None, user: UserId | None) -> YWebsocketConversation:
+        return YWebsocketConversation(
+            socket,
+            document=name,
+            user=user,
+            rooms=self.rooms,
+            persister=self.persister,
+            limits=self.limits.connection,
+            metrics=self.metrics,
+        )
 
     @contextmanager
     def _under_way(self, conversation: Conversation) -> Iterator[None]:
@@ -246,7 +257,9 @@ class Server:
         while True:
             try:
                 await work()
-            except Exception:
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # a panic of a native library is no Exception
                 log.exception("task_died", restart_s=RESTART_S)
                 await asyncio.sleep(RESTART_S)
 
@@ -266,3 +279,14 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             await self.rooms.tick()
+
+
+async def _stop(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel until they have ended: a library below may have taken one cancellation for its own.
+
+    No TaskGroup does that. And one that a child fails in cancels its parent, here the whole application.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=STOP_AGAIN_S)

@@ -9,8 +9,11 @@ from collab.errors import (
     NotAuthenticated,
     PermissionDenied,
     ProtocolError,
+    RoomClosed,
 )
-from collab.ids import DocumentName
+from collab.ids import DocumentName, UserId
+from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics
 from collab.protocol.messages import (
     AwarenessUpdate,
     Denied,
@@ -27,6 +30,8 @@ from collab.serve.outlet import Outgoing
 from collab.serve.persister import Persister
 from collab.serve.rooms import Rooms
 
+log = get_logger("ywebsocket")
+
 DIALECT = YWebsocket()
 UNKNOWN_MAX = 10
 """Messages of unknown types that are ignored; a client that sends more speaks another protocol."""
@@ -37,8 +42,19 @@ class YWebsocketConversation:
 
     dialect = DIALECT.name
 
-    def __init__(self, socket: Socket, *, rooms: Rooms, persister: Persister, limits: ConnectionLimits) -> None:
-        self._connection = Connection(socket, DIALECT, limits)
+    def __init__(
+        self,
+        socket: Socket,
+        *,
+        document: DocumentName | None,
+        user: UserId | None,
+        rooms: Rooms,
+        persister: Persister,
+        limits: ConnectionLimits,
+        metrics: Metrics,
+    ) -> None:
+        self._connection = Connection(socket, DIALECT, limits, metrics)
+        self._connection.account.names(document, user)
         self._rooms = rooms
         self._persister = persister
         self._unknown = 0
@@ -49,6 +65,9 @@ class YWebsocketConversation:
             host = await self._rooms.join(name, session, self)
         except CollabError as error:
             return await self.refuse(error)
+        except Exception:
+            log.exception("connection_crashed")
+            return await self.refuse(RoomClosed())
 
         async def converse(frame: bytes) -> None:
             message = DIALECT.decode(frame).message
@@ -80,7 +99,7 @@ class YWebsocketConversation:
             async def ignore(_frame: bytes) -> None:
                 """What a denied client says is not heard."""
 
-            return await self._connection.run(ignore, keepalive_address=lambda: None, beside=hold())
+            return await self._connection.run(ignore, keepalive_address=lambda: None, beside=hold)
         self._connection.end(error)
         return await self._connection.run(self._never, keepalive_address=lambda: None)
 

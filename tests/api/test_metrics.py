@@ -62,7 +62,7 @@ async def test_the_journey_of_edits_is_counted_from_the_frame_to_the_acknowledge
                     await ada.type(word)
                     await ada.hear_answers()
                 during = await scrape(server.port)
-                assert during("sessions", dialect=dialect) == 1
+                assert during("sessions", dialect=dialect) == during("sockets", dialect=dialect) == 1
         assert during("rooms") == 2
         assert during("updates_accepted_total") == during("save_seconds_count") == 6
         assert during("acknowledgements_total") >= 6
@@ -84,4 +84,4 @@ async def test_the_journey_of_edits_is_counted_from_the_frame_to_the_acknowledge
 
 def is_empty(after: Scrape, dialect: str) -> bool:
     """Nobody who speaks so is left, and each who came has gone."""
-    return after("sessions", dialect=dialect) == 0
+    return after("sessions", dialect=dialect) == after("sockets", dialect=dialect) == 0

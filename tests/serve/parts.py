@@ -1,5 +1,7 @@
 """A running server of parts that a test chooses, and the far side of a session."""
 
+import asyncio
+
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import CollabError
 from collab.ids import Origin, SessionId, UserId
@@ -41,3 +43,9 @@ def make_server(store: Store, relay: Relay | None = None) -> Server:
 def writer(number: int) -> Session:
     """Somebody who may write."""
     return Session(SessionId(number), UserId("ada"), "Ada", can_write=True)
+
+
+async def ticks(number: int) -> None:
+    """So many turns of the event loop."""
+    for _ in range(number):
+        await asyncio.sleep(0)

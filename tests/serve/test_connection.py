@@ -1,0 +1,114 @@
+"""A connection ends once, whole, and with its cancellation, whatever happens in the same moment."""
+
+import asyncio
+
+import pytest
+
+from collab.errors import CollabError, Overloaded, RoomClosed
+from collab.observe.metrics import Metrics
+from collab.protocol.messages import KEEPALIVE
+from collab.protocol.ywebsocket import YWebsocket
+from collab.serve.connection import Connection, ConnectionLimits, SocketClosed
+from tests.metering import sample
+from tests.serve.parts import ticks
+
+TICKS = range(12)
+"""Of the event loop: more than it takes for any of these connections to end."""
+
+
+class ScriptedSocket:
+    """Gives ``frames``, then closes as told; the writer breaks after so many ticks."""
+
+    def __init__(self, *frames: bytes, close: SocketClosed | None = None, breaks: int | None = None) -> None:
+        self.frames = list(frames)
+        self._close = close
+        self._breaks = breaks
+        self.closed_for: CollabError | None = None
+
+    async def receive(self) -> bytes:
+        if self.frames:
+            return self.frames.pop(0)
+        if self._close is None:
+            await asyncio.Event().wait()
+        raise self._close or AssertionError
+
+    async def send(self, frame: bytes) -> None:
+        if self._breaks is not None:
+            await ticks(self._breaks)
+            raise ZeroDivisionError
+
+    async def close(self, error: CollabError | None) -> int:
+        self.closed_for = error
+        return 1012
+
+
+def make(socket: ScriptedSocket) -> tuple[Connection, Metrics]:
+    metrics = Metrics()
+    return Connection(socket, YWebsocket(), ConnectionLimits(), metrics), metrics
+
+
+async def hear_nothing(_frame: bytes) -> None:
+    """What is said means nothing here."""
+
+
+@pytest.mark.parametrize("breaks", TICKS)
+async def test_a_cancellation_in_the_moment_in_which_a_part_fails_is_not_lost(breaks: int) -> None:
+    for cancelled_after in TICKS:
+        socket = ScriptedSocket(breaks=breaks)
+        connection, metrics = make(socket)
+        connection.say(KEEPALIVE)
+        running = asyncio.create_task(connection.run(hear_nothing, keepalive_address=lambda: ""))
+        await ticks(cancelled_after)
+        asked = running.cancel()
+        await asyncio.wait({running})
+        assert running.cancelled() or not asked
+        if not running.cancelled():
+            assert isinstance(socket.closed_for, RoomClosed)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert sample(metrics, "sockets", dialect="y-websocket") == 0
+
+
+async def test_a_part_that_fails_ends_the_connection_and_says_try_again() -> None:
+    socket = ScriptedSocket(breaks=0)
+    connection, metrics = make(socket)
+    connection.say(KEEPALIVE)
+    assert await connection.run(hear_nothing, keepalive_address=lambda: "") == 1012
+    assert isinstance(socket.closed_for, RoomClosed)
+    assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
+
+
+async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_was_quicker() -> None:
+    heard: list[bytes] = []
+
+    async def hear_slowly(frame: bytes) -> None:
+        await ticks(20)
+        heard.append(frame)
+
+    class Gone(ScriptedSocket):
+        async def send(self, frame: bytes) -> None:
+            raise SocketClosed(1006)
+
+    connection, metrics = make(Gone(b"one", b"two", close=SocketClosed(1001)))
+    connection.say(KEEPALIVE)
+    assert await connection.run(hear_slowly, keepalive_address=lambda: "") == 1001
+    assert heard == [b"one", b"two"]
+    assert connection.goodbye
+    assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1001", by="peer") == 1
+
+
+async def test_the_first_reason_counts() -> None:
+    socket = ScriptedSocket(close=SocketClosed(1006))
+    connection, metrics = make(socket)
+    connection.end(reason := Overloaded())
+    assert await connection.run(hear_nothing, keepalive_address=lambda: "") == 1012
+    assert socket.closed_for is reason
+    assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "goodbye"),
+    [(1000, "left", True), (1001, "left", True), (1005, "left", True), (1006, "lost", False), (4000, "closed", False)],
+)
+def test_only_a_close_frame_that_means_it_is_a_goodbye(code: int, reason: str, goodbye: bool) -> None:
+    closed = SocketClosed(code)
+    assert (closed.ending.reason, closed.goodbye) == (reason, goodbye)

@@ -1,0 +1,450 @@
+"""Every end of a connection: what the client sees, the one line that is logged, what is counted, and what is left.
+
+Two real servers for most of them: one that is patient, and one that is not, for what takes time.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from collab.access.roles import Role
+from collab.observe.metrics import close_code_label
+from collab.protocol.varint import Writer
+from tests.deployment import ServerProcess, token
+from tests.metering import Scrape, scrape
+from tests.rawsocket import BINARY, CLOSE, PING, PONG, TEXT, RawSocket
+from tests.typist import DialectName, sit_down
+from tests.waiting import eventually
+
+DIALECTS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus")
+STRICT = {
+    "COLLAB_PREAUTH_FRAMES_MAX": "20",
+    "COLLAB_PREAUTH_BYTES_MAX": "65536",
+    "COLLAB_PREAUTH_DOCUMENTS_MAX": "5",
+    "COLLAB_FRAME_BYTES_MAX": str(1 << 20),
+}
+HURRIED = {"COLLAB_PREAUTH_S": "1", "COLLAB_PING_S": "1"}
+STEP1 = b"\x00\x00\x01\x00"
+"""I have nothing."""
+QUERY_AWARENESS = b"\x03"
+
+
+def serving(directory: Path, environment: dict[str, str]) -> Iterator[ServerProcess]:
+    server = ServerProcess(directory, environment=environment)
+    asyncio.run(server.start())
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Patient, and strict."""
+    yield from serving(tmp_path_factory.mktemp("server"), STRICT)
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that waits for nobody longer than a second or two."""
+    yield from serving(tmp_path_factory.mktemp("hurried"), HURRIED)
+
+
+def lines(server: ServerProcess, event: str) -> list[dict[str, Any]]:
+    """What was logged of this kind so far."""
+    said = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+    return [line for line in said if line["event"] == event]
+
+
+def closed(server: ServerProcess) -> list[dict[str, Any]]:
+    """How connections ended; without Grace's, who is only there for others to have company."""
+    return [line for line in lines(server, "socket_closed") if line["user"] != "grace"]
+
+
+def counted_closed(scraped: Scrape, line: dict[str, Any]) -> float:
+    labels = {"dialect": line["dialect"], "code": close_code_label(line["code"]), "by": line["by"]}
+    return scraped("sockets_closed_total", **labels)
+
+
+@asynccontextmanager
+async def ending(server: ServerProcess, **fields: Any) -> AsyncIterator[dict[str, Any]]:
+    """Inside, one connection ends: one line with these ``fields``, counted once; nobody is left, and life goes on."""
+    before, told = await scrape(server.port), len(closed(server))
+    yield fields
+    await eventually(lambda: len(closed(server)) > told)
+    await eventually(lambda: is_deserted(server))
+    (line,) = closed(server)[told:]
+    assert {name: line[name] for name in fields} == fields
+    after = await scrape(server.port)
+    assert counted_closed(after, line) == counted_closed(before, line) + 1
+    async with sit_down(server, "afterwards", "grace") as grace:
+        await grace.type("The server goes on.")
+        await grace.hear_answers()
+    await eventually(lambda: is_deserted(server))
+
+
+async def is_deserted(server: ServerProcess) -> bool:
+    """No session, no WebSocket, and no socket that the kernel knows of but those of a server that nobody talks to."""
+    now = await scrape(server.port)
+    nobody = all(now(name, dialect=dialect) == 0 for dialect in DIALECTS for name in ("sessions", "sockets"))
+    return nobody and not connections(server)
+
+
+def connections(server: ServerProcess) -> list[str]:
+    """Established TCP connections of the server process, where the system can be asked."""
+    assert server.process is not None
+    descriptors = Path(f"/proc/{server.process.pid}/fd")
+    if not descriptors.exists():
+        return []
+    held = set()
+    for descriptor in descriptors.iterdir():
+        with suppress(OSError):  # closed meanwhile
+            held.add(descriptor.readlink().name)
+    rows = [row.split() for row in Path(f"/proc/{server.process.pid}/net/tcp").read_text().splitlines()[1:]]
+    return [row[9] for row in rows if row[3] == "01" and f"socket:[{row[9]}]" in held]
+
+
+def joining(dialect: DialectName, document: str) -> tuple[str, list[bytes]]:
+    """Where and with which words a client of this dialect gets into a document."""
+    if dialect == "y-websocket":
+        return f"/ws/{document}?token={token('ada')}", []
+    return "/ws", [said(document, 2, 0, token("ada").encode())]
+
+
+def said(document: str, type_: int, kind: int, payload: bytes) -> bytes:
+    """A Hocuspocus frame."""
+    writer = Writer()
+    writer.var_string(document)
+    writer.var_uint(type_)
+    writer.var_uint(kind)
+    writer.var_bytes(payload)
+    return writer.to_bytes()
+
+
+async def read_binary(raw: RawSocket) -> bytes:
+    while (frame := await raw.read()).opcode == PING:
+        pass
+    assert frame.opcode == BINARY
+    return frame.payload
+
+
+async def raw_in(server: ServerProcess, dialect: DialectName, document: str, **options: Any) -> RawSocket:
+    """By hand, and in the document's room."""
+    target, greetings = joining(dialect, document)
+    raw = await RawSocket.open(server.port, target, **options)
+    for greeting in greetings:
+        raw.send(BINARY, greeting)
+
+    async def is_in() -> bool:
+        return (await scrape(server.port))("sessions", dialect=dialect) > 0
+
+    await eventually(is_in)
+    return raw
+
+
+# --- the peer ends it -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("code", "label", "reason"),
+    [(1000, 1000, "left"), (1001, 1001, "left"), (None, 1005, "left"), (4000, 4000, "closed")],
+)
+async def test_a_client_that_closes(
+    server: ServerProcess, dialect: DialectName, code: int | None, label: int, reason: str
+) -> None:
+    expected = {"dialect": dialect, "by": "peer", "code": label, "reason": reason, "document": "closing", "user": "ada"}
+    async with ending(server, **expected, documents=1):
+        raw = await raw_in(server, dialect, "closing")
+        raw.send(CLOSE, b"" if code is None else code.to_bytes(2) + b"the words of the client")
+        assert await raw.read_to_the_end() == label
+        raw.close()
+    assert "the words of the client" not in server.log
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("lose", [RawSocket.close, RawSocket.reset])
+async def test_a_connection_that_ends_without_a_close_frame(
+    server: ServerProcess, dialect: DialectName, lose: Callable[[RawSocket], None]
+) -> None:
+    async with ending(server, dialect=dialect, code=1006, by="peer", reason="lost", document="lost", user="ada"):
+        lose(await raw_in(server, dialect, "lost"))
+
+
+async def test_what_went_in_and_out_is_counted_in_frames_and_bytes(server: ServerProcess) -> None:
+    async with ending(server, dialect="y-websocket", frames_in=1, bytes_in=len(STEP1), frames_out=2) as line:
+        raw = await raw_in(server, "y-websocket", "counted")
+        raw.send(BINARY, STEP1)
+        answers = [await read_binary(raw) for _ in range(2)]
+        line["bytes_out"] = sum(map(len, answers))
+        raw.close()
+
+
+# --- a peer that is not there any more, or does not read --------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_peer_that_answers_no_ping_is_found_and_its_session_ended(
+    hurried: ServerProcess, dialect: DialectName
+) -> None:
+    async with ending(hurried, dialect=dialect, code=1006, by="server", reason="no-pong", document="half-open"):
+        raw = await raw_in(hurried, dialect, "half-open")
+        assert await raw.read_to_the_end() == 1006
+        raw.close()
+
+
+async def test_a_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
+    async with ending(hurried, code=1000, by="peer"):
+        raw = await raw_in(hurried, "y-websocket", "alive")
+        for _ in range(4):
+            while (frame := await raw.read()).opcode != PING:
+                pass
+            raw.send(PONG, frame.payload)
+        raw.send(CLOSE, (1000).to_bytes(2))
+        assert await raw.read_to_the_end() == 1000
+        raw.close()
+
+
+PIECES, PIECE_BYTES = 12, 1_000_000
+"""More than the kernel takes for somebody who does not read."""
+
+
+async def fill(server: ServerProcess, document: str) -> None:
+    """Somebody writes much."""
+    async with sit_down(server, document, "grace") as grace:
+        for _ in range(PIECES):
+            await grace.type("x" * PIECE_BYTES)
+            await grace.hear_answers()
+
+
+async def asked_for_all(server: ServerProcess, document: str) -> RawSocket:
+    """In the room, and sent everything; takes nothing from the kernel until it reads."""
+    raw = await raw_in(server, "y-websocket", document, buffer_bytes=4096)
+    raw.send(BINARY, STEP1)
+    return raw
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A server that lets a connection have a small outbox, and pings seldom."""
+    server = ServerProcess(tmp_path, environment={"COLLAB_OUTBOX_BYTES_MAX": "65536"})
+    yield await server.start()
+    server.stop()
+
+
+async def test_a_peer_whose_network_went_while_much_was_on_its_way_to_it_is_found(hurried: ServerProcess) -> None:
+    """uvicorn alone would wait until all is written, which it never is."""
+    await fill(hurried, "vanished")
+    await eventually(lambda: is_deserted(hurried))
+    async with ending(hurried, code=1006, by="server", reason="no-pong", document="vanished"):
+        raw = await asked_for_all(hurried, "vanished")
+        await eventually(lambda: is_deserted(hurried))  # though the far side still holds it open
+        raw.close()
+
+
+async def test_a_peer_that_loads_slowly_is_not_taken_for_one_that_went(hurried: ServerProcess) -> None:
+    await fill(hurried, "slowly")
+    await eventually(lambda: is_deserted(hurried))
+    async with ending(hurried, code=1000, by="peer", reason="left"):
+        raw = await asked_for_all(hurried, "slowly")
+        raw.pause_s = 0.025  # five seconds for the document, behind which the ping waits
+        await read_binary(raw)
+        assert len(await read_binary(raw)) > PIECES * PIECE_BYTES
+        raw.send(BINARY, QUERY_AWARENESS)
+        while (frame := await raw.read()).opcode == PING:
+            raw.send(PONG, frame.payload)
+        assert frame.opcode == BINARY
+        raw.send(CLOSE, (1000).to_bytes(2))
+        assert await raw.read_to_the_end() == 1000
+        raw.close()
+
+
+async def test_a_reader_that_does_not_read_is_ended_and_the_others_go_on(patient: ServerProcess) -> None:
+    async with ending(patient, code=1013, by="server", reason="too-slow", document="frozen", user="ada"):
+        raw = await raw_in(patient, "y-websocket", "frozen", buffer_bytes=4096)
+        raw.send(BINARY, STEP1)
+        await fill(patient, "frozen")
+        await eventually(lambda: is_deserted(patient))  # though the far side still holds it open
+        assert (await scrape(patient.port))("outbox_overflows_total") == 1
+        raw.close()
+
+
+# --- we end it --------------------------------------------------------------------------------------
+
+GARBAGE = b"\x03\xff\xff\xff"
+"""An update, with its length before it, that is none."""
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("opcode", "payload", "code", "reason"),
+    [
+        (BINARY, b"\xff", 4422, "protocol-error"),
+        (TEXT, b"hello", 1003, "protocol-error"),
+    ],
+)
+async def test_a_client_that_speaks_nonsense(
+    server: ServerProcess, dialect: DialectName, opcode: int, payload: bytes, code: int, reason: str
+) -> None:
+    async with ending(server, dialect=dialect, code=code, by="server", reason=reason, document="nonsense"):
+        raw = await raw_in(server, dialect, "nonsense")
+        raw.send(opcode, payload)
+        assert await raw.read_to_the_end() == code
+        raw.close()
+
+
+async def test_a_client_whose_update_is_refused(server: ServerProcess) -> None:
+    async with ending(server, code=4422, by="server", reason="update-refused", document="refused"):
+        raw = await raw_in(server, "y-websocket", "refused")
+        raw.send(BINARY, b"\x00\x02" + GARBAGE)
+        assert await raw.read_to_the_end() == 4422
+        raw.close()
+    assert (await scrape(server.port))("updates_refused_total") == 1
+
+
+async def test_a_client_whose_update_is_refused_in_one_of_its_documents_keeps_the_socket(server: ServerProcess) -> None:
+    async with ending(server, dialect="hocuspocus", code=1000, by="peer", reason="left", documents=1):
+        raw = await raw_in(server, "hocuspocus", "refused")
+        raw.send(BINARY, said("refused", 0, 2, GARBAGE[1:]))
+        while b"\x02\x01" not in await read_binary(raw):  # until it is denied
+            pass
+        assert (await scrape(server.port))("sessions", dialect="hocuspocus") == 0
+        assert [line["address"] for line in lines(server, "denied")] == ["refused"]
+        raw.send(CLOSE, (1000).to_bytes(2))
+        assert await raw.read_to_the_end() == 1000
+        raw.close()
+
+
+@pytest.mark.parametrize(
+    ("frame", "masked", "code", "reason"),
+    [(b"x", False, 1002, "protocol-error"), (b"x" * (3 << 20), True, 1009, "too-large")],
+)
+async def test_a_client_whose_frames_are_none(
+    server: ServerProcess, frame: bytes, masked: bool, code: int, reason: str
+) -> None:
+    async with ending(server, code=code, by="server", reason=reason):
+        raw = await raw_in(server, "y-websocket", "frames")
+        raw.send(BINARY, frame, masked=masked)
+        assert await raw.read_to_the_end() == code
+        raw.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "reason", "document", "user"),
+    [
+        ("/ws/notes", 4401, "not-authenticated", "notes", None),
+        ("/ws/notes?token=worthless", 4401, "not-authenticated", "notes", None),
+        (f"/ws/notes?token={token('eve', {'other': Role.OWNER})}", 4403, "permission-denied", "notes", "eve"),
+        (f"/ws/a/../b?token={token('eve')}", 4404, "invalid-name", None, None),
+    ],
+)
+async def test_a_client_that_may_not_come_in(
+    server: ServerProcess, target: str, code: int, reason: str, document: str | None, user: str | None
+) -> None:
+    async with ending(server, code=code, by="server", reason=reason, document=document, user=user):
+        async with connect(f"ws://127.0.0.1:{server.port}{target}") as socket:
+            await socket.wait_closed()
+        assert socket.close_code == code
+
+
+async def test_a_page_of_another_site_is_refused_at_the_handshake(server: ServerProcess) -> None:
+    told = len(closed(server))
+    with pytest.raises(InvalidStatus, match="403"):
+        async with connect(server.url("notes", "ada"), origin="https://elsewhere.example"):  # type: ignore[arg-type]
+            pass
+    await eventually(lambda: is_deserted(server))
+    assert [line["origin"] for line in lines(server, "origin_refused")] == ["elsewhere.example"]
+    assert len(closed(server)) == told
+    assert (await scrape(server.port))("sockets_refused_total", reason="origin") == 1
+
+
+# --- before anybody has said who they are -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /ws/notes HTT", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_connection_on_which_no_request_comes(hurried: ServerProcess, beginning: bytes) -> None:
+    before, told = await scrape(hurried.port), len(lines(hurried, "no_request"))
+    raw = await RawSocket.connect(hurried.port)
+    raw.write(beginning)
+    assert await raw.read_to_the_end() == 1006
+    raw.close()
+    await eventually(lambda: is_deserted(hurried))
+    assert len(lines(hurried, "no_request")) == told + 1
+    counted = (await scrape(hurried.port))("sockets_refused_total", reason="no-request")
+    assert counted == before("sockets_refused_total", reason="no-request") + 1
+
+
+async def test_a_connection_whose_second_request_does_not_come_to_an_end(hurried: ServerProcess) -> None:
+    told = len(lines(hurried, "no_request"))
+    raw = await RawSocket.connect(hurried.port)
+    raw.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    while await raw.read_some(1000):
+        pass
+    raw.close()
+    assert len(lines(hurried, "no_request")) == told + 1
+
+
+async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:
+    async with ending(hurried, dialect="hocuspocus", code=4401, by="server", reason="not-authenticated", frames_in=0):
+        async with connect(hurried.hocuspocus_url) as socket:
+            await socket.wait_closed()
+        assert socket.close_code == 4401
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [said("early", 0, 2, b"\0\0")] * 21,
+        [said("early", 0, 2, b"x" * 40_000)] * 2,
+        [said(f"early-{number}", 0, 0, b"\0") for number in range(6)],
+    ],
+    ids=["frames", "bytes", "documents"],
+)
+async def test_a_stranger_who_says_too_much_before_the_token(server: ServerProcess, frames: list[bytes]) -> None:
+    async with ending(server, dialect="hocuspocus", code=1013, by="server", reason="overloaded", documents=0):
+        async with connect(server.hocuspocus_url) as socket:
+            for frame in frames[:-1]:
+                await socket.send(frame)
+            await (await socket.ping())  # it is all heard, and still let be
+            await socket.send(frames[-1])
+            await socket.wait_closed()
+        assert socket.close_code == 1013
+
+
+# --- the end of the server, and of this module ------------------------------------------------------
+
+
+async def test_a_server_that_stops_says_so_to_everybody(tmp_path: Path) -> None:
+    server = await ServerProcess(tmp_path).start()
+    raws = [await raw_in(server, dialect, "drained") for dialect in DIALECTS]
+    stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+    assert [await raw.read_to_the_end() for raw in raws] == [1012, 1012]
+    for raw in raws:
+        raw.close()
+    await stopping
+    ends = [(line["dialect"], line["code"], line["by"], line["reason"]) for line in closed(server)]
+    assert sorted(ends) == [(dialect, 1012, "server", "draining") for dialect in sorted(DIALECTS)]
+
+
+async def test_no_token_stands_in_the_log(tmp_path: Path) -> None:
+    server = await ServerProcess(tmp_path, environment={"COLLAB_LOG_LEVEL": "debug"}).start()
+    try:
+        tokens = [token("ada"), token("eve", {"other": Role.OWNER}), "worthless-and-secret"]
+        for given in tokens:
+            urls = (f"ws://127.0.0.1:{server.port}/ws/notes?token={given}", f"{server.hocuspocus_url}?token={given}")
+            for url in urls:
+                async with connect(url, additional_headers={"Authorization": f"Bearer {given}"}) as socket:
+                    await socket.send(b"\xff")
+                    await socket.wait_closed()
+        await eventually(lambda: len(closed(server)) == 6)
+    finally:
+        server.stop()
+    said = [line for line in server.log.splitlines() if "/d/welcome#token=" not in line]  # the operator's own links
+    assert sum("/ws/notes" in line for line in said) >= 3, "no request was logged, so this proves nothing"
+    for given in tokens:
+        assert [line for line in said if given in line or given.rpartition(".")[2] in line] == []
