@@ -8,7 +8,14 @@
     │   ├── UpdateRefused           an update that is harmful or too large
     │   ├── InvalidName             a document name that breaks the rules of ``ids``
     │   ├── InvalidRequest          a REST or command line argument that makes no sense
-    │   ├── NotAuthenticated        token missing, bad or expired
+    │   ├── NotAuthenticated        no token that is good; these tell how:
+    │   │   ├── TokenMissing            there is none
+    │   │   ├── TokenMalformed          it is no signed JWT, or one of its claims is missing or wrong
+    │   │   ├── TokenForged             no key of ours has signed it
+    │   │   ├── TokenKeyUnknown         it names a key that is not (yet) known here
+    │   │   ├── TokenElsewhere          it is for another audience
+    │   │   ├── TokenEarly              it is not valid yet
+    │   │   └── TokenExpired            it was good, and its time is over
     │   ├── PermissionDenied        the role does not allow it
     │   ├── DocumentNotFound        no such document, and none may be created
     │   ├── DocumentExists          created twice
@@ -19,6 +26,8 @@
     └── PassingError            ours, and it passes; the peer should try again
         ├── Draining                this replica shuts down
         ├── Overloaded              a bound was reached
+        ├── TokenRanOut             the token of a live connection expired; a fresh one is welcome
+        ├── KeysUnavailable         the keys of those who issue tokens cannot be read
         ├── RoomClosed              the room must be loaded anew (poisoned, or the log moved on without it)
         ├── StoreUnavailable        the database does not answer
         └── RelayUnavailable        Redis does not answer
@@ -36,6 +45,11 @@ class CollabError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def reason(self) -> str:
+        """What a WebSocket client is told: ``slug: sentence``, for programs and for people."""
+        return f"{self.slug}: {self}"
 
 
 class PeerError(CollabError):
@@ -72,6 +86,48 @@ class NotAuthenticated(PeerError):
     """The token is missing, bad or expired."""
 
     slug = "not-authenticated"
+
+
+class TokenMissing(NotAuthenticated):
+    """A token is needed."""
+
+    slug = "token-missing"
+
+
+class TokenMalformed(NotAuthenticated):
+    """The token is no JSON Web Token."""
+
+    slug = "token-malformed"
+
+
+class TokenForged(NotAuthenticated):
+    """The token's signature does not match."""
+
+    slug = "token-forged"
+
+
+class TokenKeyUnknown(NotAuthenticated):
+    """The token is signed with a key that this server does not know."""
+
+    slug = "token-key-unknown"
+
+
+class TokenElsewhere(NotAuthenticated):
+    """The token is for another audience."""
+
+    slug = "token-audience"
+
+
+class TokenEarly(NotAuthenticated):
+    """The token is not valid yet; compare the clocks of its issuer and of this server."""
+
+    slug = "token-not-yet-valid"
+
+
+class TokenExpired(NotAuthenticated):
+    """The token has expired; sign in anew."""
+
+    slug = "token-expired"
 
 
 class PermissionDenied(PeerError):
@@ -132,6 +188,18 @@ class Overloaded(PassingError):
     """The server is overloaded; try again in a moment."""
 
     slug = "overloaded"
+
+
+class TokenRanOut(PassingError):
+    """The token has expired; come back with a fresh one."""
+
+    slug = TokenExpired.slug
+
+
+class KeysUnavailable(PassingError):
+    """The keys that tokens are checked with cannot be read; try again in a moment."""
+
+    slug = "keys-unavailable"
 
 
 class RoomClosed(PassingError):

@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from collab.access.keys import NO_KEYS, KeySet, parse_pem
 from collab.access.origins import ANY, parse_origin
-from collab.access.tokens import SharedSecret
+from collab.access.tokens import CLOCK_SKEW_S, SharedSecret
 from collab.errors import InvalidRequest
 
 PREFIX = "COLLAB_"
@@ -71,7 +72,21 @@ class Settings(BaseSettings):
     allow_self_made_secret: bool = Field(
         default=False, description="Listen for other machines although the secret is self-made."
     )
+    token_public_key: str | None = Field(
+        default=None,
+        description="PEM public keys of those who issue tokens (RS256, ES256, EdDSA), or the file that holds them; "
+        "one block after another. Tokens signed with the secret count as well.",
+    )
     token_audience: str = Field(default="collab", description="What `aud` of a token must hold. Empty: not looked at.")
+    token_leeway_s: float = Field(
+        default=CLOCK_SKEW_S,
+        ge=0,
+        le=300,
+        description="Seconds by which `nbf` and `iat` of a token may be in the future. `exp` is kept to exactly.",
+    )
+    token_exp_optional: bool = Field(
+        default=False, description="Whether tokens without `exp`, which never end, are good."
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated origins of pages that may connect, as `https://app.example.com`; "
@@ -317,6 +332,20 @@ def signing_key(settings: Settings) -> SharedSecret:
         ) from None
     except ValueError as error:
         raise InvalidRequest(f"The file {path} is damaged; delete it to have a new one made. {error}") from None
+
+
+def issuer_keys(settings: Settings) -> KeySet:
+    """The public keys that were set. Raises InvalidRequest when they cannot be read."""
+    given = settings.token_public_key
+    if given is None:
+        return NO_KEYS
+    try:
+        # In an environment file a line end is often written as two characters.
+        return parse_pem(given.replace("\\n", "\n") if "-----BEGIN" in given else Path(given).expanduser().read_text())
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"COLLAB_TOKEN_PUBLIC_KEY cannot be read ({_reason(error)}): give a PEM file.") from None
+    except InvalidRequest as error:
+        raise InvalidRequest(f"COLLAB_TOKEN_PUBLIC_KEY is not good. {error}") from None
 
 
 def _make_secret(path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from collab.errors import InvalidRequest
-from collab.settings import Settings, load_settings, signing_key
+from collab.settings import Settings, issuer_keys, load_settings, signing_key
 
 SECRET = "0123456789abcdef0123456789abcdef"
 POSTGRES = "postgresql://ada:geheim@db.example/collab"
@@ -318,3 +318,35 @@ def test_no_secret_shows_in_what_is_shown_nor_in_the_repr() -> None:
 
 def test_what_is_shown_tells_where_the_self_made_secret_lies(tmp_path: Path) -> None:
     assert load_settings().redacted()["secret"] == f"(self-made, in {tmp_path}/collab-data/secret)"
+
+
+# --- keys of those who issue tokens -----------------------------------------------------------------
+
+PEM = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""
+
+
+def test_public_keys_come_from_a_file_or_from_the_setting_itself(tmp_path: Path) -> None:
+    assert issuer_keys(load_settings()).keys == ()
+    file = tmp_path / "issuers.pem"
+    file.write_text(PEM * 2)
+    assert [key.algorithm for key in issuer_keys(load_settings(token_public_key=str(file))).keys] == ["EdDSA"] * 2
+    for text in (PEM, PEM.replace("\n", "\\n")):
+        assert [key.algorithm for key in issuer_keys(load_settings(token_public_key=text)).keys] == ["EdDSA"]
+
+
+def test_public_keys_that_cannot_be_read_are_named_with_the_next_step(tmp_path: Path) -> None:
+    def said(value: str) -> str:
+        with pytest.raises(InvalidRequest) as caught:
+            issuer_keys(load_settings(token_public_key=value))
+        return str(caught.value)
+
+    (tmp_path / "secret.pem").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")
+    (tmp_path / "bytes.pem").write_bytes(b"\xff\xfe")
+    assert said("nowhere.pem").startswith("COLLAB_TOKEN_PUBLIC_KEY cannot be read (No such file")
+    assert said("bytes.pem") == "COLLAB_TOKEN_PUBLIC_KEY cannot be read (it is no text): give a PEM file."
+    assert "openssl pkey" in said("secret.pem")
+    assert "AAAA" not in said("secret.pem")
+    assert said("").startswith("COLLAB_TOKEN_PUBLIC_KEY cannot be read")

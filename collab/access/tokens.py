@@ -4,8 +4,9 @@ It stands between the three doors through which tokens come (WebSocket URL, Hocu
 ``Authorization`` header) and ``policy``. The signature is PyJWT's; the claims are read here, since PyJWT
 asks the clock itself and its messages are not for the people who see ours.
 
-The key decides the algorithm, never the token: ``alg`` of the header must be what the key is for, and
-``kid``, ``jku``, ``jwk`` and ``x5u``, by which a token could choose its own key, are not looked at.
+The key decides the algorithm, never the token: HS256 is for our own secret alone, and every public key has its
+one algorithm (``keys``). ``kid`` chooses among the keys that are trusted anyway; ``jku``, ``jwk`` and ``x5u``,
+by which a token could bring a key of its own, are not looked at.
 
 Claims: ``sub`` (user id) and ``exp`` must be there, ``aud`` must hold our audience; ``name`` (default: sub),
 ``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` may be.
@@ -14,18 +15,29 @@ Claims: ``sub`` (user id) and ``exp`` must be there, ``aud`` must hold our audie
 import hmac
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignatureError, PyJWTError
 
 from collab.access.grants import parse_grants
+from collab.access.keys import KEY_ID_CHARACTERS_MAX, NO_KEYS, Algorithm, KeySet, PublicKey
 from collab.access.roles import Role
-from collab.errors import InvalidRequest, NotAuthenticated
+from collab.errors import (
+    InvalidRequest,
+    NotAuthenticated,
+    TokenEarly,
+    TokenElsewhere,
+    TokenExpired,
+    TokenForged,
+    TokenKeyUnknown,
+    TokenMalformed,
+    TokenMissing,
+)
 from collab.ids import UserId
 
 SECRET_BYTES_MIN = 32
@@ -34,13 +46,12 @@ USER_CHARACTERS_MAX = 255
 NAME_CHARACTERS_MAX = 100
 AUDIENCE = "collab"
 
-EXPIRY_LEEWAY_S = 2.0
-"""``exp`` is what ends a stolen token, so it is kept to; two seconds only forgive a clock a little ahead."""
-
 CLOCK_SKEW_S = 30.0
-"""``nbf`` and ``iat`` only say that a token is not from the future; the issuer's clock may be another's."""
+"""``nbf`` and ``iat`` only say that a token is not from the future, and the issuer's clock may be another's: they are
+forgiven so much. ``exp`` is forgiven nothing: it is what ends a stolen token, and a session with it."""
 
 _TIME_MAX = 2**53
+_PUBLIC = get_args(Algorithm)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -60,7 +71,7 @@ class Principal:
 
     def is_expired(self, now_s: float) -> bool:
         """Whether the token behind this has ended at ``now_s`` (seconds since 1970)."""
-        return self.expires_at is not None and now_s >= self.expires_at + EXPIRY_LEEWAY_S
+        return self.expires_at is not None and now_s >= self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,39 +107,85 @@ class SharedSecret:
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Decides whether a token is good. ``audience`` None: tokens for any audience are."""
+    """Decides whether a token is good.
+
+    ``key``: our own, which signs too. ``issuers``: the keys of others whose tokens count. ``audience`` None: tokens
+    for any audience do. ``skew_s``: how far the clock that wrote ``nbf`` and ``iat`` may be ahead. ``eternal``:
+    tokens without ``exp`` count, and never end.
+    """
 
     key: SharedSecret
     audience: str | None = AUDIENCE
+    issuers: KeySet = NO_KEYS
+    skew_s: float = CLOCK_SKEW_S
+    eternal: bool = False
+
+    def trusting(self, more: KeySet) -> "TokenVerifier":
+        """The same, with more keys."""
+        return replace(self, issuers=self.issuers + more)
 
     def verify(self, token: str, now_s: float) -> Principal:
         """Who ``token`` speaks for at ``now_s`` (seconds since 1970).
 
-        Raises NotAuthenticated with the reason in words. Never any other error, whatever ``token`` is.
+        Raises NotAuthenticated, the kind of it and the reason in words. Never any other error, whatever ``token`` is.
         """
         claims = self._signed_claims(token)
         if self.audience is not None and self.audience not in _audiences(claims):
-            raise NotAuthenticated(f"The token is not for the audience {self.audience!r}.")
-        return _principal(claims, now_s)
+            raise TokenElsewhere(f"The token is not for the audience {self.audience!r}.")
+        return self._principal(claims, now_s)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
         """The claims, once the signature has been found good: nothing of the payload is read before."""
         if not token:
-            raise NotAuthenticated("A token is needed.")
+            raise TokenMissing
         if len(token) > TOKEN_BYTES_MAX or not token.isascii():
-            raise NotAuthenticated(f"The token is longer than {TOKEN_BYTES_MAX} bytes or not plain ASCII.")
+            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes or not plain ASCII.")
         try:
-            payload = PyJWS().decode(token, self.key.secret, algorithms=[self.key.algorithm])
-            claims = json.loads(payload)
-        except InvalidAlgorithmError:
-            raise NotAuthenticated(f"The token is not signed with {self.key.algorithm}.") from None
-        except InvalidSignatureError:
-            raise NotAuthenticated("The token's signature does not match.") from None
-        except (PyJWTError, ValueError, RecursionError):
-            raise NotAuthenticated("The token is no JSON Web Token.") from None
+            claims = json.loads(self._signed_payload(token))
+        except (PyJWTError, ValueError, TypeError, RecursionError):
+            raise TokenMalformed from None
         if not isinstance(claims, dict):
-            raise NotAuthenticated("The token's claims are no JSON object.")
+            raise TokenMalformed("The token's claims are no JSON object.")
         return claims
+
+    def _signed_payload(self, token: str) -> bytes:
+        """What is signed. Raises NotAuthenticated, and PyJWTError or ValueError when it is no token at all."""
+        header = PyJWS().get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if kid is not None and len(kid) > KEY_ID_CHARACTERS_MAX:
+            raise TokenMalformed("The token's 'kid' is too long.")
+        candidates = self._candidates(algorithm, kid)
+        for key in candidates:
+            if (payload := _payload(token, key)) is not None:
+                return payload
+        if algorithm == self.key.algorithm:
+            raise TokenForged
+        if algorithm not in _PUBLIC:
+            raise TokenForged(f"The token is signed with none of {self.key.algorithm}, {', '.join(_PUBLIC)}.")
+        if not candidates or (kid is not None and not self.issuers.knows(kid)):
+            raise TokenKeyUnknown
+        raise TokenForged
+
+    def _candidates(self, algorithm: object, kid: str | None) -> Sequence[SharedSecret | PublicKey]:
+        """The keys that may have signed a token with such a header: none for an algorithm that no key is for."""
+        return (self.key,) if algorithm == self.key.algorithm else self.issuers.candidates(algorithm, kid)
+
+    def _principal(self, claims: Mapping[str, Any], now_s: float) -> Principal:
+        user = _text(claims, "sub", USER_CHARACTERS_MAX)
+        named = claims.get("name") is not None
+        principal = Principal(
+            user=UserId(user),
+            name=_text(claims, "name", NAME_CHARACTERS_MAX) if named else user[:NAME_CHARACTERS_MAX],
+            color=_color(claims.get("color")),
+            grants=_grants(claims.get("grants", {})),
+            expires_at=None if self.eternal and claims.get("exp") is None else _time(claims, "exp"),
+        )
+        if principal.is_expired(now_s):
+            raise TokenExpired
+        for claim in ("nbf", "iat"):
+            if claim in claims and _time(claims, claim) > now_s + self.skew_s:
+                raise TokenEarly
+        return principal
 
 
 def sign(
@@ -166,53 +223,45 @@ def sign(
 # --- claims -----------------------------------------------------------------------------------------
 
 
-def _principal(claims: Mapping[str, Any], now_s: float) -> Principal:
-    user = _text(claims, "sub", USER_CHARACTERS_MAX)
-    named = claims.get("name") is not None
-    principal = Principal(
-        user=UserId(user),
-        name=_text(claims, "name", NAME_CHARACTERS_MAX) if named else user[:NAME_CHARACTERS_MAX],
-        color=_color(claims.get("color")),
-        grants=_grants(claims.get("grants", {})),
-        expires_at=_time(claims, "exp"),
-    )
-    if principal.is_expired(now_s):
-        raise NotAuthenticated("The token expired.")
-    for claim in ("nbf", "iat"):
-        if claim in claims and _time(claims, claim) > now_s + CLOCK_SKEW_S:
-            raise NotAuthenticated("The token is not valid yet.")
-    return principal
+def _payload(token: str, key: SharedSecret | PublicKey) -> bytes | None:
+    """What ``key`` has signed; None when it has not signed this."""
+    secret = key.secret if isinstance(key, SharedSecret) else key.key
+    try:
+        payload: bytes = PyJWS().decode(token, secret, algorithms=[key.algorithm])
+    except (InvalidSignatureError, InvalidAlgorithmError):
+        return None
+    return payload
 
 
 def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:
     text = claims.get(claim)
     if not isinstance(text, str) or not text.strip():
-        raise NotAuthenticated(f"The token lacks {claim!r}.")
+        raise TokenMalformed(f"The token lacks {claim!r}.")
     if len(text) > characters_max or _UNPRINTABLE.search(text):
-        raise NotAuthenticated(f"The token's {claim!r} is longer than {characters_max} characters or unprintable.")
+        raise TokenMalformed(f"The token's {claim!r} is longer than {characters_max} characters or unprintable.")
     return text
 
 
 def _time(claims: Mapping[str, Any], claim: str) -> float:
     time = claims.get(claim)
     if time is None:
-        raise NotAuthenticated(f"The token lacks {claim!r}.")
+        raise TokenMalformed(f"The token lacks {claim!r}.")
     if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= _TIME_MAX:
-        raise NotAuthenticated(f"The token's {claim!r} is no time in seconds since 1970.")
+        raise TokenMalformed(f"The token's {claim!r} is no time in seconds since 1970.")
     return float(time)
 
 
 def _color(color: object) -> str | None:
     if color is None or (isinstance(color, str) and _COLOR.fullmatch(color)):
         return color
-    raise NotAuthenticated("The token's 'color' must look like '#3366ff'.")
+    raise TokenMalformed("The token's 'color' must look like '#3366ff'.")
 
 
 def _grants(claim: object) -> Mapping[str, Role]:
     try:
         return MappingProxyType(parse_grants(claim))
     except InvalidRequest as error:
-        raise NotAuthenticated(str(error)) from None
+        raise TokenMalformed(str(error)) from None
 
 
 def _audiences(claims: Mapping[str, Any]) -> list[Any]:

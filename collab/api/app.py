@@ -24,7 +24,7 @@ from collab.relay.redis import RedisRelay
 from collab.room.gate import GateLimits
 from collab.serve.connection import ConnectionLimits
 from collab.serve.server import Server, ServerLimits, draw_origin
-from collab.settings import Settings, signing_key
+from collab.settings import Settings, issuer_keys, signing_key
 from collab.store.base import Store
 from collab.store.sql import SqlStore
 
@@ -39,7 +39,7 @@ identity; a name with slashes is given percent-encoded, as one path segment: `no
 def create_app(settings: Settings, *, store: Store | None = None, relay: Relay | None = None) -> FastAPI:
     """The whole server as an ASGI app. ``store`` and ``relay`` replace what the settings name.
 
-    Raises InvalidRequest when the signing key cannot be had.
+    Raises InvalidRequest when a key of tokens cannot be had.
     """
     key = signing_key(settings)
     origin = draw_origin()
@@ -53,7 +53,13 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     server = Server(
         store=store or SqlStore(settings.database_url),
         relay=relay,
-        verifier=TokenVerifier(key, audience=settings.token_audience or None),
+        verifier=TokenVerifier(
+            key,
+            audience=settings.token_audience or None,
+            issuers=issuer_keys(settings),
+            skew_s=settings.token_leeway_s,
+            eternal=settings.token_exp_optional,
+        ),
         origin=origin,
         limits=_limits(settings),
         metrics=counted,

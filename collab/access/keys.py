@@ -1,0 +1,154 @@
+"""The public keys of those who issue tokens for us: read from PEM or from a JWK set, chosen by a token's header.
+
+It stands between whatever brought the bytes (a file, a setting, the issuer's web server; all of that is the
+shell's) and ``tokens``, which only verifies. A key set is a value: rotation is another value.
+
+A key has exactly one algorithm, fixed when it is read. A token's header only chooses among keys that are
+trusted already, so it can neither bring a key of its own nor have one used for what it is not.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import PyJWTError
+
+from collab.errors import InvalidRequest
+
+KEYS_MAX = 32
+"""Keys in one set: a token that names none of them is tried with each."""
+
+KEY_ID_CHARACTERS_MAX = 256
+RSA_BITS_MIN, RSA_BITS_MAX = 2048, 8192
+
+Algorithm: TypeAlias = Literal["RS256", "ES256", "EdDSA"]
+Verifying: TypeAlias = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+_JWK_READERS: Mapping[str, Any] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """One key. ``kid`` is the name under which its issuer publishes it; None for one from PEM."""
+
+    key: Verifying
+    algorithm: Algorithm
+    kid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The keys that are trusted at one moment, besides our own secret."""
+
+    keys: tuple[PublicKey, ...] = ()
+
+    def __add__(self, other: "KeySet") -> "KeySet":
+        return KeySet(self.keys + other.keys)
+
+    def candidates(self, algorithm: object, kid: str | None) -> tuple[PublicKey, ...]:
+        """The keys that a token with such a header may be signed with."""
+        return tuple(
+            key
+            for key in self.keys
+            if key.algorithm == algorithm and (kid is None or key.kid is None or key.kid == kid)
+        )
+
+    def knows(self, kid: str) -> bool:
+        """Whether a key is published under this name."""
+        return any(key.kid == kid for key in self.keys)
+
+
+NO_KEYS = KeySet()
+
+
+def parse_pem(text: str) -> KeySet:
+    """The public keys in ``text``, one PEM block after another.
+
+    Raises InvalidRequest, in one sentence with the next step.
+    """
+    blocks = list(_PEM.finditer(text))
+    if not blocks:
+        raise InvalidRequest("There is no PEM public key in it; one begins with -----BEGIN PUBLIC KEY-----.")
+    if len(blocks) > KEYS_MAX:
+        raise InvalidRequest(f"There are {len(blocks)} keys in it; {KEYS_MAX} is the most.")
+    return KeySet(tuple(_pem_key(block[0], block[1]) for block in blocks))
+
+
+def parse_jwk_set(document: bytes) -> KeySet:
+    """The keys for signatures in a JWK set (RFC 7517).
+
+    Keys of other kinds, for other uses, too weak, or that are secret, are left out: issuers publish sets for
+    many readers. Raises InvalidRequest when the document is no such set, or no key of it can be used.
+    """
+    try:
+        parsed = json.loads(document)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The key set is no JSON.") from None
+    entries = parsed.get("keys") if isinstance(parsed, dict) else None
+    if not isinstance(entries, list):
+        raise InvalidRequest('The key set is no object like {"keys": [...]}.')
+    keys = tuple(key for entry in entries[:KEYS_MAX] if (key := _jwk_key(entry)) is not None)
+    if not keys:
+        raise InvalidRequest("The key set has no key for RS256, ES256 or EdDSA.")
+    return KeySet(keys)
+
+
+def _pem_key(block: str, kind: str) -> PublicKey:
+    if "PRIVATE" in kind:
+        raise InvalidRequest(
+            "A private key belongs to the issuer alone; `openssl pkey -in key.pem -pubout` tells its public one."
+        )
+    if kind == "CERTIFICATE":
+        raise InvalidRequest(
+            "A certificate is no public key; `openssl x509 -in cert.pem -pubkey -noout` tells its key."
+        )
+    try:
+        key = load_pem_public_key(block.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidRequest(f"The PEM block {kind!r} is no public key.") from None
+    algorithm = _algorithm(key)
+    if algorithm is None or not isinstance(key, Verifying):
+        raise InvalidRequest("A key must be RSA of 2048 to 8192 bits (RS256), EC on P-256 (ES256) or Ed25519 (EdDSA).")
+    return PublicKey(key, algorithm)
+
+
+def _jwk_key(entry: object) -> PublicKey | None:
+    """The key, or None when it is none for us."""
+    if not isinstance(entry, dict) or "d" in entry or entry.get("use", "sig") != "sig":
+        return None
+    operations, kid, kind = entry.get("key_ops", ["verify"]), entry.get("kid"), entry.get("kty")
+    if not isinstance(operations, list) or "verify" not in operations:
+        return None
+    if not (kid is None or (isinstance(kid, str) and len(kid) <= KEY_ID_CHARACTERS_MAX)):
+        return None
+    if not isinstance(kind, str) or kind not in _JWK_READERS:
+        return None
+    try:
+        key = _JWK_READERS[kind].from_jwk(entry)
+    except (PyJWTError, ValueError, TypeError, AttributeError, OverflowError, UnsupportedAlgorithm):
+        return None
+    algorithm = _algorithm(key)
+    if algorithm is None or entry.get("alg", algorithm) != algorithm:
+        return None
+    return PublicKey(key, algorithm, kid)
+
+
+def _algorithm(key: object) -> Algorithm | None:
+    """What a key is for. None: for nothing here, or it is too weak, or so large that every check would hurt."""
+    match key:
+        case RSAPublicKey() if RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
+            return "RS256"
+        case EllipticCurvePublicKey() if isinstance(key.curve, SECP256R1):
+            return "ES256"
+        case Ed25519PublicKey():
+            return "EdDSA"
+    return None
