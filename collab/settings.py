@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -76,6 +77,12 @@ class Settings(BaseSettings):
         default=None,
         description="PEM public keys of those who issue tokens (RS256, ES256, EdDSA), or the file that holds them; "
         "one block after another. Tokens signed with the secret count as well.",
+    )
+    token_jwks_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="https URL at which an issuer publishes its keys (a JWK set), as "
+        "`https://id.example.com/.well-known/jwks.json`. Read at the start, every five minutes, and for unknown keys.",
     )
     token_audience: str = Field(default="collab", description="What `aud` of a token must hold. Empty: not looked at.")
     token_leeway_s: float = Field(
@@ -223,6 +230,19 @@ class Settings(BaseSettings):
             raise ValueError("is too short: set 16 characters or more (`openssl rand -hex 16` makes some)")
         return value
 
+    @field_validator("token_jwks_url")
+    @classmethod
+    def _readable_keys(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            parts = None
+        if parts is None or parts.scheme not in ("https", "http") or not parts.hostname or not value.isprintable():
+            raise ValueError("must be a URL like https://id.example.com/.well-known/jwks.json")
+        return value
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _exact_origins(cls, value: Any) -> tuple[str, ...]:
@@ -292,6 +312,9 @@ class Settings(BaseSettings):
         shown = {name: str(getattr(self, name)) for name in type(self).model_fields}
         shown["allowed_origins"] = ",".join(self.allowed_origins)
         shown["database_url"] = _without_password(self.database_url)
+        if "-----BEGIN" in shown["token_public_key"]:
+            shown["token_public_key"] = "(PEM)"  # noqa: S105 - many lines, and public
+        shown["token_jwks_url"] = _without_password(self.token_jwks_url or "")
         shown["redis_url"] = _without_password(self.redis_url or "")
         shown["metrics_token"] = "***" if self.metrics_token else ""
         shown["secret"] = "***" if self.secret else f"(self-made, in {self.secret_path})"

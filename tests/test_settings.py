@@ -14,6 +14,10 @@ from collab.errors import InvalidRequest
 from collab.settings import Settings, issuer_keys, load_settings, signing_key
 
 SECRET = "0123456789abcdef0123456789abcdef"
+PEM = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""
 POSTGRES = "postgresql://ada:geheim@db.example/collab"
 
 
@@ -306,11 +310,14 @@ def test_no_secret_shows_in_what_is_shown_nor_in_the_repr() -> None:
         redis_url="redis://:geheim@h:6379/0",
         secret=SECRET,
         allowed_origins="https://a.example",
+        token_jwks_url="https://me:geheim@id.example/keys",
+        token_public_key=PEM,
     )
     shown = settings.redacted()
     assert set(shown) == set(Settings.model_fields)
     assert (shown["redis_url"], shown["secret"]) == ("redis://:***@h:6379/0", "***")
     assert shown["allowed_origins"] == "https://a.example"
+    assert (shown["token_jwks_url"], shown["token_public_key"]) == ("https://me:***@id.example/keys", "(PEM)")
     for text in (str(shown), repr(settings), str(settings)):
         assert "geheim" not in text
         assert SECRET not in text
@@ -322,11 +329,6 @@ def test_what_is_shown_tells_where_the_self_made_secret_lies(tmp_path: Path) -> 
 
 # --- keys of those who issue tokens -----------------------------------------------------------------
 
-PEM = """-----BEGIN PUBLIC KEY-----
-MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
------END PUBLIC KEY-----
-"""
-
 
 def test_public_keys_come_from_a_file_or_from_the_setting_itself(tmp_path: Path) -> None:
     assert issuer_keys(load_settings()).keys == ()
@@ -335,6 +337,13 @@ def test_public_keys_come_from_a_file_or_from_the_setting_itself(tmp_path: Path)
     assert [key.algorithm for key in issuer_keys(load_settings(token_public_key=str(file))).keys] == ["EdDSA"] * 2
     for text in (PEM, PEM.replace("\n", "\\n")):
         assert [key.algorithm for key in issuer_keys(load_settings(token_public_key=text)).keys] == ["EdDSA"]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "id.example/keys", "file:///etc/keys", "ftp://h/k", "https://", "http://[", "https://h/\n"]
+)
+def test_keys_are_published_at_a_web_address(url: str) -> None:
+    assert refusal(token_jwks_url=url).startswith("COLLAB_TOKEN_JWKS_URL must be a URL like https://")
 
 
 def test_public_keys_that_cannot_be_read_are_named_with_the_next_step(tmp_path: Path) -> None:

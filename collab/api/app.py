@@ -4,6 +4,7 @@
 ``TestClient``. The app's lifespan is the server's: nothing runs before it, nothing is left behind it.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,7 @@ from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.relay.redis import RedisRelay
 from collab.room.gate import GateLimits
 from collab.serve.connection import ConnectionLimits
+from collab.serve.issuer import PublishedKeys
 from collab.serve.server import Server, ServerLimits, draw_origin
 from collab.settings import Settings, issuer_keys, signing_key
 from collab.store.base import Store
@@ -60,6 +62,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
             skew_s=settings.token_leeway_s,
             eternal=settings.token_exp_optional,
         ),
+        published=PublishedKeys(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
         origin=origin,
         limits=_limits(settings),
         metrics=counted,

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from collab.access.tokens import Principal
 from collab.api.names import path_name
-from collab.errors import NotAuthenticated
+from collab.errors import TokenMissing
 from collab.ids import DocumentName
 from collab.serve.server import Server
 
@@ -31,13 +31,13 @@ def running_server(connection: HTTPConnection) -> Server:
     return server
 
 
-def calling_principal(
+async def calling_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Who calls. Raises NotAuthenticated."""
+    """Who calls. Raises NotAuthenticated, KeysUnavailable."""
     if credentials is None:
-        raise NotAuthenticated("A token is needed: send it as 'Authorization: Bearer <token>'.")
-    return running_server(request).admission.principal(credentials.credentials)
+        raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
+    return await running_server(request).admission.principal(credentials.credentials)
 
 
 def _http_server(request: Request) -> Server:

@@ -112,7 +112,7 @@ async def hocuspocus(websocket: WebSocket) -> None:
     principal: Principal | None = None
     if token := handshake_token(websocket):
         try:
-            principal = server.admission.principal(token)
+            principal = await server.admission.principal(token)
         except CollabError as error:
             # The provider may still send a better token for each document.
             log.info("handshake_token_refused", reason=error.slug)
@@ -129,7 +129,7 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
     name: DocumentName | None = None
     try:
         name = document_name(document)
-        principal = server.admission.principal(handshake_token(websocket))
+        principal = await server.admission.principal(handshake_token(websocket))
     except CollabError as error:
         await server.refuse_ywebsocket(socket, error, name)
         return

@@ -40,6 +40,9 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
         *("frames_in", "bytes_in", "frames_out", "bytes_out"),
     ),
     "close_not_heard": ("code",),
+    # the keys of those who issue tokens
+    "keys_read": ("keys",),
+    "keys_not_read": ("reason", "keys"),
     # the store
     "store_unavailable": ("error", "rows", "retry_s"),
     "batch_refused": ("rows",),

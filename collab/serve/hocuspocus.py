@@ -186,7 +186,7 @@ class Channel:
     async def _try_admit(self, token: str) -> bool:
         """Let the token's owner in, or deny them in-band. Raises PassingError when the document cannot be had."""
         try:
-            await self._admit(self._identify(token))
+            await self._admit(await self._identify(token))
         except PeerError as error:
             log.info("denied", address=self.address, reason=error.slug)
             self.has_token = False
@@ -194,11 +194,11 @@ class Channel:
             return False
         return True
 
-    def _identify(self, token: str) -> Principal:
+    async def _identify(self, token: str) -> Principal:
         """An empty token stands for the one of the handshake, if that had one."""
         if not token and self._principal is not None:
             return self._principal
-        return self._admission.principal(token)
+        return await self._admission.principal(token)
 
     async def _admit(self, principal: Principal) -> None:
         name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])

@@ -32,6 +32,7 @@ from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
 from collab.serve.gauges import connect_gauges
 from collab.serve.healer import Healer
 from collab.serve.hocuspocus import HocuspocusConversation
+from collab.serve.issuer import PublishedKeys
 from collab.serve.persister import Persister
 from collab.serve.rooms import Rooms
 from collab.serve.ywebsocket import YWebsocketConversation
@@ -93,11 +94,14 @@ class Server:
         origin: Origin,
         limits: ServerLimits,
         metrics: Metrics | None = None,
+        published: PublishedKeys | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         clock = time.monotonic
         self.store = store
         self.relay = relay
-        self.admission = Admission(verifier, wall_clock=time.time)
+        self.admission = Admission(verifier, wall_clock=wall_clock, published=published)
+        self._published = published
         self.limits = limits
         self.metrics = metrics or Metrics()
         self._sessions = count(1)
@@ -147,6 +151,7 @@ class Server:
             running = [
                 asyncio.create_task(self._keep_running(work), name=name)
                 for name, work in (
+                    *((("issuer", self._published.run),) if self._published is not None else ()),
                     ("persister", self.persister.run),
                     ("healer", self._healer.run),
                     ("compactor", self.compactor.run),
