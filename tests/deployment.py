@@ -16,15 +16,15 @@ from tests.services.private import free_port
 SECRET = "a secret that only the tests of this project use"
 
 
-def token(user: str, grants: dict[str, Role] | None = None) -> str:
-    """A token for an hour; an editor of everything unless ``grants`` says otherwise."""
+def token(user: str, grants: dict[str, Role] | None = None, *, ttl_s: float = 3600) -> str:
+    """A token for an hour unless ``ttl_s`` says otherwise; an editor of everything unless ``grants`` says otherwise."""
     return sign(
         SharedSecret(SECRET.encode()),
         user=user,
         name=user.title(),
         grants=grants or {"**": Role.EDITOR},
         now_s=time.time(),
-        ttl_s=3600,
+        ttl_s=ttl_s,
     )
 
 

@@ -36,6 +36,7 @@ CLOSE_CODES: dict[type[CollabError], int] = {
     errors.ProtocolError: 4422,
     errors.PeerError: 4422,
     # Everything else passes, and the client comes back.
+    errors.TokenRanOut: 4501,
     errors.TooSlow: 1013,
     errors.Overloaded: 1013,
     errors.Draining: 1012,
@@ -92,7 +93,7 @@ class StarletteSocket:
     async def close(self, error: CollabError | None) -> int:
         """Close with the code of ``error``. A peer that takes nothing any more is not waited for."""
         code = close_code(error)
-        reason = "" if error is None else _shorten(str(error))
+        reason = "" if error is None else _shorten(error.reason)
         if self._websocket.application_state is not WebSocketState.DISCONNECTED:
             try:
                 async with asyncio.timeout(CLOSE_S_MAX):

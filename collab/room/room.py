@@ -161,6 +161,22 @@ class Room:
         here = self._awareness.entries()
         return [Send((session.id,), AwarenessUpdate(here))] if here else []
 
+    def resume(self, session: SessionId) -> list[Effect]:
+        """A session goes on where an earlier one on the same connection ended: its client will not ask again.
+
+        Nobody knows what it missed and what it could not say, so it gets the whole document, and is asked for its own.
+        """
+        sender = self._sessions[session]
+        sender.listens = True
+        try:
+            return [Send((session,), Update(self.document.encode())), *self._ask(sender)]
+        except DocumentPoisoned as error:
+            return [Fail(error)]
+
+    def owes(self, session: SessionId) -> bool:
+        """Whether frames of this session wait for their answer."""
+        return session in self._receipts
+
     def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
         """A session has ended; ``goodbye`` if its client said so. What it wrote goes on to the log.
 

@@ -81,6 +81,8 @@ class ConnectionLimits:
     """How long a denied y-websocket client is held before the close: it comes back at once otherwise."""
     auth_s_max: float = 10.0
     """How long a document on a shared socket may wait for its token."""
+    token_lead_s: float = 60.0
+    """How long before its token ends a client that can be asked is asked for a fresh one."""
     early_bytes_max: int = 5 << 20
     early_frames_max: int = 1000
     """What may be said on a socket for documents that are not authenticated yet."""

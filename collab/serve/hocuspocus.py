@@ -3,6 +3,8 @@
 Every document on the socket is a ``Channel`` with its own task: a slow load or a denial of one holds up no other.
 A denial is said in-band and the socket is kept, since closing it makes the provider come back a second
 later, for ever. Only where the client must start over (its room is gone) is the whole socket closed.
+A token that is about to end is asked for again; one that has ended is a denial like any other, and what its client
+says meanwhile waits for the next good token, as at the beginning.
 """
 
 import asyncio
@@ -16,11 +18,12 @@ from collab.errors import (
     CollabError,
     NotAuthenticated,
     Overloaded,
-    PassingError,
     PeerError,
     RoomClosed,
+    TokenExpired,
+    TokenMissing,
 )
-from collab.ids import SessionId, document_name
+from collab.ids import DocumentName, SessionId, document_name
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
@@ -35,19 +38,24 @@ from collab.protocol.messages import (
     Leave,
     Pong,
     QueryAwareness,
+    Refused,
+    Saved,
     Stateless,
     SyncStep1,
     SyncStep2,
+    TokenWanted,
     Unknown,
     Update,
 )
 from collab.room.session import Session
 from collab.serve.admission import Admission
 from collab.serve.connection import Connection, ConnectionLimits, Socket
+from collab.serve.deadlines import Deadlines
 from collab.serve.host import Host
 from collab.serve.outlet import Outgoing
 from collab.serve.persister import Persister
 from collab.serve.rooms import Rooms
+from collab.serve.standing import Standing
 
 log = get_logger("hocuspocus")
 
@@ -77,6 +85,26 @@ class _Early:
         self._bytes -= size
 
 
+class _Farewell:
+    """The outlet of a session that was ended with the socket kept: only the answers to its own frames pass."""
+
+    dialect = DIALECT.name
+
+    def __init__(self, connection: Connection, address: str) -> None:
+        self._connection = connection
+        self._address = address
+
+    def deliver(self, outgoing: Outgoing) -> None:
+        """From the host."""
+        if isinstance(outgoing.message, Saved | Refused):
+            self._connection.deliver(outgoing, self._address)
+
+    def end(self, error: CollabError) -> None:
+        """From the host. When its room is gone there will be no more answers, and the client must start over."""
+        if not isinstance(error, PeerError):
+            self._connection.end(error)
+
+
 class Channel:
     """One document on one socket. Is the outlet of its session.
 
@@ -96,6 +124,7 @@ class Channel:
         admission: Admission,
         rooms: Rooms,
         persister: Persister,
+        deadlines: Deadlines,
         draw_session: Callable[[], SessionId],
     ) -> None:
         self.address = address
@@ -111,6 +140,15 @@ class Channel:
         self._idle = asyncio.Event()
         self._host: Host | None = None
         self._session: Session | None = None
+        self._standing = Standing(
+            deadlines,
+            lead_s=connection.limits.token_lead_s,
+            on_wanted=lambda: self._say(TokenWanted()),
+            on_over=self._expire,
+        )
+        self._earlier: Session | None = None
+        """The last session on this socket, if its client had sent its SyncStep1: it does not send another."""
+        self._was_denied = False
         self._left = False
         self.has_token = principal is not None
         """A token came that is good, or was not looked at yet. Without one a document only costs."""
@@ -124,7 +162,7 @@ class Channel:
     async def take(self, message: FromClient, size: int) -> None:
         """From the socket's reader. Once in the room, returns when it has been heard: no frame is read before."""
         if self._host is not None and self._idle.is_set() and not isinstance(message, Authenticate | Leave):
-            await self._hear(message)
+            await self._hear(message, size)
             return
         self._early.take(size)
         if isinstance(message, Authenticate):
@@ -138,6 +176,8 @@ class Channel:
     async def run(self) -> None:
         """Until the client leaves the document. Raises what the whole socket must end for."""
         try:
+            if self._principal is not None and not any(isinstance(m, Authenticate) for m, _ in self._waiting):
+                await self._try_admit("")
             while not self._left:
                 await self._enter()
                 await self._stay()
@@ -147,17 +187,35 @@ class Channel:
             self._idle.set()
 
     def leave(self) -> None:
-        """The session is over, if there is one."""
-        host, session, self._host, self._session = self._host, self._session, None, None
+        """The session is over, if there is one: the client has left, or its socket has."""
+        host, session = self._part()
         if host is not None and session is not None:
             host.leave(session.id, goodbye=self._left or self._connection.goodbye)
+
+    def _dismiss(self) -> None:
+        """The session is over, if there is one, and the client is still there: it needs another token."""
+        host, session = self._part()
+        if host is not None and session is not None:
+            host.dismiss(session.id, _Farewell(self._connection, self.address))
+        self._changed.set()
+
+    def _part(self) -> tuple[Host | None, Session | None]:
+        host, session, self._host, self._session = self._host, self._session, None, None
+        if session is not None and session.listens:
+            self._earlier = session
+        self._standing.drop()
+        self._idle.set()  # the socket's reader may wait for this channel, and the next token must be read
+        return host, session
+
+    def _expire(self) -> None:
+        """The token has ended, and no fresh one came in time."""
+        self._deny(TokenExpired())
+        self._dismiss()
 
     # --- before the room ----------------------------------------------------------------------------
 
     async def _enter(self) -> None:
         """Wait for a token that is good enough; what else is said meanwhile waits, in order."""
-        if self._principal is not None and not any(isinstance(m, Authenticate) for m, _ in self._waiting):
-            await self._try_admit("")
         while self._host is None and not self._left:
             message = await self._next_token()
             if message is None:
@@ -168,7 +226,7 @@ class Channel:
 
     async def _next_token(self) -> Authenticate | None:
         """The next Authenticate, taken out of what waits. None when the client leaves instead."""
-        patience_s: float | None = self._connection.limits.auth_s_max
+        patience_s = None if self._was_denied else self._connection.limits.auth_s_max
         while True:
             for index, (message, size) in enumerate(self._waiting):
                 if isinstance(message, Authenticate | Leave):
@@ -180,7 +238,7 @@ class Channel:
                 async with asyncio.timeout(patience_s):
                     await self._changed.wait()
             except TimeoutError:
-                self._say(Denied("A token is needed."))
+                self._deny(TokenMissing())
                 patience_s = None  # said once; the client may still send one
 
     async def _try_admit(self, token: str) -> bool:
@@ -188,11 +246,15 @@ class Channel:
         try:
             await self._admit(await self._identify(token))
         except PeerError as error:
-            log.info("denied", address=self.address, reason=error.slug)
-            self.has_token = False
-            self._say(Denied(str(error)))
+            self._deny(error)
             return False
         return True
+
+    def _deny(self, error: PeerError) -> None:
+        log.info("denied", address=self.address, reason=error.slug)
+        self._was_denied = True
+        self.has_token = False
+        self._say(Denied(error.reason))
 
     async def _identify(self, token: str) -> Principal:
         """An empty token stands for the one of the handshake, if that had one."""
@@ -204,13 +266,20 @@ class Channel:
         name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])
         can_write = self._admission.may_write(principal, name)
         self._say(Authenticated(can_write))
-        if self._session is not None:
-            self._session.can_write = can_write  # a new token on a live session: the rights may be others
-            return
-        session = Session(self._draw_session(), principal.user, principal.name, can_write)
+        if self._session is not None and self._session.user == principal.user:
+            self._session.can_write, self._session.name = can_write, principal.name
+        else:
+            self._dismiss()  # whoever it was: what is said from now on must not stand under another's name
+            await self._join(name, Session(self._draw_session(), principal.user, principal.name, can_write))
+        self._standing.rest_on(principal)
+
+    async def _join(self, name: DocumentName, session: Session) -> None:
         host = await self._rooms.join(name, session, self)
         self._session, self._host = session, host
-        self._connection.account.names(name, principal.user)
+        self._connection.account.names(name, session.user)
+        if self._earlier is not None:
+            session.owed = self._earlier.owed
+            host.resume(session.id)
 
     # --- in the room --------------------------------------------------------------------------------
 
@@ -230,17 +299,23 @@ class Channel:
                     return
                 case Authenticate(token):
                     if not await self._try_admit(token):
-                        self.leave()
+                        self._dismiss()
                 case _:
-                    await self._hear(message)
+                    await self._hear(message, size)
 
-    async def _hear(self, message: FromClient) -> None:
+    async def _hear(self, message: FromClient, size: int) -> None:
+        """Hand a message to the room, if the session is still there when its turn has come; else it waits, first."""
         match message:
             case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness() | Stateless():
                 await self._persister.writable()
                 await self._connection.peer_reads()
+                if self._standing.is_over:
+                    self._standing.end()
                 if self._host is not None and self._session is not None:
                     self._host.receive(self._session.id, message)
+                else:
+                    self._early.take(size)
+                    self._waiting.appendleft((message, size))
             case Authenticate() | Leave() | Pong() | Unknown():
                 pass
             case _:
@@ -260,12 +335,11 @@ class Channel:
 
     def end(self, error: CollabError) -> None:
         """From the host: the session is over. For what passes, the socket is closed and the client comes back."""
-        if isinstance(error, PassingError):
+        if not isinstance(error, PeerError):
             self._connection.end(error)
             return
-        log.info("denied", address=self.address, reason=error.slug)
-        self._say(Denied(str(error)))
-        self._host = self._session = None
+        self._part()
+        self._deny(error)
         self._changed.set()
 
     def _say(self, message: FromServer) -> None:
@@ -283,6 +357,7 @@ class HocuspocusConversation:
         admission: Admission,
         rooms: Rooms,
         persister: Persister,
+        deadlines: Deadlines,
         limits: ConnectionLimits,
         draw_session: Callable[[], SessionId],
         metrics: Metrics,
@@ -301,6 +376,7 @@ class HocuspocusConversation:
             admission=admission,
             rooms=rooms,
             persister=persister,
+            deadlines=deadlines,
             draw_session=draw_session,
         )
 

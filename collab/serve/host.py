@@ -51,6 +51,7 @@ class Host:
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
         self._outlets: dict[SessionId, Outlet] = {}
+        self._dismissed: set[SessionId] = set()
         self._presence: dict[ClientId, PresenceEntry] = {}
         self.failed: CollabError | None = None
         """Why the room is gone; nothing happens in it any more."""
@@ -99,8 +100,23 @@ class Host:
         self.empty_since_s = None
         self._do(lambda: self._room.join(session))
 
+    def resume(self, session: SessionId) -> None:
+        """The session goes on where an earlier one on the same connection ended."""
+        self._do(lambda: self._room.resume(session))
+
+    def dismiss(self, session: SessionId, outlet: Outlet) -> None:
+        """A session ends that the server ends, while its connection stays: its frames still get their answers.
+
+        It leaves when it has them all. Until then ``outlet`` gets what is said to it.
+        """
+        if session in self._outlets:
+            self._outlets[session] = outlet
+            self._dismissed.add(session)
+            self._let_go()
+
     def leave(self, session: SessionId, *, goodbye: bool) -> None:
         """A session has ended. Leaving twice is normal."""
+        self._dismissed.discard(session)
         if self._outlets.pop(session, None) is not None and not self._outlets:
             self.empty_since_s = self._clock()
         self._do(lambda: self._room.leave(session, self._clock(), goodbye=goodbye))
@@ -120,6 +136,10 @@ class Host:
         """
         self._hears = False
 
+    def _let_go(self) -> None:
+        for session in [each for each in self._dismissed if not self._room.owes(each)]:
+            self.leave(session, goodbye=False)
+
     # --- the log ------------------------------------------------------------------------------------
 
     def next_row(self) -> Row | None:
@@ -136,6 +156,7 @@ class Host:
                 committed = under_way - self._room.bytes_under_way
                 self._persister.release(committed)
                 self._time_saving(committed)
+                self._let_go()
             case Deleted():
                 self.fail(DocumentDeleted())
             case EpochChanged():

@@ -29,6 +29,7 @@ from collab.room.session import Session
 from collab.serve.admission import Admission
 from collab.serve.compactor import Compactor
 from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
+from collab.serve.deadlines import Deadlines
 from collab.serve.gauges import connect_gauges
 from collab.serve.healer import Healer
 from collab.serve.hocuspocus import HocuspocusConversation
@@ -100,6 +101,7 @@ class Server:
         clock = time.monotonic
         self.store = store
         self.relay = relay
+        self.deadlines = Deadlines(wall_clock)
         self.admission = Admission(verifier, wall_clock=wall_clock, published=published)
         self._published = published
         self.limits = limits
@@ -153,6 +155,7 @@ class Server:
                 for name, work in (
                     *((("issuer", self._published.run),) if self._published is not None else ()),
                     ("persister", self.persister.run),
+                    ("deadlines", self.deadlines.run),
                     ("healer", self._healer.run),
                     ("compactor", self.compactor.run),
                     ("presence", self._publish_presence),
@@ -185,7 +188,7 @@ class Server:
             except CollabError as error:
                 return await conversation.refuse(error)
             session = Session(self.next_session(), principal.user, principal.name, can_write)
-            return await conversation.run(name, session)
+            return await conversation.run(name, session, principal)
 
     async def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> int:
         """Tell a y-websocket client why it may not come in. The close code."""
@@ -201,6 +204,7 @@ class Server:
             admission=self.admission,
             rooms=self.rooms,
             persister=self.persister,
+            deadlines=self.deadlines,
             limits=self.limits.connection,
             draw_session=self.next_session,
             metrics=self.metrics,
@@ -215,6 +219,7 @@ class Server:
             user=user,
             rooms=self.rooms,
             persister=self.persister,
+            deadlines=self.deadlines,
             limits=self.limits.connection,
             metrics=self.metrics,
         )

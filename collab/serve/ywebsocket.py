@@ -2,6 +2,7 @@
 
 import asyncio
 
+from collab.access.tokens import Principal
 from collab.errors import (
     CollabError,
     DocumentDeleted,
@@ -10,6 +11,7 @@ from collab.errors import (
     PermissionDenied,
     ProtocolError,
     RoomClosed,
+    TokenRanOut,
 )
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
@@ -26,9 +28,11 @@ from collab.protocol.messages import (
 from collab.protocol.ywebsocket import YWebsocket
 from collab.room.session import Session
 from collab.serve.connection import Connection, ConnectionLimits, Socket
+from collab.serve.deadlines import Deadlines
 from collab.serve.outlet import Outgoing
 from collab.serve.persister import Persister
 from collab.serve.rooms import Rooms
+from collab.serve.standing import Standing
 
 log = get_logger("ywebsocket")
 
@@ -50,17 +54,27 @@ class YWebsocketConversation:
         user: UserId | None,
         rooms: Rooms,
         persister: Persister,
+        deadlines: Deadlines,
         limits: ConnectionLimits,
         metrics: Metrics,
     ) -> None:
         self._connection = Connection(socket, DIALECT, limits, metrics)
         self._connection.account.names(document, user)
+        # Nobody can be asked for a token here: the client comes back by itself, with the one that it has by then.
+        self._standing = Standing(deadlines, lead_s=0, on_over=lambda: self._connection.end(TokenRanOut()))
         self._rooms = rooms
         self._persister = persister
         self._unknown = 0
 
-    async def run(self, name: DocumentName, session: Session) -> int:
+    async def run(self, name: DocumentName, session: Session, principal: Principal) -> int:
         """Until the socket ends; the close code. Errors end the socket, they are not raised."""
+        self._standing.rest_on(principal)
+        try:
+            return await self._run(name, session)
+        finally:
+            self._standing.drop()
+
+    async def _run(self, name: DocumentName, session: Session) -> int:
         try:
             host = await self._rooms.join(name, session, self)
         except CollabError as error:
@@ -75,6 +89,8 @@ class YWebsocketConversation:
                 case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
                     await self._persister.writable()
                     await self._connection.peer_reads()
+                    if self._standing.is_over:
+                        raise TokenRanOut
                     host.receive(session.id, message)
                 case Unknown():
                     self._ignore_unknown()
@@ -90,7 +106,7 @@ class YWebsocketConversation:
         """Say why, hold, close: closed at once, a client comes back at once, and many do not heed the code."""
         permanent = NotAuthenticated | PermissionDenied | DocumentNotFound | DocumentDeleted
         if isinstance(error, permanent):
-            self._connection.say(Denied(str(error)))
+            self._connection.say(Denied(error.reason))
 
             async def hold() -> None:
                 await asyncio.sleep(self._connection.limits.denial_hold_s)

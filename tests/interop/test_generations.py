@@ -159,6 +159,28 @@ async def test_who_was_denied_comes_in_with_a_better_token(
     await other.reads("in")
 
 
+async def test_a_token_that_ends_while_people_write_costs_no_edit(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+) -> None:
+    grace = await clients.open("grace", server, document, generation=other)
+    ada = await clients.open("ada", server, document, generation=generation, token=token("ada", ttl_s=3))
+    await ada.insert(0, "before")
+    await grace.reads("before")
+    if generation in HOCUSPOCUS:
+        assert (await ada.denied())[0].startswith("token-expired: ")
+    else:
+        assert (await ada.closed())[0] == 4501
+    await grace.insert(0, "long ")
+    await ada.insert(6, ", after")
+    await ada.give_token(token("ada"))
+    for client in (ada, grace):
+        await client.reads("long before, after")
+    await grace.insert(0, "still ")
+    await ada.reads("still long before, after")
+    if generation in HOCUSPOCUS:
+        await ada.saved()
+
+
 @pytest.mark.parametrize("generation", HOCUSPOCUS)
 async def test_every_frame_is_answered_exactly_once(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation

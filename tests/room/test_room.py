@@ -112,6 +112,26 @@ def test_at_most_one_step1_of_ours_is_on_its_way_to_a_session() -> None:
     assert [type(m) for m in told(receive(room, 1, hello), 1)] == [SyncStep1, SyncStep2]
 
 
+def test_a_session_that_goes_on_is_given_everything_and_asked_for_everything() -> None:
+    ann = Author(ANN)
+    room = a_room(ann.type(0, "ab"), sessions=[a_session(1), a_session(2, listens=False)])
+    given, asked = told(room.resume(SessionId(2)), 2)
+    assert isinstance(given, Update)
+    assert Author(BOB, given.update).text == "ab"
+    assert isinstance(asked, SyncStep1)
+    letter = ann.type(2, "c")
+    assert told(receive(room, 1, Update(letter)), 2) == [Update(letter)]
+    assert told(receive(room, 2, SyncStep2(ann.everything)), 2) == []  # its client does not count that one
+
+
+def test_a_session_is_owed_its_answers_until_the_commit() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    receive(room, 1, Update(Author(ANN).type(0, "a")))
+    assert (room.owes(SessionId(1)), room.owes(SessionId(2))) == (True, False)
+    commit(room)
+    assert not room.owes(SessionId(1))
+
+
 def test_state_vector_that_is_none_is_the_peer_s_fault_and_harms_nobody() -> None:
     room = a_room(sessions=[a_session(1)])
     with pytest.raises(ProtocolError):

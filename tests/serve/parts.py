@@ -1,6 +1,8 @@
 """A running server of parts that a test chooses, and the far side of a session."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import CollabError
@@ -8,6 +10,7 @@ from collab.ids import Origin, SessionId, UserId
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.session import Session
+from collab.serve.connection import ConnectionLimits
 from collab.serve.outlet import Outgoing
 from collab.serve.server import Server, ServerLimits
 from collab.store.base import Store
@@ -29,14 +32,31 @@ class Ear:
         self.ended = error
 
 
-def make_server(store: Store, relay: Relay | None = None) -> Server:
+class WallClock:
+    """The time of day, which stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def make_server(
+    store: Store,
+    relay: Relay | None = None,
+    *,
+    wall_clock: Callable[[], float] = time.time,
+    connection: ConnectionLimits | None = None,
+) -> Server:
     """Not started yet: ``async with`` does that."""
     return Server(
         store=store,
         relay=relay or MemoryRelay(MemoryBus(), Origin(1)),
         verifier=TokenVerifier(SharedSecret(SECRET.encode())),
         origin=Origin(1),
-        limits=ServerLimits(poll_s=0.05),
+        limits=ServerLimits(poll_s=0.05, connection=connection or ConnectionLimits()),
+        wall_clock=wall_clock,
     )
 
 

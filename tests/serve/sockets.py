@@ -1,0 +1,185 @@
+"""WebSocket clients of the app in this process: no port, no thread, and every word in the order in which it was said.
+
+They speak ASGI to the app as a web server does, so what is tested begins at the routes. What the server says is
+put into short words (``saved``, ``denied token-expired``), so that a table of outcomes can be read.
+"""
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from collab.api.app import create_app
+from collab.protocol.awareness import decode_awareness
+from collab.protocol.varint import Reader, Writer
+from collab.serve.server import Server
+from collab.settings import Settings
+from tests.deployment import SECRET
+from tests.typist import DialectName
+
+PATIENCE_S = 10.0
+
+
+def app_around(server: Server, directory: Path) -> FastAPI:
+    """The app with a server of the test's own behind it, which the test starts and stops."""
+    app = create_app(Settings(secret=SecretStr(SECRET), data_dir=directory), store=server.store, relay=server.relay)
+    app.state.server = server
+    return app
+
+
+class Client:
+    """``async with Client(…)``: one client with one document. ``heard``: all that the server said, in words.
+
+    ``token`` goes into the URL. On Hocuspocus it is rather said, with ``show``.
+    """
+
+    def __init__(self, app: FastAPI, dialect: DialectName, document: str, token: str = "") -> None:
+        self._app = app
+        self._prefix = b""
+        self.dialect = dialect
+        path = "/ws"
+        if dialect == "hocuspocus":
+            writer = Writer()
+            writer.var_string(document)
+            self._prefix = writer.to_bytes()
+        else:
+            path += f"/{document}"
+        self._scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0"},
+            "scheme": "ws",
+            "path": path,
+            "raw_path": quote(path).encode(),
+            "root_path": "",
+            "query_string": f"token={token}".encode() if token else b"",
+            "headers": [],
+            "subprotocols": [],
+        }
+        self.heard: list[str] = []
+        self.closed: int | None = None
+        """The server's close code."""
+        self.text_of_denial = ""
+        self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        self._to_app.put_nowait({"type": "websocket.connect"})
+        self._task = asyncio.create_task(self._app(self._scope, self._to_app.get, self._from_app.put))  # type: ignore[arg-type]
+        accepted = await self._from_app.get()
+        assert accepted["type"] == "websocket.accept", accepted
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._to_app.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await self._task
+
+    # --- what it says -----------------------------------------------------------------------------------
+
+    def show(self, token: str) -> None:
+        """Send a token (Hocuspocus)."""
+        self._say(2, 0, token.encode())
+
+    def step1(self, state_vector: bytes = b"\0") -> None:
+        """Say what it has: nothing."""
+        self._say(0, 0, state_vector)
+
+    def step2(self, update: bytes) -> None:
+        """Say what the server lacks."""
+        self._say(0, 1, update)
+
+    def update(self, update: bytes) -> None:
+        """Edit."""
+        self._say(0, 2, update)
+
+    def presence(self, client: int, clock: int = 1) -> None:
+        """Say where it is."""
+        state = b'{"user":{"name":"?"}}'
+        entry = Writer()
+        for number in (1, client, clock):
+            entry.var_uint(number)
+        entry.var_bytes(state)
+        self._say(1, None, entry.to_bytes())
+
+    def query(self) -> None:
+        """Ask who is here."""
+        self._say(3, None, None)
+
+    def stateless(self) -> None:
+        """An application's own message. y-websocket has none: there it is a type that nobody knows."""
+        self._say(5, None, b"hello")
+
+    def _say(self, type_: int, kind: int | None, payload: bytes | None) -> None:
+        writer = Writer()
+        writer.var_uint(type_)
+        if kind is not None:
+            writer.var_uint(kind)
+        if payload is not None:
+            writer.var_bytes(payload)
+        self._to_app.put_nowait({"type": "websocket.receive", "bytes": self._prefix + writer.to_bytes()})
+
+    # --- what it hears ----------------------------------------------------------------------------------
+
+    async def hear(self, word: str) -> None:
+        """Listen until the server has said this once more than it was heard up to now, or the end came."""
+        seen = self.heard.count(word)
+        async with asyncio.timeout(PATIENCE_S):
+            while self.heard.count(word) == seen and self.closed is None:
+                await self._hear_one()
+
+    async def hear_close(self) -> int:
+        """Listen until the server closes; its code."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.closed is None:
+                await self._hear_one()
+        return self.closed
+
+    async def catch_up(self) -> list[str]:
+        """What the server has said up to the answer to one more question of ours."""
+        self.query()
+        await self.hear("presence")
+        return self.heard
+
+    async def _hear_one(self) -> None:
+        event = await self._from_app.get()
+        if event["type"] == "websocket.close":
+            self.closed = event["code"]
+            self.text_of_denial = event["reason"] or self.text_of_denial
+            return
+        frame = event["bytes"]
+        assert frame.startswith(self._prefix)
+        self.heard.append(self._word(Reader(frame[len(self._prefix) :])))
+
+    def _word(self, reader: Reader) -> str:
+        type_ = reader.var_uint()
+        match type_:
+            case 0:
+                return ("step1", "step2", "update")[reader.var_uint()]
+            case 1:
+                decode_awareness(reader.var_bytes())
+                return "presence"
+            case 2 if self.dialect == "y-websocket":
+                reader.var_uint()
+                return self._denied(reader.var_string())
+            case 2:
+                return self._auth(reader)
+            case 8:
+                return "saved" if reader.var_uint() == 1 else "refused"
+        return f"type {type_}"
+
+    def _auth(self, reader: Reader) -> str:
+        match reader.var_uint():
+            case 0:
+                return "token wanted"
+            case 1:
+                return self._denied(reader.var_string())
+        return reader.var_string()
+
+    def _denied(self, reason: str) -> str:
+        self.text_of_denial = reason
+        return f"denied {reason.partition(':')[0]}"

@@ -1,0 +1,377 @@
+"""A token that ends, or changes, while its session is live: what the next message may do, and what the client hears."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from collab.access.roles import Role
+from collab.access.tokens import SharedSecret, sign
+from collab.ids import DocumentName, UserId
+from collab.protocol.rows import Row, decode_entries
+from collab.room.compaction import load_document
+from collab.serve.connection import ConnectionLimits
+from collab.serve.server import Server
+from collab.store.base import Outcome
+from collab.store.memory import MemoryStore
+from tests.deployment import SECRET
+from tests.room.build import Author
+from tests.serve.parts import WallClock, make_server
+from tests.serve.sockets import Client, app_around
+from tests.waiting import eventually
+
+NAME = DocumentName("notes")
+HOUR_S = 3600.0
+BEGINNING_S = WallClock().now_s
+
+
+class GatedStore(MemoryStore):
+    """Commits wait while the gate is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def append(self, rows: Sequence[Row]) -> list[Outcome]:
+        await self.gate.wait()
+        return await super().append(rows)
+
+
+class World:
+    """A server, its app and its clock."""
+
+    def __init__(self, server: Server, app: FastAPI, store: GatedStore, clock: WallClock) -> None:
+        self.server = server
+        self.app = app
+        self.store = store
+        self.clock = clock
+
+    def token(self, user: str = "ada", role: Role = Role.EDITOR, ttl_s: float = HOUR_S) -> str:
+        key = SharedSecret(SECRET.encode())
+        return sign(key, user=user, grants={"**": role}, now_s=self.clock.now_s, ttl_s=ttl_s)
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, and what is due happens."""
+        self.clock.now_s += seconds
+        self.server.deadlines.fire()
+
+    def pass_until(self, seconds: float) -> None:
+        """The same, to so many seconds after the test began."""
+        self.pass_time(BEGINNING_S + seconds - self.clock.now_s)
+
+    async def join(self, client: Client, token: str) -> None:
+        """Let a Hocuspocus client come in and listen."""
+        client.show(token)
+        client.step1()
+        await client.hear("step2")
+
+    async def stored(self) -> str:
+        """The text in the log."""
+        stored = await self.store.load(NAME)
+        return load_document(None, stored.tail).text()
+
+    async def authors(self) -> list[UserId]:
+        """Who wrote each update of the log."""
+        return [entry.author for row in (await self.store.load(NAME)).tail for entry in decode_entries(row.payload)]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    store, clock = GatedStore(), WallClock()
+    limits = ConnectionLimits(denial_hold_s=0)
+    async with make_server(store, wall_clock=clock, connection=limits) as server:
+        yield World(server, app_around(server, tmp_path), store, clock)
+    assert len(server.deadlines) == 0, "a session left a deadline behind"
+
+
+def hocuspocus(world: World) -> Client:
+    return Client(world.app, "hocuspocus", NAME)
+
+
+def ywebsocket(world: World, token: str) -> Client:
+    return Client(world.app, "y-websocket", NAME, token)
+
+
+def words(heard: Iterable[str], *besides: str) -> list[str]:
+    """What was heard of tokens and answers; presence and the like come as they come."""
+    ignored = {"presence", "step1", "step2", "update", *besides}
+    return [word for word in heard if word not in ignored]
+
+
+# --- Hocuspocus: in-band ----------------------------------------------------------------------------
+
+
+async def test_a_fresh_token_in_time_keeps_the_session(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token())
+        world.pass_time(HOUR_S - 61)
+        assert "token wanted" not in await ada.catch_up()
+        world.pass_time(1)
+        assert words(await ada.catch_up()) == ["read-write", "token wanted"]
+        ada.show(world.token())
+        await ada.hear("read-write")
+        world.pass_time(HOUR_S - 100)
+        ada.update(author.type(0, "kept"))
+        await ada.hear("saved")
+        assert words(ada.heard) == ["read-write", "token wanted", "read-write", "saved"]
+
+
+async def test_who_has_only_the_old_token_is_asked_again_and_again_and_then_denied(world: World) -> None:
+    token = world.token()
+    async with hocuspocus(world) as ada:
+        await world.join(ada, token)
+        world.pass_time(HOUR_S - 60)
+        for before_s in (30.0, 15.0, 7.5, 3.75, 1.875):
+            await ada.hear("token wanted")
+            ada.show(token)
+            await ada.hear("read-write")
+            world.pass_until(HOUR_S - before_s)
+        world.pass_time(2)
+        await ada.hear("denied token-expired")
+        assert words(ada.heard, "read-write") == ["token wanted"] * 6 + ["denied token-expired"]
+        assert ada.text_of_denial == "token-expired: The token has expired; sign in anew."
+        assert ada.closed is None
+
+
+async def test_who_does_not_answer_is_asked_again(world: World) -> None:
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token())
+        for before_s in (60, 30, 15):
+            world.pass_until(HOUR_S - before_s)
+        assert (await ada.catch_up()).count("token wanted") == 3
+
+
+async def test_a_token_of_a_few_seconds_is_asked_for_at_half_its_time(world: World) -> None:
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token(ttl_s=4))
+        world.pass_time(2)
+        assert words(await ada.catch_up()) == ["read-write", "token wanted"]
+        world.pass_time(2)
+        await ada.hear("denied token-expired")
+
+
+async def test_who_was_denied_comes_in_again_with_nothing_lost_on_either_side(world: World) -> None:
+    hers, his = Author(7), Author(8)
+    async with hocuspocus(world) as ada, hocuspocus(world) as bob:
+        await world.join(ada, world.token("ada", ttl_s=10))
+        await world.join(bob, world.token("bob"))
+        ada.update(hers.type(0, "one "))
+        await ada.hear("saved")
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        # Meanwhile both go on. She hears nothing, and what she writes waits.
+        ada.update(hers.type(4, "two "))
+        bob.update(his.type(0, "his "))
+        await bob.hear("saved")
+        assert "two" not in await world.stored()
+        told = ada.heard.count("update")
+        ada.show(world.token("ada"))
+        await ada.hear("saved")
+        assert sorted((await world.stored()).split()) == ["his", "one", "two"]
+        assert ada.heard.count("update") > told  # the whole document: she missed his
+        # She does not send her SyncStep1 again, and is told of everything as before.
+        seen = ada.heard.count("update")
+        bob.update(his.type(0, "more "))
+        await bob.hear("saved")
+        await ada.catch_up()
+        assert ada.heard.count("update") == seen + 1
+        assert ada.heard.count("saved") == 2
+
+
+async def test_who_comes_in_again_is_asked_for_what_it_could_not_say(world: World) -> None:
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token(ttl_s=10))
+        ada.step2(b"\0\0")
+        await ada.hear("saved")
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        ada.show(world.token())
+        await ada.hear("step1")
+        ada.step2(Author(7).type(0, "offline"))
+        await eventually(lambda: _is(world, "offline"))
+        assert (await ada.catch_up()).count("saved") == 1  # its client does not count that answer
+
+
+async def test_an_answer_that_was_owed_before_the_end_is_given_after_it(world: World) -> None:
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token(ttl_s=10))
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        ada.step2(b"\0\0")  # answers the server's first question, and its client counts it
+        ada.show(world.token())
+        await ada.hear("saved")
+        ada.step2(b"\0\0")  # answers the second one
+        assert (await ada.catch_up()).count("saved") == 1
+
+
+async def _is(world: World, text: str) -> bool:
+    return await world.stored() == text
+
+
+async def test_an_acknowledgement_under_way_still_comes_after_the_end(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
+        await world.join(ada, world.token(ttl_s=10))
+        world.store.gate.clear()
+        ada.update(author.type(0, "just in time"))
+        await ada.catch_up()
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        assert "saved" not in ada.heard
+        bob.update(Author(8).type(0, "for those who may read"))
+        await bob.catch_up()
+        world.store.gate.set()
+        await ada.hear("saved")
+        assert "just in time" in await world.stored()
+        assert "update" not in ada.heard
+        await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [1])
+
+
+async def test_a_message_after_the_end_is_not_heard_though_the_deadline_is_late(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token(ttl_s=10))
+        world.clock.now_s += 10  # and nobody looked at the clock
+        ada.update(author.type(0, "too late"))
+        await ada.hear("denied token-expired")
+        assert await world.stored() == ""
+        ada.show(world.token())
+        await ada.hear("saved")
+        assert await world.stored() == "too late"
+
+
+async def test_a_token_in_the_address_ends_as_well(world: World) -> None:
+    async with Client(world.app, "hocuspocus", NAME, world.token(ttl_s=10)) as ada:
+        ada.step1()
+        await ada.hear("step2")
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        ada.show("")  # stands for the one in the address
+        await ada.hear("denied token-expired")
+        ada.show(world.token())
+        await ada.catch_up()
+        refusals = ["denied token-expired"] * 2
+        assert words(ada.heard) == ["read-write", "token wanted", *refusals, "read-write"]
+
+
+async def test_who_was_told_that_the_token_ended_is_not_told_that_there_is_none(tmp_path: Path) -> None:
+    clock = WallClock()
+    limits = ConnectionLimits(auth_s_max=0.05)
+    async with make_server(MemoryStore(), wall_clock=clock, connection=limits) as server:
+        app = app_around(server, tmp_path)
+        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as silent:
+            key = SharedSecret(SECRET.encode())
+            ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
+            await ada.catch_up()
+            clock.now_s += 10
+            server.deadlines.fire()
+            silent.step1()  # and never a token: its time begins after hers has
+            await silent.hear("denied token-missing")
+            ada.show("worthless")
+            await ada.hear("denied token-malformed")
+            assert "denied token-missing" not in ada.heard
+
+
+async def test_a_bad_token_on_a_live_session_ends_it_and_a_good_one_brings_it_back(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token())
+        ada.show("worthless")
+        ada.update(author.type(0, "waits"))
+        await ada.hear("denied token-malformed")
+        ada.show(world.token())
+        await ada.hear("saved")
+        assert await world.stored() == "waits"
+        world.pass_time(HOUR_S)
+        await ada.hear("denied token-expired")
+
+
+async def test_the_clock_of_the_machine_ends_a_session_too(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with make_server(store) as server:
+        key = SharedSecret(SECRET.encode())
+        token = sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=time.time(), ttl_s=1.5)
+        app = app_around(server, tmp_path)
+        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "y-websocket", NAME, token) as bob:
+            ada.show(token)
+            await ada.hear("denied token-expired")
+            assert await bob.hear_close() == 4501
+
+
+# --- rights that change -----------------------------------------------------------------------------
+
+
+async def test_a_new_role_acts_on_the_next_message_and_is_told(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token(role=Role.VIEWER))
+        ada.update(author.type(0, "no"))
+        await ada.hear("refused")
+        ada.show(world.token(role=Role.EDITOR))
+        ada.update(Author(8).type(0, "yes"))
+        await ada.hear("saved")
+        ada.show(world.token(role=Role.COMMENTER))
+        ada.update(Author(9).type(0, "no"))
+        await ada.hear("refused")
+        assert words(ada.heard) == ["readonly", "refused", "read-write", "saved", "readonly", "refused"]
+        assert await world.stored() == "yes"
+
+
+async def test_who_is_granted_nothing_any_more_is_denied(world: World) -> None:
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token())
+        key = SharedSecret(SECRET.encode())
+        ada.show(sign(key, user="ada", grants={"other": Role.OWNER}, now_s=world.clock.now_s, ttl_s=60))
+        await ada.hear("denied permission-denied")
+        ada.update(Author(7).type(0, "no"))
+        await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [0])
+        assert await world.stored() == ""
+
+
+async def test_what_is_written_under_another_persons_token_is_that_persons(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as somebody:
+        await world.join(somebody, world.token("ada"))
+        somebody.update(author.type(0, "a"))
+        await somebody.hear("saved")
+        somebody.show(world.token("bob"))
+        somebody.update(author.type(1, "b"))
+        await somebody.hear("saved")
+        assert await world.authors() == ["ada", "bob"]
+
+
+# --- y-websocket: at the door -----------------------------------------------------------------------
+
+
+async def test_on_ywebsocket_the_end_is_a_close_that_bids_to_come_back(world: World) -> None:
+    async with ywebsocket(world, world.token(ttl_s=10)) as ada:
+        ada.step1()
+        await ada.hear("step2")
+        world.pass_time(9)
+        await ada.catch_up()
+        world.pass_time(1)
+        assert await ada.hear_close() == 4501
+        assert ada.text_of_denial == "token-expired: The token has expired; come back with a fresh one."
+        assert "denied token-expired" not in ada.heard
+
+
+async def test_on_ywebsocket_a_message_after_the_end_is_not_heard(world: World) -> None:
+    async with ywebsocket(world, world.token(ttl_s=10)) as ada:
+        await ada.catch_up()
+        world.clock.now_s += 10
+        ada.update(Author(7).type(0, "too late"))
+        assert await ada.hear_close() == 4501
+        assert await world.stored() == ""
+
+
+async def test_on_ywebsocket_an_expired_token_at_the_handshake_is_a_denial(world: World) -> None:
+    token = world.token(ttl_s=10)
+    world.pass_time(10)
+    async with ywebsocket(world, token) as ada:
+        assert await ada.hear_close() == 4401
+        assert ada.heard == ["denied token-expired"]
