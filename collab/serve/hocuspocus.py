@@ -277,6 +277,7 @@ class Channel:
         host = await self._rooms.join(name, session, self)
         self._session, self._host = session, host
         self._connection.account.names(name, session.user)
+        self._idle.clear()  # what waits comes before what is read from now on
         if self._earlier is not None:
             session.owed = self._earlier.owed
             host.resume(session.id)
