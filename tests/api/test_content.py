@@ -148,7 +148,7 @@ def test_update_is_as_large_as_allowed_and_not_one_byte_more(client: TestClient)
 
 def test_only_who_may_write_writes(client: TestClient) -> None:
     update = Author(1).type(0, "a")
-    problem(client.post(UPDATES, content=update), 401, "not-authenticated")
+    problem(client.post(UPDATES, content=update), 401, "token-missing")
     problem(client.post(UPDATES, headers=bearer({"notes": Role.COMMENTER}), content=update), 403, "permission-denied")
     problem(client.post(UPDATES, headers=bearer({"other": Role.OWNER}), content=update), 403, "permission-denied")
     problem(client.get(CONTENT, headers=bearer({"other": Role.OWNER})), 403, "permission-denied")

@@ -161,16 +161,17 @@ def test_body_is_as_large_as_allowed_and_not_read_any_further(client: TestClient
 
 
 def test_without_a_good_token_nothing_is_told(client: TestClient) -> None:
-    for header in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic YTpi"}):
+    for header, word in ((None, "missing"), ("Bearer nonsense", "malformed"), ("Basic YTpi", "missing")):
         for method, where in (("GET", ""), ("POST", ""), ("GET", "/x"), ("PATCH", "/x"), ("DELETE", "/x")):
             json = {"title": "x", "name": "x"} if method == "POST" else {"title": "x"}
-            answer = client.request(method, DOCUMENTS + where, headers=header, json=json)
-            problem(answer, 401, "not-authenticated")
+            headers = {"Authorization": header} if header else {}
+            answer = client.request(method, DOCUMENTS + where, headers=headers, json=json)
+            problem(answer, 401, f"token-{word}")
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
 def test_token_in_the_query_is_not_one(client: TestClient) -> None:
-    problem(client.get(f"{DOCUMENTS}?token={token('ada')}"), 401, "not-authenticated")
+    problem(client.get(f"{DOCUMENTS}?token={token('ada')}"), 401, "token-missing")
 
 
 @pytest.mark.parametrize(

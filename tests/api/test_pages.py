@@ -56,5 +56,5 @@ def test_pages_that_may_open_a_socket_may_call_rest_and_no_others(client: TestCl
     assert preflight("https://app.example") == "https://app.example"
     assert preflight("https://evil.example") is None
     answer = client.get("/api/v1/documents", headers={"Origin": "https://app.example"})
-    problem(answer, 401, "not-authenticated")
+    problem(answer, 401, "token-missing")
     assert answer.headers["access-control-allow-origin"] == "https://app.example"

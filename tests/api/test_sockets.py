@@ -158,9 +158,13 @@ def test_token_may_come_in_the_header(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("query", "code", "words"),
     [
-        ("", 4401, "A token is needed."),
-        ("?token=nonsense", 4401, "The token is no JSON Web Token."),
-        (f"?token={token('eve', {'other': Role.OWNER})}", 4403, "You have no access to this document."),
+        ("", 4401, "token-missing: A token is needed."),
+        ("?token=nonsense", 4401, "token-malformed: The token is no JSON Web Token."),
+        (
+            f"?token={token('eve', {'other': Role.OWNER})}",
+            4403,
+            "permission-denied: You have no access to this document.",
+        ),
     ],
 )
 def test_denied_client_is_told_why_and_then_closed_for_good(
@@ -206,7 +210,7 @@ def test_documents_without_a_good_token_are_few_on_one_socket(client: TestClient
     with client.websocket_connect("/ws") as socket:
         for name in ("a", "b", "c"):
             socket.send_bytes(HocuspocusWire(name, "").sync(STEP1, EMPTY))
-        assert closed(socket) == (1013, "Too many documents without a good token; send their tokens first.")
+        assert closed(socket) == (1013, "overloaded: Too many documents without a good token; send their tokens first.")
 
 
 @pytest.mark.parametrize("settings", [{"preauth_documents_max": 2}], indirect=True)

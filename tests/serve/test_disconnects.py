@@ -337,8 +337,8 @@ async def test_a_client_whose_frames_are_none(
 @pytest.mark.parametrize(
     ("target", "code", "reason", "document", "user"),
     [
-        ("/ws/notes", 4401, "not-authenticated", "notes", None),
-        ("/ws/notes?token=worthless", 4401, "not-authenticated", "notes", None),
+        ("/ws/notes", 4401, "token-missing", "notes", None),
+        ("/ws/notes?token=worthless", 4401, "token-malformed", "notes", None),
         (f"/ws/notes?token={token('eve', {'other': Role.OWNER})}", 4403, "permission-denied", "notes", "eve"),
         (f"/ws/a/../b?token={token('eve')}", 4404, "invalid-name", None, None),
     ],
