@@ -71,7 +71,12 @@ async def test_the_journey_of_edits_is_counted_from_the_frame_to_the_acknowledge
         assert during("unsaved_bytes") == during("updates_held") == during("updates_refused_total") == 0
         assert during("relay_up") == 1
         assert during("store_unavailable_total") == during("outbox_overflows_total") == 0
-        assert during("loop_lag_seconds_count") + during("heads_poll_seconds_count") > 0
+
+        async def watched() -> bool:
+            after = await scrape(server.port)
+            return after("loop_lag_seconds_count") > 0 and after("heads_poll_seconds_count") > 0
+
+        await eventually(watched)
 
         async def left() -> bool:
             after = await scrape(server.port)

@@ -193,7 +193,8 @@ export function stateLine(now: Situation): StateLine {
   }
   if (now.denial !== null) {
     const kind = now.denial === 'signed-out' ? 'signed-out' : 'denied';
-    const said = now.denial === 'other' && now.reason.endsWith('.') ? now.reason : DENIED[now.denial];
+    const sentence = now.reason.replace(/^[a-z-]+: /, ''); // the word before it is for programs
+    const said = now.denial === 'other' && sentence.endsWith('.') ? sentence : DENIED[now.denial];
     return line(kind, count > 0 ? `${said} ${unsaved(count)}` : said);
   }
   if (now.refused && count > 0) {

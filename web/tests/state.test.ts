@@ -193,6 +193,9 @@ describe('rights', () => {
 
   test('the server may say why in its own words', () => {
     expect(text(denied('other', 'A document name is short.'))).toBe('A document name is short.');
+    expect(text(denied('other', 'invalid-name: A document name is short.'))).toBe(
+      'A document name is short.',
+    );
     expect(text(denied('other', 'odd-slug'))).toBe('The server refused this document.');
     expect(text(denied('deleted'))).toBe('This document was deleted.');
   });
