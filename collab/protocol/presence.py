@@ -1,17 +1,31 @@
 """Presence between replicas: who is with one of them, as awareness entries that say whose they are.
 
-A client id belongs to the user who brought it, on whatever replica, so the user travels with the entry. The states
-were checked and stamped by the replica that sends them; nothing is checked again here but the form.
+A client id belongs to the user who brought it, on whatever replica, so the user travels with the entry, and by what
+right it is theirs. The states were checked and stamped by the replica that sends them; nothing is checked again here
+but the form.
 
-Layout (integers are varUints): ``count {user client clock json-text}*``, texts length-prefixed.
+Layout (integers are varUints): ``count {user claim client clock json-text}*``, texts length-prefixed.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 
+from collab.errors import ProtocolError
 from collab.ids import ClientId, UserId
 from collab.protocol.messages import AwarenessEntry
 from collab.protocol.varint import Reader, Writer
+
+
+class Claim(IntEnum):
+    """By what right a client is somebody's; a higher one counts more."""
+
+    SPOKEN_FOR = 0
+    """A session told of a client that need not be its own, as the tabs of one browser do for each other."""
+    OWN = 1
+    """It is the session's own, by its first word."""
+    WRITES = 2
+    """And that session may write: what is new under this client's id is for its user alone to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,7 @@ class PresenceEntry:
 
     user: UserId
     entry: AwarenessEntry
+    claim: Claim = Claim.WRITES
 
 
 def encode_presence(entries: Iterable[PresenceEntry]) -> bytes:
@@ -29,6 +44,7 @@ def encode_presence(entries: Iterable[PresenceEntry]) -> bytes:
     writer.var_uint(len(entries))
     for each in entries:
         writer.var_string(each.user)
+        writer.var_uint(each.claim)
         writer.var_uint(each.entry.client)
         writer.var_uint(each.entry.clock)
         writer.var_bytes(each.entry.state)
@@ -44,5 +60,8 @@ def decode_presence(payload: bytes) -> tuple[PresenceEntry, ...]:
 
 
 def _entry(reader: Reader) -> PresenceEntry:
-    user = UserId(reader.var_string())
-    return PresenceEntry(user, AwarenessEntry(ClientId(reader.var_uint()), reader.var_uint(), reader.var_bytes()))
+    user, claim = UserId(reader.var_string()), reader.var_uint()
+    if claim > Claim.WRITES:
+        raise ProtocolError("A presence entry makes a claim that this version does not know.")
+    entry = AwarenessEntry(ClientId(reader.var_uint()), reader.var_uint(), reader.var_bytes())
+    return PresenceEntry(user, entry, Claim(claim))

@@ -1,10 +1,12 @@
 """Who is here: the ephemeral state of every client on one document, on every replica.
 
 Own store, since the library's accepts anybody's word for anybody. The rules every y-protocols peer applies
-(a state counts if its clock is newer; a removal also at an equal clock) and five of ours:
+(a state counts if its clock is newer; a removal also at an equal clock) and six of ours:
 
 * A client id belongs to the user who brought it, on every replica; entries for another user's id are dropped
   silently.
+* A session's first word is of its own client; of others it may only have heard, as from another tab of its browser,
+  where somebody else may be signed in. So the first word of whoever it is counts more than another's word for them.
 * Only the session that holds a client may remove it (older clients send removals for everybody else when
   they reconnect).
 * A state at the clock we know is an echo (many clients send back whatever they hear), unless it is the first word of
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 
 from collab.ids import ClientId, Origin, SessionId, UserId
 from collab.protocol.messages import GONE, AwarenessEntry
-from collab.protocol.presence import PresenceEntry
+from collab.protocol.presence import Claim, PresenceEntry
 from collab.room.session import Session
 
 GRACE_S = 4.0
@@ -46,6 +48,7 @@ class _Client:
     clock: int
     state: bytes
     user: UserId
+    claim: Claim
     seen_s: float
     session: SessionId | None = None
     """Who holds it. None: it is on another replica, or its session was lost, or it is gone."""
@@ -70,11 +73,11 @@ class Awareness:
         return tuple(AwarenessEntry(id_, c.clock, c.state) for id_, c in self._clients.items() if c.alive)
 
     def owner(self, client: int) -> UserId | None:
-        """Whose live session shows itself with this client id; None when nobody's does."""
+        """Whose live session, one that may write, shows itself with this client id; None when nobody's does."""
         known = self._clients.get(ClientId(client))
         if known is None or not known.alive or known.leaving_s is not None:
             return None
-        return known.user
+        return known.user if known.claim is Claim.WRITES else None
 
     def local_entries(self) -> tuple[PresenceEntry, ...]:
         """Everybody whose socket is on this replica, removals included, for the other replicas."""
@@ -86,12 +89,12 @@ class Awareness:
         for entry in entries:
             known = self._clients.get(entry.client)
             if entry.state == GONE:
-                accepted = known is not None and _may_remove(known, session, entry.clock)
+                if known is not None and _may_remove(known, session, entry.clock):
+                    changed.append(self._set(entry, session, known.claim, now_s))
             else:
-                accepted = self._may_set(known, session, entry.clock)
+                if self._may_set(known, session, entry.clock):
+                    changed.append(self._set(entry, session, _claim(known, session), now_s))
                 session.has_spoken = True
-            if accepted:
-                changed.append(self._set(entry, session, now_s))
         return tuple(changed)
 
     def receive_from_replica(
@@ -106,7 +109,7 @@ class Awareness:
                 continue
             if known is None or (known.clock, known.state) != (entry.clock, entry.state):
                 changed.append(each)
-            self._clients[entry.client] = _Client(entry.clock, entry.state, user, now_s, origin=origin)
+            self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, origin=origin)
         return tuple(changed)
 
     def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> tuple[PresenceEntry, ...]:
@@ -143,12 +146,12 @@ class Awareness:
         if not known.alive:
             return clock > known.clock
         if known.user != session.user:
-            return False
+            return known.claim is Claim.SPOKEN_FOR and not session.has_spoken
         return clock > known.clock or (clock == known.clock and not session.has_spoken)
 
-    def _set(self, entry: AwarenessEntry, session: Session, now_s: float) -> PresenceEntry:
+    def _set(self, entry: AwarenessEntry, session: Session, claim: Claim, now_s: float) -> PresenceEntry:
         state = entry.state if entry.state == GONE else stamp(entry.state, session.user, session.name)
-        client = _Client(entry.clock, state, session.user, now_s, session=session.id)
+        client = _Client(entry.clock, state, session.user, claim, now_s, session=session.id)
         self._clients[entry.client] = client
         return _entry(entry.client, client)
 
@@ -157,6 +160,13 @@ class Awareness:
         """Peers accept a removal at an equal clock, and the client itself then comes back with a higher one."""
         client.state, client.session, client.leaving_s, client.seen_s = GONE, None, None, now_s
         return _entry(id_, client)
+
+
+def _claim(known: _Client | None, session: Session) -> Claim:
+    """By what right a client becomes this session's, or stays its user's."""
+    if not session.has_spoken:
+        return Claim.WRITES if session.can_write else Claim.OWN
+    return known.claim if known is not None and known.user == session.user else Claim.SPOKEN_FOR
 
 
 def _may_remove(known: _Client, session: Session, clock: int) -> bool:
@@ -168,7 +178,9 @@ def _may_come_from(origin: Origin, known: _Client, told: PresenceEntry) -> bool:
     clock = told.entry.clock
     if not known.alive:
         return clock > known.clock
-    if known.user != told.user or clock < known.clock:
+    if known.user != told.user:
+        return known.claim is Claim.SPOKEN_FOR < told.claim
+    if clock < known.clock:
         return False
     if clock > known.clock:
         return True
@@ -194,4 +206,4 @@ def stamp(state: bytes, user: UserId, name: str) -> bytes:
 
 
 def _entry(id_: ClientId, client: _Client) -> PresenceEntry:
-    return PresenceEntry(client.user, AwarenessEntry(id_, client.clock, client.state))
+    return PresenceEntry(client.user, AwarenessEntry(id_, client.clock, client.state), client.claim)

@@ -5,17 +5,25 @@ import pytest
 from collab.errors import ProtocolError
 from collab.ids import ClientId, UserId
 from collab.protocol.messages import GONE, AwarenessEntry
-from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
+from collab.protocol.presence import Claim, PresenceEntry, decode_presence, encode_presence
 
 ENTRIES = (
     PresenceEntry(UserId("ada"), AwarenessEntry(ClientId(2**53 - 1), 7, '{"name":"Ädä 😀"}'.encode())),
-    PresenceEntry(UserId(""), AwarenessEntry(ClientId(1), 0, GONE)),
+    PresenceEntry(UserId(""), AwarenessEntry(ClientId(1), 0, GONE), Claim.SPOKEN_FOR),
 )
 
 
 @pytest.mark.parametrize("entries", [(), ENTRIES])
 def test_what_is_encoded_reads_back(entries: tuple[PresenceEntry, ...]) -> None:
     assert decode_presence(encode_presence(entries)) == entries
+
+
+def test_a_claim_that_is_none_is_refused() -> None:
+    payload = bytearray(encode_presence(ENTRIES[1:]))
+    assert payload[2] == Claim.SPOKEN_FOR
+    payload[2] = Claim.WRITES + 1
+    with pytest.raises(ProtocolError):
+        decode_presence(bytes(payload))
 
 
 def test_a_cut_or_prolonged_payload_is_refused() -> None:

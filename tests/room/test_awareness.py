@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collab.ids import ClientId, Origin, SessionId, UserId
 from collab.protocol.messages import GONE, AwarenessEntry
-from collab.protocol.presence import PresenceEntry
+from collab.protocol.presence import Claim, PresenceEntry
 from collab.room import awareness as module
 from collab.room.awareness import GRACE_S, INTRODUCED_MAX, SILENCE_S, TOMBSTONE_S, Awareness, stamp
 from collab.room.session import Session
@@ -25,6 +25,11 @@ def says(client: int, clock: int, state: bytes = HERE) -> AwarenessEntry:
 
 def of(user: str, entry: AwarenessEntry) -> PresenceEntry:
     return PresenceEntry(UserId(user), entry)
+
+
+def spoken_for(user: str, entry: AwarenessEntry) -> PresenceEntry:
+    """What another replica tells when a session of ``user`` spoke of a client that is not its own."""
+    return PresenceEntry(UserId(user), entry, Claim.SPOKEN_FOR)
 
 
 class Table(Awareness):
@@ -190,6 +195,30 @@ def test_tabs_of_one_user_may_speak_for_each_other() -> None:
     assert table.hear(second, says(7, 7, GONE)) == [says(7, 7, GONE)]
 
 
+def test_own_word_counts_more_than_another_user_s_who_heard_of_it_in_the_same_browser() -> None:
+    table, ann, bob, eve = Table(), a_session(1, "ann"), a_session(2, "bob"), a_session(3, "eve")
+    table.hear(ann, says(7, 1), says(8, 1))
+    assert table.owner(8) is None
+    assert table.hear(eve, says(6, 1), says(8, 2)) == [says(6, 1)]
+    assert table.hear(bob, says(8, 1, THERE)) == [says(8, 1, THERE)]
+    assert table.owner(8) == "bob"
+    assert table.hear(ann, says(8, 2), says(8, 2, GONE)) == []
+    table.hear(ann, says(7, 2))
+    assert (table.owner(7), table.owner(8)) == ("ann", "bob")
+
+
+def test_first_word_takes_nobody_s_own_client() -> None:
+    table, ann, eve = Table(), a_session(1, "ann", can_write=False), a_session(2, "eve")
+    table.hear(ann, says(7, 1))
+    assert table.hear(eve, says(7, 2)) == []
+
+
+def test_reader_shows_a_client_and_owns_none_of_its_clocks() -> None:
+    table, eve = Table(), a_session(1, "eve", can_write=False)
+    assert table.hear(eve, says(7, 1)) == [says(7, 1)]
+    assert table.owner(7) is None
+
+
 def test_echo_does_not_take_a_client_over() -> None:
     """Many clients send back whatever they hear; everybody without a name is the same user."""
     table, first, second = Table(), a_session(1), a_session(2)
@@ -203,7 +232,7 @@ def test_session_that_has_ended_takes_only_its_own_with_it() -> None:
     table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
     table.hear(ann, says(7, 5), says(8, 1))
     table.hear(bob, says(9, 1))
-    assert table.leave(ann.id, 0.0, goodbye=True) == (of("ann", says(7, 5, GONE)), of("ann", says(8, 1, GONE)))
+    assert table.leave(ann.id, 0.0, goodbye=True) == (of("ann", says(7, 5, GONE)), spoken_for("ann", says(8, 1, GONE)))
     assert table.here == [9]
 
 
@@ -301,6 +330,18 @@ def test_client_of_another_replica_belongs_to_its_user_here_too() -> None:
     assert table.hear_from(THIRD, of("eve", says(8, 9, THERE))) == []
     assert table.hear(bob, says(8, 9, GONE)) == []
     assert table.entries() == (says(8, 1),)
+
+
+def test_own_word_counts_more_than_another_replica_s_hearsay_and_the_other_way_round() -> None:
+    here, there = Table(), Table()
+    here.hear(a_session(1, "ann"), says(7, 1), says(8, 1))
+    there.hear_from(ONE, *here.local_entries())
+    assert (there.owner(7), there.owner(8)) == ("ann", None)
+    bob = a_session(2, "bob")
+    assert there.hear(bob, says(8, 1, THERE)) == [says(8, 1, THERE)]
+    assert here.hear_from(OTHER, *there.local_entries()) == [says(8, 1, THERE)]
+    assert here.owner(8) == there.owner(8) == "bob"
+    assert there.hear_from(ONE, spoken_for("ann", says(8, 5))) == []
 
 
 def test_echo_of_somebody_on_another_replica_does_not_take_them_over() -> None:

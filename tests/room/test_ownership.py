@@ -105,6 +105,22 @@ def test_who_waits_for_an_owner_in_vain_starts_over_however_often_and_keeps_what
         show(room, 2, BOB, clock=round_ + 2)
 
 
+def test_who_was_heard_of_first_in_another_user_s_browser_may_write_under_their_own_id() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2, "bob")])
+    show(room, 1, ANN)
+    show(room, 1, BOB)  # the other tab of the browser, where Bob is signed in
+    show(room, 2, BOB)
+    room.receive(SessionId(2), Update(BOBS), 0.0)
+    assert logged(room) == (Entry(UserId("bob"), BOBS, carried=False),)
+
+
+def test_reader_keeps_nobody_from_writing_by_showing_their_id() -> None:
+    room = a_room(sessions=[a_session(1, "eve", can_write=False), a_session(2, "bob")])
+    show(room, 1, BOB)
+    room.receive(SessionId(2), Update(BOBS), 0.0)
+    assert [entry.author for entry in logged(room)] == ["bob"]
+
+
 def test_the_same_user_may_speak_for_all_of_their_tabs() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     show(room, 1, ANN)
