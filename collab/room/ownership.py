@@ -14,6 +14,7 @@ ids are not only names, they are places that must not be taken:
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from collab.ids import UserId
@@ -26,6 +27,9 @@ _REPLACEMENT = 0xFFFD
 
 Owner: TypeAlias = Callable[[int], UserId | None]
 """The user to whom a client id belongs now."""
+
+_Units: TypeAlias = tuple[int, bytes]
+"""A text in UTF-16, little end first, and the clock of its first unit."""
 
 
 def belongs_to_another(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> Id | None:
@@ -56,13 +60,19 @@ def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
     runs: dict[int, list[Struct]] = {}
     for struct in known.structs:
         runs.setdefault(struct.client, []).append(struct)
+    # One text may lie beside as many as it has units. Both sides go forward, so the latest is all that is kept.
+    their_units, our_units = (lru_cache(1)(partial(_units, each)) for each in (update, known))
     for theirs in update.structs:
         run = runs.get(theirs.client, [])
         at = max(bisect_right(run, theirs.clock, key=_clock) - 1, 0)
         while at < len(run) and run[at].clock < theirs.clock + theirs.length:
-            clock = _disagreement(update, theirs, known, run[at])
-            if clock is not None:
-                return theirs.client, clock
+            begin, end = _overlap(theirs, run[at])
+            if begin < end and not _agree(theirs, run[at]):
+                return theirs.client, begin
+            if begin < end and theirs.kind == run[at].kind == STRING:
+                clock = _first_difference(their_units(theirs), our_units(run[at]), begin, end)
+                if clock is not None:
+                    return theirs.client, clock
             at += 1
     return None
 
@@ -71,19 +81,27 @@ def _clock(struct: Struct) -> int:
     return struct.clock
 
 
-def _disagreement(update: InspectedUpdate, theirs: Struct, known: InspectedUpdate, ours: Struct) -> int | None:
-    begin = max(theirs.clock, ours.clock)
-    if begin >= min(theirs.clock + theirs.length, ours.clock + ours.length):
+def _overlap(one: Struct, other: Struct) -> tuple[int, int]:
+    return max(one.clock, other.clock), min(one.clock + one.length, other.clock + other.length)
+
+
+def _agree(one: Struct, other: Struct) -> bool:
+    """Whether both may be the same, by their kinds."""
+    return one.kind == other.kind or one.kind in _TELLS_NOTHING or other.kind in _TELLS_NOTHING
+
+
+def _units(update: InspectedUpdate, struct: Struct) -> _Units:
+    return struct.clock, update.text_of(struct).encode("utf-16-le")
+
+
+def _first_difference(one: _Units, other: _Units, begin: int, end: int) -> int | None:
+    """The first clock from ``begin`` to ``end - 1`` at which two texts differ."""
+    units, known_units = (text[2 * (begin - clock) : 2 * (end - clock)] for clock, text in (one, other))
+    if units == known_units:
         return None
-    if theirs.kind in _TELLS_NOTHING or ours.kind in _TELLS_NOTHING:
-        return None
-    if theirs.kind != ours.kind:
-        return begin
-    if theirs.kind != STRING:
-        return None
-    one = memoryview(update.text_of(theirs).encode("utf-16-le")).cast("H")[begin - theirs.clock :]
-    other = memoryview(known.text_of(ours).encode("utf-16-le")).cast("H")[begin - ours.clock :]
-    for offset, (unit, known_unit) in enumerate(zip(one, other, strict=False)):
+    for offset, (unit, known_unit) in enumerate(
+        zip(memoryview(units).cast("H"), memoryview(known_units).cast("H"), strict=True)
+    ):
         if unit != known_unit and not (_may_be_half(unit) and _may_be_half(known_unit)):
             return begin + offset
     return None

@@ -1,5 +1,7 @@
 """What may be said under whose client id: the owner's word counts, what was lost is carried, nothing is overwritten."""
 
+from typing import Any
+
 import pytest
 
 from collab.errors import Conflict, UpdateRefused
@@ -7,7 +9,7 @@ from collab.ids import ClientId, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
-from collab.protocol.update import inspect_update
+from collab.protocol.update import InspectedUpdate, Struct, inspect_update
 from collab.room.effects import Fail
 from collab.room.gate import NeverCompleted
 from collab.room.ownership import contradiction
@@ -186,6 +188,22 @@ def test_other_content_at_a_known_place_is_refused_and_never_acknowledged(other:
 )
 def test_the_same_content_in_other_words_is_no_contradiction(again: bytes) -> None:
     assert contradiction(inspect_update(again), inspect_update(ANNS)) is None
+
+
+def test_a_text_is_read_once_however_many_lie_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Struct] = []
+
+    def read(self: InspectedUpdate, struct: Struct, *, really: Any = InspectedUpdate.text_of) -> str:
+        reads.append(struct)
+        return str(really(self, struct))
+
+    monkeypatch.setattr(InspectedUpdate, "text_of", read)
+    whole = inspect_update(update((ANN, 0, [text("a" * 50, root="content")])))
+    pieces = inspect_update(
+        update((ANN, 0, [text("a", root="content"), *(text("a", right=(ANN, at)) for at in range(49))]))
+    )
+    assert contradiction(whole, pieces) is contradiction(pieces, whole) is None
+    assert len(reads) == 2 * (1 + 50)
 
 
 def test_halves_of_a_character_agree_with_what_stands_for_them() -> None:
