@@ -14,7 +14,7 @@ the next. A row is frozen until its outcome is known, so it can be offered again
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
@@ -49,7 +49,7 @@ from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
-from collab.room.ownership import belongs_to_another, is_carried
+from collab.room.ownership import belongs_to_another, contradiction, is_carried
 from collab.room.pairs import deletion, whole_characters
 from collab.room.session import Session
 
@@ -121,7 +121,8 @@ class Room:
         self._applied = 0
         self._durable = 0
         self._receipts: dict[SessionId, deque[_Receipt]] = {}
-        self._own_ahead: set[Sequence] = set()
+        self._own_ahead: dict[Sequence, Row] = {}
+        """Committed rows of this room beyond the cursor."""
         self._early: dict[Sequence, CommittedRow] = {}
         self._now_s = 0.0
         """The latest time that this room was told."""
@@ -390,7 +391,7 @@ class Room:
         row = flight.row
         effects = [*self._acknowledge(), Publish(CommittedRow(seq, row.origin, row.n, row.payload))]
         if seq > self.cursor:
-            self._own_ahead.add(seq)
+            self._own_ahead[seq] = row
         return [*effects, *self._advance()]
 
     def _acknowledge(self) -> list[Effect]:
@@ -436,7 +437,7 @@ class Room:
                 following = Sequence(self.cursor + 1)
                 row = self._early.pop(following, None)
                 if following in self._own_ahead:
-                    self._own_ahead.remove(following)
+                    del self._own_ahead[following]
                 elif row is None:
                     break
                 elif row.origin != self.origin:
@@ -450,8 +451,8 @@ class Room:
         effects: list[Effect] = []
         for entry in decode_entries(row.payload):
             update = inspect_stored_update(entry.update)
-            if self.document.contradicted_by(update):
-                return [*effects, *self._yield_to_log(update)]
+            if self.document.contradicted_by(update) and (losers := self._overtaken_by(update)):
+                return [*effects, *self._yield_to_log(losers)]
             if self.document.has(update):
                 continue
             missing = self.document.missing(update)
@@ -461,14 +462,28 @@ class Room:
                 self._gate.hold(Held.of_log(update, missing))
         return [*effects, *self._release_held()]
 
-    def _yield_to_log(self, update: InspectedUpdate) -> list[Effect]:
+    def _overtaken_by(self, update: InspectedUpdate) -> set[UserId]:
+        """Whose edits stand here with other content and come later in the log than ``update``, or never.
+
+        Nobody's where the other content is of an earlier row: it stands, here and wherever the log is read.
+        """
+        return {e.author for e in self._beyond_cursor() if contradiction(update, inspect_stored_update(e.update))}
+
+    def _beyond_cursor(self) -> Iterator[Entry]:
+        """What is in the document, and not in the log up to the cursor."""
+        for row in self._own_ahead.values():
+            yield from decode_entries(row.payload)
+        if self._flight is not None:
+            yield from decode_entries(self._flight.row.payload)
+        yield from self._waiting
+
+    def _yield_to_log(self, losers: set[UserId]) -> list[Effect]:
         """Two replicas let other content in under the same ids. The order of the log decides, not this room.
 
-        Whoever wrote under these ids here must learn that it may not be theirs that stands.
+        The losers must learn that it is not theirs that stands.
         """
-        users = {self._awareness.owner(struct.client) for struct in update.structs}
-        losers = [session.id for session in self._sessions.values() if session.user in users]
-        ends = [effect for session in losers for effect in self._end(session, _contradiction())]
+        theirs = [session.id for session in self._sessions.values() if session.user in losers]
+        ends = [effect for session in theirs for effect in self._end(session, _contradiction())]
         return [*ends, Fail(RoomClosed())]
 
     def _apply_foreign(self, update: InspectedUpdate) -> list[Effect]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from collab.errors import Conflict, UpdateRefused
-from collab.ids import ClientId, SessionId, UserId
+from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
@@ -216,6 +216,35 @@ def test_what_was_deleted_meanwhile_contradicts_nothing() -> None:
     room = a_room(ANNS, update(deletes={ANN: [(0, 5)]}), sessions=[a_session(1)])
     other = update((ANN, 0, [text("forge", root="content")]))
     assert told(room.receive(SessionId(1), Update(other), 0.0), 1) == [Saved(other)]
+
+
+def test_a_row_with_other_content_than_an_earlier_one_changes_nothing() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(1), Update(ANNS), 0.0)
+    commit(room)
+    room.receive(SessionId(2), Update(BOBS), 0.0)  # on its way, and of no concern
+    effects = room.receive_row(a_row(2, FORGED, update((9, 0, [text("cat's ", root="content")]))), room.epoch)
+    assert ends(effects) == {}
+    assert not any(isinstance(effect, Fail) for effect in effects)
+    assert "ann's" in room.document.text()
+    assert "cat's" in room.document.text()
+    assert "forge" not in room.document.text()
+    assert room.cursor == 2
+
+
+@pytest.mark.parametrize("how_far", ["waiting", "on its way", "committed behind it"])
+def test_a_row_with_other_content_tells_the_author_of_what_comes_later_and_nobody_else(how_far: str) -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(2), Update(BOBS), 0.0)
+    commit(room, 1)
+    room.receive(SessionId(1), Update(ANNS), 0.0)
+    if how_far != "waiting":
+        assert room.next_row() is not None
+    if how_far == "committed behind it":
+        room.appended(Sequence(3))
+    effects = room.receive_row(a_row(2, BOBS, FORGED), room.epoch)
+    assert ends(effects) == {1: UpdateRefused}
+    assert isinstance(effects[-1], Fail)
 
 
 def test_a_row_with_other_content_makes_the_room_yield_to_the_log_and_tells_who_loses() -> None:
