@@ -33,12 +33,18 @@ _Units: TypeAlias = tuple[int, bytes]
 
 
 def belongs_to_another(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> Id | None:
-    """The first id in ``update`` that is new and somebody else's; None when ``user`` may write it all."""
+    """The last id of a client in ``update`` that is new and somebody else's; None when ``user`` may write it all.
+
+    Once it is here, so is all that the update has of that client, and it need not be read again before.
+    """
+    last: Id | None = None
     for struct in update.structs:
-        known = state.get(struct.client, 0)
-        if struct.clock + struct.length > known and owner(struct.client) not in (None, user):
-            return struct.client, max(struct.clock, known)
-    return None
+        end = struct.clock + struct.length
+        if last is not None and struct.client != last[0]:
+            break
+        if end > state.get(struct.client, 0) and owner(struct.client) not in (None, user):
+            last = struct.client, end - 1
+    return last
 
 
 def is_carried(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> bool:

@@ -260,7 +260,7 @@ class Room:
         return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
 
     def _awaited(self, user: UserId, update: InspectedUpdate) -> Id | None:
-        """An id that only somebody else, who is here, may bring."""
+        """The last of the ids that only somebody else, who is here, may bring."""
         return belongs_to_another(update, self.document.state, user, self._awareness.owner)
 
     def _accept(
@@ -331,22 +331,37 @@ class Room:
             held = self._gate.release(self.document.state)
             if held is None:
                 break
-            if held.session is None:
-                effects += self._apply_foreign(held.update)
-            elif self.document.contradicted_by(held.update):
-                effects += self._refuse(held.session, _contradiction(), counted=held.counted)
-            elif awaited := self._awaited(held.user, held.update):
-                self._gate.hold(replace(held, missing=awaited))
-            elif not self.document.has(held.update):
-                effects += self._accept(held.session, held.user, held.update, counted=held.counted)
-            elif held.counted and held.session in self._sessions:
-                effects += self._answer(held.session, Saved(held.update.payload))
+            try:
+                effects += self._admit(held)
+            except DocumentPoisoned as error:  # what was decided before it stays decided
+                return [*effects, Fail(error)]
         return effects
 
+    def _admit(self, held: Held) -> list[Effect]:
+        """A held update lacks nothing any more. What came meanwhile may speak against it, or be the same."""
+        if held.session is None:
+            return self._apply_foreign(held.update)
+        if self.document.contradicted_by(held.update):
+            return self._refuse(held.session, _contradiction(), counted=held.counted)
+        if awaited := self._awaited(held.user, held.update):
+            stays = self._gate.hold(replace(held, missing=awaited))
+            assert stays, "its own place is free"
+            return []
+        if not self.document.has(held.update):
+            return self._accept(held.session, held.user, held.update, counted=held.counted)
+        if held.counted and held.session in self._sessions:
+            return self._answer(held.session, Saved(held.update.payload))
+        return []
+
     def _give_up(self, held: Held) -> list[Effect]:
-        """Keep the part of a held update that can be kept, and have the client start over; once."""
-        effects: list[Effect] = []
+        """Keep the part of a held update that can be kept, and have the client start over; once.
+
+        Unless it waited for an owner who has left by now, or who sent something else.
+        """
         others = {s.client for s in held.update.structs if self._awareness.owner(s.client) not in (None, held.user)}
+        if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
+            return [*self._admit(held), *self._release_held()]
+        effects: list[Effect] = []
         part = ready_part(held.update, self.document.state, frozenset(others))
         if part is not None and not self.document.has(kept := inspect_stored_update(part)):
             effects += self._accept(held.session, held.user, kept, counted=False)
@@ -445,6 +460,8 @@ class Room:
                 self.cursor = following
         except PeerError:  # bytes that no guard of ours can have let into the log
             return [*effects, Fail(RoomClosed())]
+        except DocumentPoisoned as error:
+            return [*effects, Fail(error)]
         return [*effects, CatchUp()] if self._own_ahead else effects
 
     def _apply_row(self, row: CommittedRow) -> list[Effect]:
@@ -534,7 +551,10 @@ class Room:
         self._now_s = now_s
         effects = self._tell_presence(self._awareness.expire(now_s))
         while not self.document.is_poisoned and (held := self._gate.expire(now_s)):
-            effects += self._give_up(held)
+            try:
+                effects += self._give_up(held)
+            except DocumentPoisoned as error:
+                return [*effects, Fail(error)]
         return effects
 
 

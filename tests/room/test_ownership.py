@@ -9,8 +9,9 @@ from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
-from collab.protocol.update import InspectedUpdate, Struct, inspect_update
-from collab.room.effects import Fail
+from collab.protocol.update import Id, InspectedUpdate, Struct, inspect_update
+from collab.room.document import DocumentPoisoned
+from collab.room.effects import Append, Fail
 from collab.room.gate import NeverCompleted
 from collab.room.ownership import contradiction
 from collab.room.room import Room
@@ -22,6 +23,7 @@ ANNS_ITEM = text("ann's", root="content")
 ANNS = update((ANN, 0, [ANNS_ITEM]))
 BOBS = update((BOB, 0, [text("bob's", root="content")]))
 FORGED = update((ANN, 0, [text("forged", root="content")]))
+LATE_S = 6.0
 BOTH = update((BOB, 0, [text("bob's", root="content")]), (ANN, 0, [ANNS_ITEM]))
 
 
@@ -56,10 +58,63 @@ def test_what_somebody_here_shows_as_their_own_waits_until_they_send_it() -> Non
 def test_what_the_owner_sends_otherwise_counts_and_the_forgery_is_refused() -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(FORGED), 0.0)
-    effects = room.receive(SessionId(1), Update(ANNS), 1.0)
+    room.receive(SessionId(1), Update(ANNS), 1.0)
+    effects = room.tick(LATE_S)  # until then Ann may have sent the rest of it
     assert room.document.text() == "ann's"
     assert told(effects, 2)[-1] == Refused()
     assert ends(effects) == {2: UpdateRefused}
+
+
+def test_a_forgery_as_long_as_what_the_owner_sends_is_refused_at_once() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(2), Update(update((ANN, 0, [text("forge", root="content")]))), 0.0)
+    assert ends(room.receive(SessionId(1), Update(ANNS), 1.0)) == {2: UpdateRefused}
+
+
+def test_what_waits_for_an_owner_who_leaves_is_carried_and_saved_and_its_sender_stays() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(2), Update(BOTH), 0.0)
+    room.leave(SessionId(1), 1.0, goodbye=True)
+    effects = room.tick(LATE_S)
+    assert ends(effects) == {}
+    assert told(commit(room), 2) == [Saved(BOTH)]
+
+
+def test_what_waits_for_an_owner_is_read_again_once_all_of_it_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = ann_and_bob()
+    read: list[InspectedUpdate] = []
+    really = room.document.contradicted_by
+
+    def note(update: InspectedUpdate) -> Id | None:
+        read.append(update)
+        return really(update)
+
+    monkeypatch.setattr(room.document, "contradicted_by", note)
+    pieces = [text("a", root="content"), *(text("a", left=(ANN, at)) for at in range(9))]
+    room.receive(SessionId(2), Update(update((ANN, 0, pieces))), 0.0)
+    for at, piece in enumerate(pieces):
+        room.receive(SessionId(1), Update(update((ANN, at, [piece]))), 0.0)
+    assert sum(len(each.structs) > 1 for each in read) == 2
+
+
+@pytest.mark.parametrize("moment", ["a row", "its time", "an update"])
+def test_a_comparison_that_breaks_the_library_ends_the_room(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(2), Update(FORGED), 0.0)
+
+    def fail(_: InspectedUpdate) -> None:
+        raise DocumentPoisoned
+
+    if moment == "an update":
+        really = room.document.contradicted_by
+        longer = text("ann's!", root="content")
+        monkeypatch.setattr(room.document, "contradicted_by", lambda u: fail(u) if u.payload == FORGED else really(u))
+        effects = room.receive(SessionId(1), Update(update((ANN, 0, [longer]))), 1.0)
+        assert sum(effect.size for effect in effects if isinstance(effect, Append)) == room.unsaved_bytes > 0
+    else:
+        monkeypatch.setattr(room.document, "contradicted_by", fail)
+        effects = room.receive_row(a_row(1, ANNS), room.epoch) if moment == "a row" else room.tick(LATE_S)
+    assert [type(effect.error) for effect in effects if isinstance(effect, Fail)] == [DocumentPoisoned]
 
 
 def test_an_update_of_two_owners_waits_for_both() -> None:
