@@ -16,9 +16,9 @@ from websockets.exceptions import ConnectionClosed
 from collab.store.migrate import upgrade
 from tests.conftest import bring
 from tests.deployment import ServerProcess
-from tests.faults.crashing_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
 from tests.faults.history import History, read_store, violations
 from tests.faults.mortal import Mortal
+from tests.ordered_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
 from tests.services.private import PrivatePostgres
 from tests.typist import DialectName, Typist, sit_down
 from tests.waiting import eventually
@@ -134,7 +134,7 @@ async def test_the_judge_catches_an_acknowledgement_before_the_commit(tmp_path: 
     database = f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3"
     mortal = Mortal(tmp_path, database)
     await mortal.start()
-    mortal.order(LIE)
+    mortal.orders.give(LIE)
     history = History()
     for dialect in get_args(DialectName):
         async with sit_down(mortal.server, DOCUMENT, "writer", dialect=dialect) as typist:

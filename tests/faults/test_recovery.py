@@ -9,9 +9,9 @@ from collab.ids import DocumentName, Sequence, UserId
 from collab.protocol.rows import decode_entries
 from collab.room.attribution import Attribution, Attributions
 from collab.store.sql import SqlStore
-from tests.faults.crashing_server import HOLD
 from tests.faults.mortal import Mortal
 from tests.interop.clients import NEWEST, JavaScriptClient, JavaScriptClients
+from tests.ordered_server import HOLD
 
 pytestmark = pytest.mark.node
 
@@ -42,7 +42,7 @@ async def pair(mortal: Mortal, clients: JavaScriptClients) -> tuple[JavaScriptCl
     """Ada, and Grace who has just seen what Ada wrote: the server died before it was committed."""
     ada = await clients.open("ada", mortal.server, DOCUMENT)
     grace = await clients.open("grace", mortal.server, DOCUMENT, generation=NEWEST["hocuspocus"])
-    mortal.order(HOLD)
+    mortal.orders.give(HOLD)
     await ada.insert(0, "seen")
     await grace.reads("seen")
     await ada.disconnect()
