@@ -164,9 +164,12 @@ class Awareness:
 
 def _claim(known: _Client | None, session: Session) -> Claim:
     """By what right a client becomes this session's, or stays its user's."""
-    if not session.has_spoken:
-        return Claim.WRITES if session.can_write else Claim.OWN
-    return known.claim if known is not None and known.user == session.user else Claim.SPOKEN_FOR
+    if session.has_spoken:
+        if known is None or known.user != session.user:
+            return Claim.SPOKEN_FOR
+        if known.claim is Claim.SPOKEN_FOR or known.session != session.id:
+            return known.claim
+    return Claim.WRITES if session.can_write else Claim.OWN  # told anew each time: a role may change
 
 
 def _may_remove(known: _Client, session: Session, clock: int) -> bool:

@@ -217,6 +217,12 @@ def test_reader_shows_a_client_and_owns_none_of_its_clocks() -> None:
     table, eve = Table(), a_session(1, "eve", can_write=False)
     assert table.hear(eve, says(7, 1)) == [says(7, 1)]
     assert table.owner(7) is None
+    eve.can_write = True
+    table.hear(eve, says(7, 2))
+    assert table.owner(7) == "eve"
+    eve.can_write = False
+    table.hear(eve, says(7, 3))
+    assert table.owner(7) is None
 
 
 def test_echo_does_not_take_a_client_over() -> None:
