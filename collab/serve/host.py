@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import assert_never
 
-from collab.errors import CollabError, DocumentDeleted, Draining, RoomClosed, UpdateRefused
+from collab.errors import CollabError, DocumentDeleted, Draining, PeerError, RoomClosed, UpdateRefused
 from collab.ids import ClientId, DocumentName, Origin, Sequence, SessionId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
@@ -236,8 +236,10 @@ class Host:
             return
         try:
             self._perform(decide())
-        except CollabError:
+        except PeerError:
             raise
+        except CollabError as error:  # whoever called has others to serve: the persister a whole batch
+            self.fail(error)
         except Exception:
             log.exception("invariant_broken", document=self.name)
             self.fail(RoomClosed())

@@ -9,6 +9,8 @@ from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.document import DocumentPoisoned
+from collab.room.effects import Effect
 from collab.room.room import Room
 from collab.serve.host import Host
 from collab.serve.persister import Persister
@@ -84,6 +86,19 @@ async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_n
     assert bench.counted("updates_refused_total") == 3
     assert bench.counted("updates_received_total") == 3
     assert bench.counted("updates_accepted_total") == 0
+
+
+async def test_a_room_that_fails_while_it_is_told_of_its_commit_harms_nobody_else_in_the_batch(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Sequence) -> list[Effect]:
+        raise DocumentPoisoned
+
+    bench.host.receive(ANN, Update(Author(1).type(0, "a")))
+    monkeypatch.setattr(bench.room, "appended", fail)
+    bench.commit(1)  # raises nothing
+    assert isinstance(bench.host.failed, DocumentPoisoned)
+    assert bench.persister.queued_bytes == 0
 
 
 async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fewer(bench: Bench) -> None:
