@@ -35,14 +35,19 @@ class Nesting:
         """
         if len(update.structs) == 1 and self._continues(update):
             return
-        levels = _Reading(self, update).levels()
-        if max(levels, default=0) > self._deepest:
-            raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
+        levels = self.judge(update)
         for struct, level in zip(update.structs, levels, strict=True):
             end = struct.clock + struct.length
             self._levels.setdefault(struct.client, _Levels()).extend(struct.clock, end, level)
             if struct.kind in _CONTAINERS:
                 self._containers.add(struct.client, struct.clock, end)
+
+    def judge(self, update: InspectedUpdate) -> list[int]:
+        """The level that each struct would have. Raises UpdateRefused as ``admit`` does; takes in nothing."""
+        levels = _Reading(self, update).levels()
+        if max(levels, default=0) > self._deepest:
+            raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
+        return levels
 
     def _continues(self, update: InspectedUpdate) -> bool:
         """Take in a keystroke: text beside what lies level with what its client wrote before."""

@@ -117,6 +117,18 @@ class Document:
 
         Raises UpdateRefused, with nothing changed, when the document must not become what it would.
         """
+        news = self._news(update)
+        self._integrate(news)
+        return news
+
+    def judge(self, update: InspectedUpdate) -> None:
+        """Raise UpdateRefused if ``apply`` would. Changes nothing."""
+        news = self._news(update)
+        if self._nesting is not None:
+            self._nesting.judge(news)
+
+    def _news(self, update: InspectedUpdate) -> InspectedUpdate:
+        """What of an update is new. Raises UpdateRefused when that is of too many clients."""
         news = diff_update(update, self.state, self._deleted)
         if len(self.state) + len(news.structs) > DOCUMENT_CLIENTS_MAX:
             new = {struct.client for struct in news.structs if struct.client not in self.state}
@@ -127,7 +139,6 @@ class Document:
             nesting = Nesting()
             nesting.admit(inspect_stored_update(self.encode()))
             self._nesting = nesting
-        self._integrate(news)
         return news
 
     def replay(self, update: InspectedUpdate) -> InspectedUpdate:

@@ -269,6 +269,10 @@ class Room:
         """Take an update of this replica's own sessions, and before it what keeps it from cutting a character."""
         effects: list[Effect] = []
         if cut := self.document.pairs_cut_by(update):
+            try:
+                self.document.judge(update)
+            except UpdateRefused as error:  # and nothing is deleted for what is not taken
+                return self._refuse(session, error, counted=counted)
             effects += self._take(None, user, deletion(cut), counted=False)
         update = whole_characters(update, self.document.state)
         return [*effects, *self._take(session, user, update, counted=counted)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from collab.errors import UpdateRefused
 from collab.ids import SessionId
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import decode_entries
@@ -9,8 +10,8 @@ from collab.protocol.update import inspect_update
 from collab.room.compaction import fold, load_document
 from collab.room.document import Document
 from collab.room.room import Room
-from tests.protocol.build import item, string, text, update
-from tests.room.build import a_room, a_row, a_session, commit, told
+from tests.protocol.build import item, shared, string, text, update
+from tests.room.build import a_room, a_row, a_session, commit, ends, told
 
 CAT = "\N{CAT FACE}"
 GONE = "\N{REPLACEMENT CHARACTER}" * 2
@@ -49,6 +50,19 @@ def test_a_character_that_stands_in_the_document_is_deleted_before_it_is_cut(cut
     assert room.document.text().replace("X", "") in ("ab", "a", "b")
     assert room.document.text() == replayed.text()
     assert room.document.text() == Document.load(replayed.encode(), []).text()
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_refused_update_cuts_and_deletes_nothing(read_before: bool) -> None:
+    room = a_room(BASE, sessions=[a_session(1)])
+    if read_before:  # the structure
+        room.receive(SessionId(1), Update(update((9, 0, [shared()]))), 0.0)
+        commit(room)
+    child_of_a_text = item(4, string("y"), parent=(1, 0))
+    effects = room.receive(SessionId(1), Update(update((8, 0, [text("x", left=(1, 1)), child_of_a_text]))), 0.0)
+    assert ends(effects) == {1: UpdateRefused}
+    assert room.document.text() == f"a{CAT}b"
+    assert room.next_row() is None
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
