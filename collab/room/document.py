@@ -27,7 +27,7 @@ from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update
 from collab.room.causality import first_missing
 from collab.room.gate import Gate, GateLimits, Held
 from collab.room.ownership import contradiction, is_known_in_part
-from collab.room.pairs import Pairs
+from collab.room.pairs import Pairs, deletion
 from collab.room.plaintext import read_text
 
 T = TypeVar("T")
@@ -109,8 +109,17 @@ class Document:
 
     def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
         """Characters that stand here and that the update would cut in two, by their low surrogates."""
-        cut = self._pairs.cut_by(update, self.state)
-        return [(client, low) for client, low in cut if not self._deleted.covers(client, low - 1, low + 1)]
+        return self._standing(self._pairs.cut_by(update, self.state))
+
+    def pairs_torn_by(self, update: InspectedUpdate) -> list[Id]:
+        """Characters that an update of the log would cut in two, or has whole where halves stand, or the reverse.
+
+        They are deleted whole before it is integrated, by whoever reads the log.
+        """
+        torn = set(self.pairs_cut_by(update))
+        if is_known_in_part(update, self.state):
+            torn.update(self._standing(self._pairs.differing(update, self.state)))
+        return sorted(torn)
 
     def apply(self, update: InspectedUpdate) -> InspectedUpdate:
         """Integrate a client's update whose predecessors are here; what of it is new is to be logged and sent.
@@ -144,8 +153,10 @@ class Document:
     def replay(self, update: InspectedUpdate) -> InspectedUpdate:
         """Integrate an update of the log whose predecessors are here, and tell what of it is new.
 
-        It was judged when it was accepted.
+        It was judged when it was accepted; but another replica may have accepted it, which saw other characters whole.
         """
+        if torn := self.pairs_torn_by(update):
+            self._integrate(deletion(torn))
         news = diff_update(update, self.state, self._deleted)
         self._integrate(news)
         return news
@@ -204,6 +215,10 @@ class Document:
             and self._deletions() == other._deletions()
             and Document.load(self.encode(), ()).encode() == Document.load(other.encode(), ()).encode()
         )
+
+    def _standing(self, lows: Iterable[Id]) -> list[Id]:
+        """Those of these pairs of which not both halves are deleted."""
+        return [(client, low) for client, low in lows if not self._deleted.covers(client, low - 1, low + 1)]
 
     def _covers(self, update: InspectedUpdate) -> bool:
         return all(self._deleted.covers(d.client, d.clock, d.clock + d.length) for d in update.deletes)

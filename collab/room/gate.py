@@ -14,6 +14,9 @@ from collab.ids import SessionId, UserId
 from collab.protocol.update import Id, InspectedUpdate
 from collab.room.causality import first_missing
 
+NOBODY = UserId("")
+"""The author of what is read from the log while nobody is there to be told of it."""
+
 
 class NeverCompleted(RoomClosed):
     """Some of your edits build on others that never arrived; reconnect to send them all again."""
@@ -34,9 +37,9 @@ class Held:
     """What must come before it, perhaps among others."""
 
     @classmethod
-    def of_log(cls, update: InspectedUpdate, missing: Id) -> "Held":
+    def of_log(cls, update: InspectedUpdate, missing: Id, author: UserId = NOBODY) -> "Held":
         """An update of a row of the log."""
-        return cls(None, UserId(""), update, counted=False, since_s=0.0, missing=missing)
+        return cls(None, author, update, counted=False, since_s=0.0, missing=missing)
 
 
 @dataclass(frozen=True, slots=True)

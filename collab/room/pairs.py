@@ -9,12 +9,17 @@ So no cut reaches the engine. A pair that stands in the document is deleted whol
 ahead of the one that cuts, on the same road, to everybody, its author included. A pair that comes in the very update
 that cuts it (a client may send several edits as one) is taken in as what its author's screen shows: two replacement
 characters. Either way all end with the same text.
+
+Two replicas may let the same pair in at once: one whole, the other cut, for its author went on writing and came back
+elsewhere before the commit. Then the log has both. Whoever reads it deletes the pair whole when the second comes,
+whichever that is: so all come to the same, in whatever order they heard.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 
 from collab.protocol.update import (
+    STRING,
     DeletedRange,
     Id,
     InspectedUpdate,
@@ -45,6 +50,21 @@ class Pairs:
     def cut_by(self, update: InspectedUpdate, state: Mapping[int, int]) -> list[Id]:
         """Low halves of pairs in the document that the update would cut from their high ones."""
         return sorted(self._lows.intersection(update.cuts(state))) if self._lows else []
+
+    def differing(self, update: InspectedUpdate, state: Mapping[int, int]) -> set[Id]:
+        """Low halves of pairs in the part of the update that is here: whole on one side and cut on the other.
+
+        Of pairs that were whole here and are deleted too.
+        """
+        theirs = {(client, low) for client, low in update.low_surrogates if low < state.get(client, 0)}
+        ours = {
+            (struct.client, low)
+            for struct in update.structs
+            if struct.kind == STRING
+            for low in range(struct.clock, min(struct.clock + struct.length, state.get(struct.client, 0)))
+            if (struct.client, low) in self._lows
+        }
+        return theirs - self._lows | ours - theirs
 
 
 def deletion(lows: Iterable[Id]) -> InspectedUpdate:

@@ -344,7 +344,7 @@ class Room:
     def _admit(self, held: Held) -> list[Effect]:
         """A held update lacks nothing any more. What came meanwhile may speak against it, or be the same."""
         if held.session is None:
-            return self._apply_foreign(held.update)
+            return self._apply_foreign(held.user, held.update)
         if self.document.contradicted_by(held.update):
             return self._refuse(held.session, _contradiction(), counted=held.counted)
         if awaited := self._awaited(held.user, held.update):
@@ -474,13 +474,11 @@ class Room:
             update = inspect_stored_update(entry.update)
             if self.document.contradicted_by(update) and (losers := self._overtaken_by(update)):
                 return [*effects, *self._yield_to_log(losers)]
-            if self.document.has(update):
-                continue
             missing = self.document.missing(update)
             if missing is None:
-                effects += self._apply_foreign(update)
+                effects += self._apply_foreign(entry.author, update)
             else:
-                self._gate.hold(Held.of_log(update, missing))
+                self._gate.hold(Held.of_log(update, missing, entry.author))
         return [*effects, *self._release_held()]
 
     def _overtaken_by(self, update: InspectedUpdate) -> set[UserId]:
@@ -507,13 +505,18 @@ class Room:
         ends = [effect for session in theirs for effect in self._end(session, _contradiction())]
         return [*ends, Fail(RoomClosed())]
 
-    def _apply_foreign(self, update: InspectedUpdate) -> list[Effect]:
-        """Apply what is in the log already: show it, and nothing else."""
+    def _apply_foreign(self, author: UserId, update: InspectedUpdate) -> list[Effect]:
+        """Apply what is in the log already: show it, and add nothing but what keeps characters whole."""
+        effects: list[Effect] = []
+        if torn := self.document.pairs_torn_by(update):
+            effects += self._take(None, author, deletion(torn), counted=False)
+        if self.document.has(update):
+            return effects
         try:
             news = self.document.replay(update)
         except DocumentPoisoned as error:
-            return [Fail(error)]
-        return self._show(news)
+            return [*effects, Fail(error)]
+        return [*effects, *self._show(news)]
 
     def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
         """Send an update to everybody who listens, but for its author."""

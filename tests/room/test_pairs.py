@@ -6,11 +6,11 @@ from collab.errors import UpdateRefused
 from collab.ids import SessionId
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import decode_entries
-from collab.protocol.update import inspect_update
+from collab.protocol.update import DELETED, inspect_update
 from collab.room.compaction import fold, load_document
 from collab.room.document import Document
 from collab.room.room import Room
-from tests.protocol.build import item, shared, string, text, update
+from tests.protocol.build import item, shared, string, text, uint, update
 from tests.room.build import a_room, a_row, a_session, commit, ends, told
 
 CAT = "\N{CAT FACE}"
@@ -109,6 +109,65 @@ def test_a_deleted_character_is_not_deleted_again() -> None:
     cut = update((2, 0, [text("X", left=(1, 1), right=(1, 2))]))
     room.receive(SessionId(1), Update(cut), 0.0)
     assert logged(room) == [cut]
+
+
+HALF = GONE[0]
+TORN = {
+    "with something inside": update(
+        (1, 0, [text(f"a{HALF}", root="content"), text(f"{HALF}b", left=(1, 1)), text("X", left=(1, 1), right=(1, 2))])
+    ),
+    "with half of it deleted": update(
+        (1, 0, [text(f"a{HALF}", root="content"), item(DELETED, uint(1), left=(1, 1)), text("b", left=(1, 2))]),
+        deletes={1: [(2, 1)]},
+    ),
+    "with what was inside deleted": update(
+        (1, 0, [text(f"a{HALF}", root="content"), text(f"{HALF}b", left=(1, 1))]),
+        (2, 0, [item(DELETED, uint(1), left=(1, 1), right=(1, 2))]),
+        deletes={2: [(0, 1)]},
+    ),
+}
+"""What the author of BASE has and sends when they have cut the cat, and their first connection was lost."""
+
+
+@pytest.mark.parametrize("torn", TORN.values(), ids=TORN)
+@pytest.mark.parametrize("torn_first", [True, False])
+def test_a_character_that_two_replicas_let_in_whole_and_cut_is_deleted_wherever_both_are_read(
+    torn: bytes, torn_first: bool
+) -> None:
+    first, second = (torn, BASE) if torn_first else (BASE, torn)
+    room = a_room(sessions=[a_session(1), a_session(2, "bob")])
+    room.receive(SessionId(1), Update(first), 0.0)
+    commit(room, 1)
+    effects = room.receive_row(a_row(2, second), room.epoch)
+    deletion = update(deletes={1: [(1, 2)]})
+    assert Update(deletion) in told(effects, 1)
+    assert Update(deletion) in told(effects, 2)
+    assert logged(room) == [deletion]
+    assert room.document.text().replace("X", "") == "ab"
+    assert room.document.reads_back()
+    rows = [a_row(1, first), a_row(2, second)]
+    for replayed in (
+        load_document(None, rows),
+        load_document(fold(None, rows[:1]), rows[1:]),
+        load_document(fold(None, rows), [a_row(3, deletion)]),
+    ):
+        assert replayed.equals(room.document)
+
+
+def test_a_character_that_is_cut_and_cut_in_the_log_stays_as_its_author_sees_it() -> None:
+    torn = TORN["with something inside"]
+    room = a_room(torn, cursor=1, sessions=[a_session(1)])
+    assert room.receive_row(a_row(2, torn), room.epoch) == []
+    assert room.document.text() == f"a{HALF}X{HALF}b"
+
+
+def test_a_cut_in_a_row_that_waited_for_another_deletes_the_character_too() -> None:
+    waits = update((3, 1, [text("Z", left=(3, 0))]), deletes={1: [(2, 1)]})
+    awaited = update((3, 0, [text("Y", left=(1, 3))]))
+    room = a_room(BASE, cursor=1, sessions=[a_session(1)])
+    room.receive_row(a_row(2, waits, awaited), room.epoch)
+    assert room.document.text() == "abYZ"
+    assert load_document(None, [a_row(1, BASE), a_row(2, waits, awaited)]).equals(room.document)
 
 
 def test_text_beside_a_character_costs_it_nothing() -> None:
