@@ -81,8 +81,8 @@ class Document:
     def has(self, update: InspectedUpdate, *, exact: bool = False) -> bool:
         """Whether the update would add nothing: its structs and its deletions are all here.
 
-        The ranges kept here do not know of children that were deleted with their parent. ``exact`` asks the
-        library when in doubt; without it, an update may be called new that is not, and never the reverse.
+        The ranges kept here do not know of children that were deleted with their parent, nor of what a map replaced.
+        ``exact`` asks the library when in doubt; without it, an update may be called new that is not, and never the reverse.
         """
         if any(s.clock + s.length > self.state.get(s.client, 0) for s in update.structs):
             return False
@@ -171,8 +171,8 @@ class Document:
                 self.state[struct.client] = end
         for deleted in update.deletes:
             self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
-        if update.deletes:
-            self._deleted_exact = False
+        # Structs delete too: a value of a map the one before it, and what comes into a deleted parent goes with it.
+        self._deleted_exact = False
         self._pairs.add(update)
         self._full = None
 

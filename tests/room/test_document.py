@@ -115,7 +115,20 @@ def test_what_was_deleted_with_its_parent_is_known_when_asked_exactly() -> None:
     assert not document.has(inspect_update(update(deletes={BOB: [(0, 2)]})), exact=True)
 
 
-def test_library_is_not_asked_again_for_deletions_until_there_are_new_ones() -> None:
+def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_so() -> None:
+    first, second = Author(ANN), Author(BOB)
+    values = [
+        each.change(lambda each=each: each.doc.get("meta", type=pycrdt.Map).__setitem__("title", "x"))
+        for each in (first, second)
+    ]
+    document = document_of(values[0])
+    loser = inspect_update(update(deletes={ANN: [(0, 1)]}))
+    assert not document.has(loser, exact=True)
+    document.replay(inspect_update(values[1]))
+    assert document.has(loser, exact=True)
+
+
+def test_library_is_not_asked_again_for_deletions_until_something_changes() -> None:
     ann = Author(ANN)
     ann.type(0, "abc")
     document = Document.load(ann.everything, [])
