@@ -360,7 +360,9 @@ class Room:
     def _give_up(self, held: Held) -> list[Effect]:
         """Keep the part of a held update that can be kept, and have the client start over; once.
 
-        Unless it waited for an owner who has left by now, or who sent something else.
+        Unless it waited for an owner who has left by now, or who sent something else. The second time its session goes
+        on without the rest, which is never acknowledged. A browser may keep for ever what another of its tabs wrote on
+        top of an edit that nobody has any more: that must not cost it the document.
         """
         others = {s.client for s in held.update.structs if self._awareness.owner(s.client) not in (None, held.user)}
         if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
@@ -370,20 +372,22 @@ class Room:
         if part is not None and not self.document.has(kept := inspect_stored_update(part)):
             effects += self._accept(held.session, held.user, kept, counted=False)
             effects += self._release_held()
-        error = self._why_given_up(held, owner_is_here=bool(others))
-        return [*effects, *self._refuse(held.session, error, counted=held.counted)]
+        # While an owner is here, the sender can do nothing but come back until that presence has gone.
+        if others or self._is_first_time(held):
+            return [*effects, *self._refuse(held.session, NeverCompleted(), counted=held.counted)]
+        if held.counted and held.session in self._sessions:
+            effects.append(Send((held.session,), Refused()))
+        return effects
 
-    def _why_given_up(self, held: Held, *, owner_is_here: bool) -> CollabError:
-        """What the sender is told: to start over; the second time, that this will never do."""
+    def _is_first_time(self, held: Held) -> bool:
+        """Whether this user has not been told yet that the same never came; from now on they have."""
         lacking = (held.user, held.missing)
-        if owner_is_here:  # until that presence has gone, for which the sender can do nothing but come back
-            return NeverCompleted()
         if lacking in self._unfinished:
-            return UpdateRefused("Your edits build on others that never arrived.")
+            return False
         self._unfinished[lacking] = None
         if len(self._unfinished) > UNFINISHED_MAX:
             del self._unfinished[next(iter(self._unfinished))]
-        return NeverCompleted()
+        return True
 
     # --- the log ------------------------------------------------------------------------------------
 

@@ -467,17 +467,21 @@ def test_held_update_that_expires_leaves_its_ready_part_and_ends_its_session_ret
     assert room.document.state == {ANN: 2, BOB: 1}
 
 
-def test_second_time_that_the_same_never_comes_is_refused_for_good() -> None:
+def test_second_time_that_the_same_never_comes_the_session_goes_on_without_it() -> None:
     room = a_room()
     whole = update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))
-    for attempt, error in enumerate((NeverCompleted, UpdateRefused), 1):
+    for attempt, ended in enumerate(({1: NeverCompleted}, {}), 1):
         room.join(a_session(attempt))
         receive(room, attempt, SyncStep1(EMPTY_STATE_VECTOR))
         receive(room, attempt, SyncStep2(whole))
         effects = room.tick(LATE_S)
-        assert ends(effects) == {attempt: error}
+        assert ends(effects) == ended
         assert told(effects, attempt) == [Refused()]
     assert room.document.state == {ANN: 2}
+    commit(room)
+    own = update((BOB, 0, [text("x", left=(ANN, 1))]))
+    receive(room, 2, Update(own))
+    assert told(commit(room), 2) == [Saved(own)]
 
 
 def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_their_own() -> None:
@@ -488,7 +492,9 @@ def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_the
         room.join(a_session(attempt, user))
         receive(room, attempt, Update(update((attempt, 0, [text("c", left=(lost, 0))]))))
         errors += ends(room.tick(LATE_S)).values()
-    assert errors == [NeverCompleted, NeverCompleted, NeverCompleted, UpdateRefused]
+    assert errors == [NeverCompleted, NeverCompleted, NeverCompleted]
+    assert not ends(room.tick(LATE_S))
+    assert room.sessions == (SessionId(4),)
 
 
 def test_only_so_many_unfinished_edits_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
