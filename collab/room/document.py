@@ -82,7 +82,8 @@ class Document:
         """Whether the update would add nothing: its structs and its deletions are all here.
 
         The ranges kept here do not know of children that were deleted with their parent, nor of what a map replaced.
-        ``exact`` asks the library when in doubt; without it, an update may be called new that is not, and never the reverse.
+        ``exact`` asks the library when in doubt; without it, an update may be called new that is not, and never the
+        reverse.
         """
         if any(s.clock + s.length > self.state.get(s.client, 0) for s in update.structs):
             return False

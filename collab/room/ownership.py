@@ -47,6 +47,12 @@ def belongs_to_another(update: InspectedUpdate, state: Mapping[int, int], user: 
     return last
 
 
+def owned_by_others(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> frozenset[int]:
+    """The clients of which ``update`` has something new, and which are somebody else's."""
+    new = {struct.client for struct in update.structs if struct.clock + struct.length > state.get(struct.client, 0)}
+    return frozenset(client for client in new if owner(client) not in (None, user))
+
+
 def is_carried(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> bool:
     """Whether anything new in ``update`` is under an id that ``user`` does not show as their own."""
     return any(s.clock + s.length > state.get(s.client, 0) and owner(s.client) != user for s in update.structs)

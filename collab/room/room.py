@@ -49,7 +49,7 @@ from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
-from collab.room.ownership import belongs_to_another, contradiction, is_carried
+from collab.room.ownership import belongs_to_another, contradiction, is_carried, owned_by_others
 from collab.room.pairs import deletion, whole_characters
 from collab.room.session import Session
 
@@ -364,11 +364,11 @@ class Room:
         on without the rest, which is never acknowledged. A browser may keep for ever what another of its tabs wrote on
         top of an edit that nobody has any more: that must not cost it the document.
         """
-        others = {s.client for s in held.update.structs if self._awareness.owner(s.client) not in (None, held.user)}
+        others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
         if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
             return [*self._admit(held), *self._release_held()]
         effects: list[Effect] = []
-        part = ready_part(held.update, self.document.state, frozenset(others))
+        part = ready_part(held.update, self.document.state, others)
         if part is not None and not self.document.has(kept := inspect_stored_update(part)):
             effects += self._accept(held.session, held.user, kept, counted=False)
             effects += self._release_held()
@@ -376,7 +376,7 @@ class Room:
         if others or self._is_first_time(held):
             return [*effects, *self._refuse(held.session, NeverCompleted(), counted=held.counted)]
         if held.counted and held.session in self._sessions:
-            effects.append(Send((held.session,), Refused()))
+            effects += self._answer(held.session, Refused())
         return effects
 
     def _is_first_time(self, held: Held) -> bool:

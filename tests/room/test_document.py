@@ -116,11 +116,10 @@ def test_what_was_deleted_with_its_parent_is_known_when_asked_exactly() -> None:
 
 
 def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_so() -> None:
-    first, second = Author(ANN), Author(BOB)
-    values = [
-        each.change(lambda each=each: each.doc.get("meta", type=pycrdt.Map).__setitem__("title", "x"))
-        for each in (first, second)
-    ]
+    def give_title(author: Author) -> bytes:
+        return author.change(lambda: author.doc.get("meta", type=pycrdt.Map).__setitem__("title", "x"))
+
+    values = [give_title(Author(client)) for client in (ANN, BOB)]
     document = document_of(values[0])
     loser = inspect_update(update(deletes={ANN: [(0, 1)]}))
     assert not document.has(loser, exact=True)

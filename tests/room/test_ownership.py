@@ -178,6 +178,19 @@ def test_reader_keeps_nobody_from_writing_by_showing_their_id() -> None:
     assert [entry.author for entry in logged(room)] == ["bob"]
 
 
+def test_what_is_known_of_an_owner_who_is_here_makes_nobody_wait_for_them() -> None:
+    room = ann_and_bob()
+    room.receive(SessionId(1), Update(ANNS), 0.0)
+    never = update((BOB, 5, [text("late", left=(BOB, 4))]), (ANN, 0, [ANNS_ITEM]))
+    for round_ in range(2):
+        room.receive(SessionId(2), Update(never), 10.0 * round_)
+        told_off = ends(room.tick(10.0 * round_ + 6))
+        assert told_off == ({2: NeverCompleted} if round_ == 0 else {})
+        if told_off:
+            room.join(a_session(2, "bob"))
+            show(room, 2, BOB, clock=2)
+
+
 def test_the_same_user_may_speak_for_all_of_their_tabs() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     show(room, 1, ANN)
