@@ -3,19 +3,15 @@
 Told what happened, it answers with what should be done: a list of ``effects``, in order. It stands between the
 sessions, the log and the other replicas, and it keeps two promises:
 
-* **The durable prefix.** Every accepted update gets a position. A frame, also one that added nothing, is
-  acknowledged once every position up to its own is committed; never before.
+* **The durable prefix.** A frame, also one that added nothing, is acknowledged once every update accepted before it
+  is committed; never before (``ledger``).
 * **The cursor.** Every row of the log up to ``cursor`` is in the document. Row ``cursor + 1`` is the only one
   that is applied next; any other tells of a gap, which the store fills. So what this replica knows of the log
   is always a prefix of it.
-
-Rows are formed here too, one at a time: while a row is on its way to the store, what comes meanwhile waits for
-the next. A row is frozen until its outcome is known, so it can be offered again without doubt.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from collab.errors import (
@@ -41,7 +37,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.presence import PresenceEntry
-from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries, encode_entries
+from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
 from collab.protocol.statevector import decode_state_vector
 from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
 from collab.room.awareness import Awareness
@@ -49,18 +45,13 @@ from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
+from collab.room.ledger import Ledger
 from collab.room.ownership import belongs_to_another, contradiction, is_carried, owned_by_others
 from collab.room.pairs import deletion, whole_characters
 from collab.room.session import Session
 
 RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
 """What a session may say to a room; the rest of the protocol is between the socket and its connection."""
-
-UPDATE_COST_BYTES = 256
-"""What an update that waits for the log costs in memory beside its own bytes."""
-
-ROW_BYTES_MAX = 4 << 20
-"""A row takes no further update once it is so large; one larger update still makes a row of its own."""
 
 RECEIPTS_MAX = 4096
 """Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
@@ -70,23 +61,6 @@ UNFINISHED_MAX = 1000
 
 EARLY_ROWS_MAX = 256
 """Rows of other replicas that came ahead of their turn; beyond this they are read from the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Receipt:
-    """The answer to one frame, which waits for the log to reach ``position``."""
-
-    position: int
-    answer: Saved | Refused
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """The row that is on its way to the store, the last position in it, and its share of ``unsaved_bytes``."""
-
-    row: Row
-    through: int
-    size: int
 
 
 class Room:
@@ -113,14 +87,7 @@ class Room:
         self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
         self._unfinished: dict[tuple[UserId, Id], None] = {}
-        self._waiting: deque[Entry] = deque()
-        self.unsaved_bytes = 0
-        """What the updates that are accepted and not committed take in memory."""
-        self._flight: _Flight | None = None
-        self._rows_formed = 0
-        self._applied = 0
-        self._durable = 0
-        self._receipts: dict[SessionId, deque[_Receipt]] = {}
+        self._ledger = Ledger(name, epoch, origin)
         self._own_ahead: dict[Sequence, Row] = {}
         """Committed rows of this room beyond the cursor."""
         self._early: dict[Sequence, CommittedRow] = {}
@@ -130,7 +97,7 @@ class Room:
     def __repr__(self) -> str:
         return (
             f"<Room {self.name!r} seq={self.cursor} sessions={len(self._sessions)} "
-            f"waiting={len(self._waiting)} held={len(self._gate)}>"
+            f"waiting={len(self._ledger.waiting)} held={len(self._gate)}>"
         )
 
     @property
@@ -141,12 +108,17 @@ class Room:
     @property
     def is_settled(self) -> bool:
         """Everything accepted is committed: only now may the room be forgotten."""
-        return not self._waiting and self._flight is None
+        return self._ledger.is_settled
+
+    @property
+    def unsaved_bytes(self) -> int:
+        """What the updates that are accepted and not committed take in memory."""
+        return self._ledger.unsaved_bytes
 
     @property
     def bytes_under_way(self) -> int:
         """The share of ``unsaved_bytes`` that is in the row on its way to the store."""
-        return 0 if self._flight is None else self._flight.size
+        return self._ledger.bytes_under_way
 
     @property
     def held(self) -> int:
@@ -176,7 +148,7 @@ class Room:
 
     def owes(self, session: SessionId) -> bool:
         """Whether frames of this session wait for their answer."""
-        return session in self._receipts
+        return self._ledger.owed(session) > 0
 
     def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
         """A session has ended; ``goodbye`` if its client said so. What it wrote goes on to the log.
@@ -186,7 +158,7 @@ class Room:
         self._now_s = now_s
         if self._sessions.pop(session, None) is None:
             return []
-        self._receipts.pop(session, None)
+        self._ledger.forget(session)
         return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
 
     def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
@@ -287,25 +259,21 @@ class Room:
         except DocumentPoisoned as error:  # whoever sent it must not simply send it again
             refusal = UpdateRefused("The update could not be applied.")
             return [*self._refuse(session, refusal, counted=counted), Fail(error)]
-        entry = Entry(user, news.payload, carried)
-        self._waiting.append(entry)
-        self.unsaved_bytes += _cost(entry)
-        self._applied += 1
-        if counted and session in self._sessions:
-            self._receipts.setdefault(session, deque()).append(_Receipt(self._applied, Saved(update.payload)))
-        return [*self._show(news, besides=session), Append(_cost(entry))]
+        size = self._ledger.accept(Entry(user, news.payload, carried))
+        if counted and session is not None and session in self._sessions:
+            self._ledger.owe(session, Saved(update.payload))
+        return [*self._show(news, besides=session), Append(size)]
 
     def _answer(self, session: SessionId, answer: Saved | Refused) -> list[Effect]:
         """Answer a frame that added nothing, once all before it is committed.
 
         What it repeats may itself not be committed yet, and a session's answers keep the order of its frames.
         """
-        if self._durable == self._applied:
+        if self._ledger.is_durable:
             return [Send((session,), answer)]
-        receipts = self._receipts.setdefault(session, deque())
-        if len(receipts) >= RECEIPTS_MAX:
+        if self._ledger.owed(session) >= RECEIPTS_MAX:
             return self._end(session, Overloaded("Too much that you sent waits to be saved; reconnect."))
-        receipts.append(_Receipt(self._applied, answer))
+        self._ledger.owe(session, answer)
         return []
 
     def _refuse(self, session: SessionId | None, error: CollabError, *, counted: bool) -> list[Effect]:
@@ -393,39 +361,15 @@ class Room:
 
     def next_row(self) -> Row | None:
         """The row to append next. None when nothing waits, or while another is on its way."""
-        if self._flight is not None or not self._waiting:
-            return None
-        entries = [self._waiting.popleft()]
-        size = _cost(entries[0])
-        while self._waiting and size + _cost(self._waiting[0]) <= ROW_BYTES_MAX:
-            entries.append(self._waiting.popleft())
-            size += _cost(entries[-1])
-        self._rows_formed += 1
-        row = Row(self.name, self.epoch, self.origin, self._rows_formed, encode_entries(entries))
-        self._flight = _Flight(row, self._durable + len(entries), size)
-        return row
+        return self._ledger.next_row()
 
     def appended(self, seq: Sequence) -> list[Effect]:
         """The row on its way is committed as ``seq``: acknowledge what it holds, and tell the replicas."""
-        assert self._flight is not None
-        flight, self._flight = self._flight, None
-        self._durable = flight.through
-        self.unsaved_bytes -= flight.size
-        row = flight.row
-        effects = [*self._acknowledge(), Publish(CommittedRow(seq, row.origin, row.n, row.payload))]
+        row = self._ledger.committed()
+        answers = [Send((session,), answer) for session, answer in self._ledger.due()]
         if seq > self.cursor:
             self._own_ahead[seq] = row
-        return [*effects, *self._advance()]
-
-    def _acknowledge(self) -> list[Effect]:
-        """Answer every frame whose turn has come."""
-        effects: list[Effect] = []
-        for session, receipts in list(self._receipts.items()):
-            while receipts and receipts[0].position <= self._durable:
-                effects.append(Send((session,), receipts.popleft().answer))
-            if not receipts:
-                del self._receipts[session]
-        return effects
+        return [*answers, Publish(CommittedRow(seq, row.origin, row.n, row.payload)), *self._advance()]
 
     def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
         """Another replica says that it has committed a row. One of another life of the document is none."""
@@ -496,9 +440,7 @@ class Room:
         """What is in the document, and not in the log up to the cursor."""
         for row in self._own_ahead.values():
             yield from decode_entries(row.payload)
-        if self._flight is not None:
-            yield from decode_entries(self._flight.row.payload)
-        yield from self._waiting
+        yield from self._ledger.uncommitted()
 
     def _yield_to_log(self, losers: set[UserId]) -> list[Effect]:
         """Two replicas let other content in under the same ids. The order of the log decides, not this room.
@@ -571,10 +513,6 @@ class Room:
 
 def _contradiction() -> UpdateRefused:
     return UpdateRefused("Other text stands at the place of one of your edits: copy what you wrote, and reload.")
-
-
-def _cost(entry: Entry) -> int:
-    return len(entry.update) + UPDATE_COST_BYTES
 
 
 def _awareness_update(entries: Iterable[PresenceEntry]) -> AwarenessUpdate:

@@ -25,6 +25,7 @@ from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
 from collab.protocol.statevector import decode_state_vector, encode_state_vector
 from collab.protocol.update import inspect_update
+from collab.room import ledger
 from collab.room import room as module
 from collab.room.awareness import GRACE_S
 from collab.room.document import Document, DocumentPoisoned
@@ -227,7 +228,7 @@ def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
         (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Append)
         sizes.append(append.size)
     assert room.unsaved_bytes == sum(sizes)
-    assert min(sizes) > module.UPDATE_COST_BYTES
+    assert min(sizes) > ledger.UPDATE_COST_BYTES
     room.next_row()
     assert room.unsaved_bytes == sum(sizes)
     receive(room, 1, Update(ann.type(3, "x")))
@@ -238,7 +239,7 @@ def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
 
 
 def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROW_BYTES_MAX", 1000)
+    monkeypatch.setattr(ledger, "ROW_BYTES_MAX", 1000)
     room = a_room(sessions=[a_session(1)])
     ann = Author(ANN)
     edits = [ann.type(0, letter * length) for letter, length in zip("abcd", (100, 100, 5000, 100), strict=True)]

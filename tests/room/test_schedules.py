@@ -57,14 +57,14 @@ class ForgetsToAppend(Room):
         self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool
     ) -> list[Effect]:
         effects = super()._accept(session, user, update, counted=counted)
-        if self._applied % 5 == 0 and len(self._waiting) > 1:
-            self._waiting.pop()
+        if self._ledger.applied % 5 == 0 and len(self._ledger.waiting) > 1:
+            self._ledger.waiting.pop()
         return effects
 
 
 class ForgetsToSend(Room):
     def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
-        return super()._show(update, besides=besides) if self._applied % 5 else []
+        return super()._show(update, besides=besides) if self._ledger.applied % 5 else []
 
 
 class SkipsRowsOnAGap(Room):
