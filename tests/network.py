@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import pycrdt
 
+from collab.errors import PeerError
 from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
 from collab.protocol.messages import (
-    AwarenessUpdate,
     FromServer,
     Refused,
     Saved,
@@ -28,6 +28,7 @@ from collab.protocol.messages import (
     SyncStep2,
     Update,
 )
+from collab.protocol.presence import decode_presence, encode_presence
 from collab.protocol.rows import CommittedRow, Row, decode_entries
 from collab.protocol.statevector import decode_state_vector
 from collab.protocol.update import inspect_stored_update, inspect_update
@@ -64,6 +65,8 @@ class Client:
     name: str
     can_write: bool = True
     doc: Any = field(default_factory=pycrdt.Doc)
+    user: str = ""
+    """Who it is; nobody else when it is empty."""
     replica: "Replica | None" = None
     session: SessionId | None = None
     up: deque[RoomMessage] = field(default_factory=deque)
@@ -77,6 +80,9 @@ class Client:
     refused: bool = False
     """One of them was refused, so the number does not mean Saved."""
     sent_step1: bool = False
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def text(self) -> str:
@@ -150,6 +156,9 @@ class Replica:
         self.flight: Row | None = None
         self.outcome: Sequence | None = None
 
+    def __str__(self) -> str:
+        return f"replica {self.number}"
+
     # --- the room's life ----------------------------------------------------------------------------
 
     def open(self) -> Room:
@@ -205,16 +214,18 @@ class Replica:
                     pass
                 case Publish(row):
                     self.network.publish(self, RowFrame(NAME, Epoch(0), row))
-                case PublishPresence():
-                    pass
+                case PublishPresence(entries, wanted):
+                    frame = PresenceFrame(NAME, self.origin, encode_presence(entries), wanted)
+                    self.network.publish(self, frame)
                 case CatchUp():
                     self.wants_rows = True
-                case End(session):
+                case End(session, error):
+                    if isinstance(error, PeerError):
+                        raise Violation(f"an honest client was refused: {error}")
                     if session in self.clients:
                         self.network.cut(self.clients[session])
-                case Fail():
-                    self.crash()
-                    return
+                case Fail(error):
+                    raise Violation(f"the room cannot go on: {error}") from error
 
     # --- steps ---------------------------------------------------------------------------------------
 
@@ -238,8 +249,24 @@ class Replica:
 
     def hear_relay(self) -> None:
         frame = self.inbox.popleft()
-        if self.room is not None and isinstance(frame, RowFrame):
-            self.perform(self.room.receive_row(frame.row, frame.epoch))
+        if self.room is None:
+            return
+        match frame:
+            case RowFrame():
+                self.perform(self.room.receive_row(frame.row, frame.epoch))
+            case PresenceFrame():
+                entries = decode_presence(frame.payload)
+                self.perform(self.room.receive_presence(frame.origin, entries, self.network.now_s, wanted=frame.wanted))
+
+    def lose_frame(self) -> None:
+        """Redis promises nothing."""
+        self.inbox.popleft()
+
+    def delay_frame(self) -> None:
+        self.inbox.rotate(1)
+
+    def repeat_frame(self) -> None:
+        self.inbox.append(self.inbox[0])
 
     def poll(self) -> None:
         assert self.room is not None
@@ -321,11 +348,11 @@ class Network:
         client.replica, client.session = self.replicas[replica], SessionId(self._sessions)
         room = client.replica.open()
         client.replica.clients[client.session] = client
-        session = Session(client.session, UserId(client.name), client.name, client.can_write)
+        session = Session(client.session, UserId(client.user or client.name), client.name, client.can_write)
         client.replica.perform(room.join(session))
         client.hello()
 
-    def cut(self, client: Client) -> None:
+    def cut(self, client: Client, *, goodbye: bool = False) -> None:
         """The socket is gone, with everything under way on it."""
         replica, session = client.replica, client.session
         client.replica = client.session = None
@@ -336,7 +363,7 @@ class Network:
         if replica is not None and session is not None and session in replica.clients:
             del replica.clients[session]
             if replica.room is not None:
-                replica.perform(replica.room.leave(session, self.now_s, goodbye=False))
+                replica.perform(replica.room.leave(session, self.now_s, goodbye=goodbye))
 
     # --- what passes between replicas and the store -------------------------------------------------
 
@@ -351,7 +378,7 @@ class Network:
             update = inspect_stored_update(entry.update)
             if self.durable.missing(update) is not None:
                 raise Violation("the log is not in causal order")
-            self.durable.apply(update)
+            self.durable.replay(update)
 
     def compact(self, snapshot: Snapshot | None, tail: tuple[CommittedRow, ...]) -> None:
         before = None if snapshot is None else snapshot.state
@@ -400,35 +427,34 @@ class Network:
             possible += replica.steps()
         return possible
 
-    def chaos(self) -> None:
+    def accident(self) -> Callable[[], None]:
         """Something nobody asked for."""
         random = self.random
         replica = random.choice(self.replicas)
         match random.randrange(12):
             case 0:
-                replica.crash()
+                return replica.crash
             case 1 | 2:
                 connected = [c for c in self.clients if c.replica is not None]
                 if connected:
-                    self.cut(random.choice(connected))
+                    return partial(self.cut, random.choice(connected))
             case 3 | 4 | 5:
                 away = [c for c in self.clients if c.replica is None]
                 if away:
-                    self.join(random.choice(away), random.randrange(len(self.replicas)))
+                    return partial(self.join, random.choice(away), random.randrange(len(self.replicas)))
             case 6 if replica.inbox:
-                replica.inbox.popleft()  # lost: Redis promises nothing
+                return replica.lose_frame
             case 7 if len(replica.inbox) > 1:
-                replica.inbox.rotate(1)
+                return replica.delay_frame
             case 8 if replica.inbox:
-                replica.inbox.append(replica.inbox[0])
+                return replica.repeat_frame
             case 9 if replica.room is not None:
-                replica.poll()
+                return replica.poll
             case 10:
-                replica.compact()
+                return replica.compact
             case 11 if replica.may_unload():
-                replica.forget()
-            case _:
-                self.tick(random.choice((0.1, 1.0)))
+                return replica.forget
+        return partial(self.tick, random.choice((0.1, 1.0)))
 
     def type_something(self, client: Client) -> None:
         random = self.random
@@ -446,7 +472,7 @@ class Network:
             if dice < 0.15:
                 self.type_something(self.random.choice(self.clients))
             elif dice < 0.3 or not due:
-                self.chaos()
+                self.accident()()
             else:
                 self.random.choice(due)()
 
@@ -522,4 +548,4 @@ def random_story(seed: int, steps: int = 120, **parts: Any) -> Network:
     return network
 
 
-__all__ = ["AwarenessUpdate", "Client", "Network", "PresenceFrame", "Replica", "Violation", "random_story"]
+__all__ = ["Client", "Network", "Replica", "Violation", "random_story"]

@@ -1,6 +1,7 @@
 // What a document holds, for comparing: the four roots that these tests write, with everything that may differ
 // between equal documents (the order of keys, how finely a text is cut) brought into one form.
 
+import { createHash } from 'node:crypto'
 import * as Y from 'yjs'
 
 export const ROOTS = { content: Y.Text, default: Y.XmlFragment, list: Y.Array, meta: Y.Map }
@@ -8,6 +9,18 @@ export const ROOTS = { content: Y.Text, default: Y.XmlFragment, list: Y.Array, m
 /** The content of a document as plain JSON, every key in order: no two equal documents differ in it. */
 export const contentOf = doc =>
   Object.fromEntries(Object.entries(ROOTS).map(([name, type]) => [name, plain(doc.get(name, type))]))
+
+/**
+ * An editor tidies up after foreign formatting: it deletes marks that seem to be of no use, and sends that as an edit of
+ * its own. Which marks these are depends on the order in which it heard. Whoever only reads does not write.
+ */
+export const leaveUntidy = doc => {
+  doc.on('afterTransaction', transaction => { transaction._needFormattingCleanup = false })
+  return doc
+}
+
+/** Equal content, equal hash. */
+export const hashOf = doc => createHash('sha256').update(JSON.stringify(contentOf(doc))).digest('hex')
 
 const plain = value => {
   if (value instanceof Y.XmlElement) {

@@ -39,7 +39,7 @@ export const makeHistory = ({ seed, writers, edits, resyncs = 0, calls = 2 }) =>
   return made
 }
 
-class Writer {
+export class Writer {
   constructor (dice, number, made) {
     this.dice = dice
     this.number = number
@@ -61,23 +61,32 @@ class Writer {
   edit (calls) {
     this.doc.transact(() => {
       for (let i = 0; i < calls; i++) {
-        const type = this.dice.choose([...Object.keys(ROOTS).map(name => this.doc.get(name)), ...inside(this.doc)])
+        const type = this.choose()
         if (type instanceof Y.Text) this.writeText(type)
         else if (type instanceof Y.Map) this.writeMap(type)
         else if (type instanceof Y.XmlFragment) this.writeTree(type)
         else this.writeList(type)
       }
-    })
+    }, 'edit')
   }
+
+  /** What to write in. */
+  choose () { return this.dice.choose([...Object.keys(ROOTS).map(name => this.doc.get(name)), ...inside(this.doc)]) }
+
+  /** Where in a text one may write. */
+  places (text) { return boundaries(text) }
+
+  /** How to format it. */
+  marks () { return this.dice.choose(MARKS) }
 
   writeText (text) {
     const { dice } = this
-    const places = boundaries(text)
+    const places = this.places(text)
     const at = dice.choose(places)
     const rest = places.filter(place => place > at).slice(0, 4)
     const kind = dice.integer(0, 9)
     if (kind < 3 && rest.length) text.delete(at, dice.choose(rest) - at)
-    else if (kind < 5 && rest.length) text.format(at, dice.choose(rest) - at, dice.choose(MARKS))
+    else if (kind < 5 && rest.length) text.format(at, dice.choose(rest) - at, this.marks())
     else if (kind === 5) text.insertEmbed(at, { image: dice.word() })
     else if (kind === 6) text.insert(at, dice.word(), dice.choose(MARKS))
     else text.insert(at, dice.word())
@@ -146,7 +155,7 @@ const boundaries = text => {
 }
 
 /** Mulberry32: good enough for dice, and the same everywhere. */
-class Dice {
+export class Dice {
   constructor (seed) { this.state = seed >>> 0 }
 
   roll () {

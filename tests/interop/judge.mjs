@@ -9,31 +9,25 @@
 //       Those updates as one. Where one in between is left out, it says so with a Skip.
 //   {"ask": "history", "seed": …, …}
 //       A history (history.mjs).
+//   And what the people at work are told and asked (people.mjs).
 
-import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import * as Y from 'yjs'
-import { contentOf } from './content.mjs'
+import { contentOf, hashOf, leaveUntidy } from './content.mjs'
 import { makeHistory } from './history.mjs'
+import * as people from './people.mjs'
 
 const bytes = text => Buffer.from(text, 'base64')
 const waits = doc => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 
-// An editor tidies up after foreign formatting: it deletes marks that seem to be of no use, and sends that as an edit
-// of its own. Which marks these are depends on the order in which it heard. A judge reads and does not write.
-const integrate = (doc, update) => doc.transact(transaction => {
-  Y.applyUpdate(doc, update)
-  transaction.local = true
-})
-
 const read = ({ updates, orders }) => {
   const payloads = updates.map(bytes)
   return orders.map(order => {
-    const doc = new Y.Doc()
+    const doc = leaveUntidy(new Y.Doc())
     let waited = null
     try {
       order.forEach((index, place) => {
-        integrate(doc, payloads[index])
+        Y.applyUpdate(doc, payloads[index])
         if (waited === null && waits(doc)) waited = place
       })
       return { content: hashOf(doc), state: stateOf(doc), waited, waits: waits(doc), error: null }
@@ -44,8 +38,8 @@ const read = ({ updates, orders }) => {
 }
 
 const show = ({ updates }) => {
-  const doc = new Y.Doc()
-  for (const update of updates) integrate(doc, bytes(update))
+  const doc = leaveUntidy(new Y.Doc())
+  for (const update of updates) Y.applyUpdate(doc, bytes(update))
   return contentOf(doc)
 }
 
@@ -54,10 +48,9 @@ const merge = ({ updates }) => Buffer.from(Y.mergeUpdates(updates.map(bytes))).t
 const history = question =>
   makeHistory(question).map(update => ({ ...update, bytes: Buffer.from(update.bytes).toString('base64') }))
 
-const hashOf = doc => createHash('sha256').update(JSON.stringify(contentOf(doc))).digest('hex')
 const stateOf = doc => Object.fromEntries(Y.decodeStateVector(Y.encodeStateVector(doc)))
 
-const answers = { read, show, merge, history }
+const answers = { read, show, merge, history, ...people }
 for await (const line of createInterface({ input: process.stdin })) {
   const question = JSON.parse(line)
   const outcome = {}

@@ -7,9 +7,10 @@ Questions about the same updates go together in one ``read``.
 import base64
 import json
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from threading import Timer
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any
 
@@ -55,48 +56,61 @@ class Judge:
 
     def __init__(self, *, within_s: float = 60) -> None:
         self._within_s = within_s
+        self._asked_s: float | None = None
+        self._over = Event()
+        self._watchdog = Thread(target=self._watch, name="watch the judge")
 
     def __enter__(self) -> "Judge":
         script = ensure_interop_packages().parent / "judge.mjs"
         self.process = subprocess.Popen(
             [*node_command(), str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._watchdog.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._watchdog.join()
         self.process.kill()
         self.process.communicate()
+
+    def _watch(self) -> None:
+        """End a process that hangs: it reads no more than it writes. One thread for all questions is cheap."""
+        while not self._over.wait(self._within_s / 4):
+            asked_s = self._asked_s
+            if asked_s is not None and time.monotonic() - asked_s > self._within_s:
+                self.process.kill()
 
     def read(self, orders: Iterable[Sequence[bytes]]) -> list[Reading]:
         """What documents hold that are given these updates, each in its order. Equal orders are read once."""
         places: dict[bytes, int] = {}
         indexed = [tuple(places.setdefault(update, len(places)) for update in order) for order in orders]
         once = tuple(dict.fromkeys(indexed))
-        answers = self._ask("read", updates=[_text(update) for update in places], orders=once)
+        answers = self.ask("read", updates=[_text(update) for update in places], orders=once)
         readings = dict(zip(once, map(_reading, answers), strict=True))
         return [readings[order] for order in indexed]
 
     def show(self, *updates: bytes) -> Any:
         """What a document holds, whole: an object of its roots ``content``, ``default``, ``meta`` and ``list``."""
-        return self._ask("show", updates=[_text(update) for update in updates])
+        return self.ask("show", updates=[_text(update) for update in updates])
 
     def merge(self, *updates: bytes) -> bytes:
         """These updates as one; where one in between is left out, it skips."""
-        return base64.b64decode(self._ask("merge", updates=[_text(update) for update in updates]))
+        return base64.b64decode(self.ask("merge", updates=[_text(update) for update in updates]))
 
     def history(self, seed: int, *, writers: int, edits: int, resyncs: int = 0, calls: int = 2) -> list[Written]:
         """What several people write, hearing of each other now and then, in the order in which it was made.
 
         ``calls``: how many an edit makes at most; ``resyncs``: how many answers to a SyncStep1 come between.
         """
-        answer = self._ask("history", seed=seed, writers=writers, edits=edits, resyncs=resyncs, calls=calls)
+        answer = self.ask("history", seed=seed, writers=writers, edits=edits, resyncs=resyncs, calls=calls)
         return [Written(base64.b64decode(each["bytes"]), each["writer"], each["resync"]) for each in answer]
 
-    def _ask(self, ask: str, **question: Any) -> Any:
+    def ask(self, ask: str, **question: Any) -> Any:
+        """Any question of ``judge.mjs``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        watchdog = Timer(self._within_s, self.process.kill)  # a process that hangs reads no more than it writes
-        watchdog.start()
+        self._asked_s = time.monotonic()
         try:
             self.process.stdin.write(json.dumps({"ask": ask, **question}) + "\n")
             self.process.stdin.flush()
@@ -104,7 +118,7 @@ class Judge:
         except BrokenPipeError:
             line = ""
         finally:
-            watchdog.cancel()
+            self._asked_s = None
         if not line:
             raise NoAnswer(f"Asked to {ask}, the judge did not answer.")
         outcome = json.loads(line)

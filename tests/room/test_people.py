@@ -1,0 +1,106 @@
+"""Whatever honest people do, in real Yjs, all end with the same document, every room and the log too; none is refused.
+
+The stories are told by ``tests/interop/people.py``. What crosses a schedule, not a document (a forgotten append, a row
+skipped on a gap), is found by ``test_schedules.py`` in plain text; here it is what people write that matters.
+"""
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from collab.ids import UserId
+from collab.protocol.update import Id, InspectedUpdate
+from collab.room.document import Document
+from collab.room.ownership import is_known_in_part
+from collab.room.room import Room
+from tests.interop.judge import Judge
+from tests.interop.people import first_that_fails, shortest, tell
+from tests.network import Violation
+
+pytestmark = [pytest.mark.node, pytest.mark.schedules]
+
+STORIES = 400
+LONG_STORIES = 2_000
+PARTS = 4
+SEEDS_PER_FAULT = 200
+
+
+def assert_all_end_well(judge: Judge, seeds: range) -> None:
+    for seed in seeds:
+        try:
+            tell(judge, seed)
+        except Violation as error:
+            raise AssertionError(shortest(judge, seed) or str(error)) from error
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_honest_people_are_never_refused_and_end_with_the_same_document_as_the_log(judge: Judge, part: int) -> None:
+    assert_all_end_well(judge, range(part, STORIES, PARTS))
+
+
+@pytest.mark.long
+@pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="the long form, for `make test-long`")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_honest_people_end_with_the_same_document_in_thousands_of_stories(judge: Judge, part: int) -> None:
+    assert_all_end_well(judge, range(STORIES + part, STORIES + LONG_STORIES, PARTS))
+
+
+def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
+    met: Counter[str] = Counter()
+
+    class Counting(Document):
+        def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
+            cut = super().pairs_cut_by(update)
+            met["a character is cut"] += bool(cut)
+            return cut
+
+        def apply(self, update: InspectedUpdate) -> InspectedUpdate:
+            met["known in part"] += is_known_in_part(update, self.state)
+            return super().apply(update)
+
+    class Watched(Room):
+        def _awaited(self, user: UserId, update: InspectedUpdate) -> Id | None:
+            awaited = super()._awaited(user, update)
+            met["waits for its owner"] += awaited is not None
+            return awaited
+
+        def _take(self, *arguments: Any, **more: Any) -> Any:
+            effects = super()._take(*arguments, **more)
+            met["carried"] += self._ledger.waiting[-1].carried
+            return effects
+
+    for seed in range(60):
+        people = tell(judge, seed, document_class=Counting, room_class=Watched)
+        met.update(people.met)
+    for what in ("a character is cut", "known in part", "waits for its owner", "carried", "crash", "reload", "compact"):
+        assert met[what], met
+
+
+class CutsCharacters(Document):
+    def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
+        return []
+
+
+class TrustsTheLogNotToCutCharacters(Document):
+    def pairs_torn_by(self, update: InspectedUpdate) -> list[Id]:
+        return []
+
+
+class ForgetsWhatIsDeleted(Document):
+    def _covers(self, update: InspectedUpdate) -> bool:
+        return True
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "characters are cut": {"document_class": CutsCharacters},
+    "characters are cut by the log": {"document_class": TrustsTheLogNotToCutCharacters},
+    "deletions are taken as known": {"document_class": ForgetsWhatIsDeleted},
+}
+"""Without ownership, or without the parting of known from new, honest people end alike: those stand against others."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_found(judge: Judge, fault: str) -> None:
+    assert first_that_fails(judge, range(SEEDS_PER_FAULT), **FAULTS[fault]) is not None
