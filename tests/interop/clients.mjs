@@ -65,10 +65,10 @@ class Books {
 }
 
 const yWebsocket = Provider => class {
-  constructor (doc, { server, document, token, awareness }) {
+  constructor (doc, { server, document, token, awareness, tab }) {
     this.books = new Books(document, 'y-websocket')
-    const WebSocketPolyfill = Books.socketClass([this.books])
-    this.provider = new Provider(server, document, doc, { params: { token }, WebSocketPolyfill, disableBc: true })
+    const options = { WebSocketPolyfill: Books.socketClass([this.books]), disableBc: !tab }
+    this.provider = new Provider(server, document, doc, { params: { token }, ...options })
     if (awareness === false) this.provider.awareness.setLocalState(null)
     this.denied = []
   }
@@ -93,7 +93,7 @@ const yWebsocket = Provider => class {
 const shelves = new Map()
 
 const hocuspocus = (Provider, Socket) => class {
-  constructor (doc, { server, document, token, tokenLater, awareness, shared }) {
+  constructor (doc, { server, document, token, tokenLater, awareness, shared, tab }) {
     this.books = new Books(document, 'hocuspocus')
     this.denied = []
     this.scope = null
@@ -109,7 +109,7 @@ const hocuspocus = (Provider, Socket) => class {
       name: document,
       document: doc,
       token: () => this.token,
-      broadcast: false,
+      broadcast: Boolean(tab),
       ...(awareness === false && { awareness: null }),
       onAuthenticated: () => { this.scope = this.provider.authorizedScope },
       onAuthenticationFailed: ({ reason }) => this.denied.push(reason)

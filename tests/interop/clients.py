@@ -66,7 +66,7 @@ class JavaScriptClients:
 
         More of ``how``: ``awareness=False`` for a client that never shows itself, ``tokenLater=True`` for one whose
         token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for
-        a copy of that client's document.
+        a copy of that client's document, ``tab=True`` for tabs of one browser, which tell each other what they hear.
         """
         client = JavaScriptClient(self, name)
         how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))

@@ -13,6 +13,8 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.node
 
 HOCUSPOCUS = [generation for generation in GENERATIONS if generation.startswith("hocuspocus")]
+WITHOUT_TABS = ("hocuspocus 3.4.4", "hocuspocus 4.8.0")
+"""From version 3 on the provider's tabs do not tell each other what they hear."""
 IDLE_S = 40
 """Every client gives a silent socket up after 30 s, or 33."""
 AT_ONCE_S = 3
@@ -59,6 +61,32 @@ async def test_who_comes_late_sees_text_and_people(
     late = await clients.open("late", server, document, generation=generation)
     await late.reads("early")
     await late.sees("Ada")
+
+
+@pytest.mark.parametrize("generation", [each for each in GENERATIONS if each not in WITHOUT_TABS])
+async def test_two_tabs_of_one_person_are_two_places_and_one_name(
+    server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+) -> None:
+    grace = await clients.open("grace", server, document, generation=other)
+    rights = token("ada")
+    tabs = [
+        await clients.open(name, server, document, generation=generation, token=rights, tab=True)
+        for name in ("one", "two")
+    ]
+    for tab in tabs:
+        await tab.present(name="")
+        await tab.insert(0, tab.name)
+    await grace.sees("Ada", "Ada")
+    for person in (*tabs, grace):
+        await person.ask("has", pieces=["one", "two"])
+    await tabs[0].break_off()
+    await tabs[0].closed()
+    await tabs[0].ask("synced")
+    await tabs[0].insert(0, "back")
+    await grace.ask("has", pieces=["back", "one", "two"])
+    assert (await grace.books())["missed"] == []
+    await tabs[0].close()
+    await grace.sees("Ada")
 
 
 async def test_edits_of_people_who_were_apart_come_together(pair: Pair) -> None:
