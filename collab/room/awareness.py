@@ -19,7 +19,7 @@ A removed client's clock is remembered for a while, or a late echo from somebody
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collab.ids import ClientId, Origin, SessionId, UserId
 from collab.protocol.messages import GONE, AwarenessEntry
@@ -93,7 +93,7 @@ class Awareness:
                     changed.append(self._set(entry, session, known.claim, now_s))
             else:
                 if self._may_set(known, session, entry.clock):
-                    changed.append(self._set(entry, session, _claim(known, session), now_s))
+                    changed.append(self._set(_at_least(known, entry), session, _claim(known, session), now_s))
                 session.has_spoken = True
         return tuple(changed)
 
@@ -103,12 +103,12 @@ class Awareness:
         """Take in what another replica says of its own people."""
         changed = []
         for each in entries:
-            user, entry = each.user, each.entry
-            known = self._clients.get(entry.client)
+            known = self._clients.get(each.entry.client)
             if known is not None and not _may_come_from(origin, known, each):
                 continue
+            user, entry = each.user, _at_least(known, each.entry)
             if known is None or (known.clock, known.state) != (entry.clock, entry.state):
-                changed.append(each)
+                changed.append(replace(each, entry=entry))
             self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, origin=origin)
         return tuple(changed)
 
@@ -172,6 +172,13 @@ def _claim(known: _Client | None, session: Session) -> Claim:
     return Claim.WRITES if session.can_write else Claim.OWN  # told anew each time: a role may change
 
 
+def _at_least(known: _Client | None, entry: AwarenessEntry) -> AwarenessEntry:
+    """What may be told of a client: whose it is may turn out at a lower clock than its peers have heard of already."""
+    if known is None or not known.alive or entry.clock >= known.clock:
+        return entry
+    return AwarenessEntry(entry.client, known.clock, known.state)
+
+
 def _may_remove(known: _Client, session: Session, clock: int) -> bool:
     return known.alive and clock >= known.clock and known.session == session.id
 
@@ -182,7 +189,7 @@ def _may_come_from(origin: Origin, known: _Client, told: PresenceEntry) -> bool:
     if not known.alive:
         return clock > known.clock
     if known.user != told.user:
-        return known.claim is Claim.SPOKEN_FOR < told.claim
+        return known.claim is Claim.SPOKEN_FOR < told.claim and (clock >= known.clock or told.entry.state != GONE)
     if clock < known.clock:
         return False
     if clock > known.clock:

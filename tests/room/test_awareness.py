@@ -207,6 +207,24 @@ def test_own_word_counts_more_than_another_user_s_who_heard_of_it_in_the_same_br
     assert (table.owner(7), table.owner(8)) == ("ann", "bob")
 
 
+def test_whose_a_client_is_turns_out_at_a_lower_clock_and_everybody_still_sees_it_leave() -> None:
+    table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
+    named = b'{"user":{"name":"Ann"}}'
+    table.hear(ann, says(7, 1), says(8, 3, named))
+    assert table.hear(bob, says(8, 1, named)) == [says(8, 3, named.replace(b"Ann", b"Bob"))]
+    assert table.owner(8) == "bob"
+    assert table.leave(bob.id, 0.0, goodbye=True)[0].entry == says(8, 3, GONE)
+
+
+def test_another_replica_s_own_client_at_a_lower_clock_is_its_own_and_not_gone() -> None:
+    table, ann = Table(), a_session(1, "ann")
+    table.hear(ann, says(7, 1), says(8, 3))
+    assert table.hear_from(OTHER, of("bob", says(8, 2, GONE))) == []
+    assert table.hear_from(OTHER, of("bob", says(8, 2))) == []
+    assert table.owner(8) == "bob"
+    assert table.hear_from(OTHER, of("bob", says(8, 3, GONE))) == [says(8, 3, GONE)]
+
+
 def test_first_word_takes_nobody_s_own_client() -> None:
     table, ann, eve = Table(), a_session(1, "ann", can_write=False), a_session(2, "eve")
     table.hear(ann, says(7, 1))
