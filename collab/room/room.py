@@ -87,6 +87,8 @@ class Room:
         self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
         self._unfinished: dict[tuple[UserId, Id], None] = {}
+        self._without: dict[SessionId, Id] = {}
+        """Sessions that go on without something they sent, and what that lacked."""
         self._ledger = Ledger(name, epoch, origin)
         self._own_ahead: dict[Sequence, Row] = {}
         """Committed rows of this room beyond the cursor."""
@@ -159,6 +161,7 @@ class Room:
         if self._sessions.pop(session, None) is None:
             return []
         self._ledger.forget(session)
+        self._without.pop(session, None)
         return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
 
     def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
@@ -307,6 +310,15 @@ class Room:
                 effects += self._admit(held)
             except DocumentPoisoned as error:  # what was decided before it stays decided
                 return [*effects, Fail(error)]
+        return [*effects, *self._ask_again()]
+
+    def _ask_again(self) -> list[Effect]:
+        """Whoever went on without something may bring it now, where what it lacked has come after all."""
+        come = [id_ for id_, (client, clock) in self._without.items() if self.document.state.get(client, 0) > clock]
+        effects: list[Effect] = []
+        for session in come:
+            del self._without[session]
+            effects += self._ask(self._sessions[session])
         return effects
 
     def _admit(self, held: Held) -> list[Effect]:
@@ -329,8 +341,9 @@ class Room:
         """Keep the part of a held update that can be kept, and have the client start over; once.
 
         Unless it waited for an owner who has left by now, or who sent something else. The second time its session goes
-        on without the rest, which is never acknowledged. A browser may keep for ever what another of its tabs wrote on
-        top of an edit that nobody has any more: that must not cost it the document.
+        on without the rest, which is not acknowledged, and is asked again when what that lacks has come after all. A
+        browser may keep for ever what another of its tabs wrote on top of an edit that nobody has any more: that must
+        not cost it the document.
         """
         others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
         if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
@@ -343,9 +356,10 @@ class Room:
         # While an owner is here, the sender can do nothing but come back until that presence has gone.
         if others or self._is_first_time(held):
             return [*effects, *self._refuse(held.session, NeverCompleted(), counted=held.counted)]
-        if held.counted and held.session in self._sessions:
-            effects += self._answer(held.session, Refused())
-        return effects
+        if held.session in self._sessions:
+            self._without[held.session] = held.missing
+            effects += self._answer(held.session, Refused()) if held.counted else []
+        return [*effects, *self._ask_again()]
 
     def _is_first_time(self, held: Held) -> bool:
         """Whether this user has not been told yet that the same never came; from now on they have."""

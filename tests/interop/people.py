@@ -6,8 +6,8 @@ tell each other what they do without the server, as browser tabs may. A page may
 from then on.
 
 An edit can be lost before it is acknowledged: its author's page is closed, and so is every page that had heard of it.
-What another page in the author's browser has heard on top of it waits there for ever, shown to nobody. That page alone
-may be told that something it sent was not saved, and goes on like any other.
+What another page in the author's browser has heard on top of it waits there, perhaps for ever, shown to nobody. Such a
+page alone may be told that something it sent was not saved, and goes on like any other.
 
 A seed is a story, and every step of it throws its own dice: a story goes on as before where steps are left out, so
 one that fails can be made short (``shortest``).
@@ -265,7 +265,7 @@ class People(Network):
             for client, clock in one["awaits"]:
                 if self.durable.state.get(client, 0) > clock:
                     raise Violation(f"{page} waits for what is in the log")
-            if page.was_refused and page.can_write and not one["awaits"]:
+            if page.was_refused and page.can_write and page.other is None:
                 raise Violation(f"{page} may write, and was refused")
             if one["hash"] != expected["hash"]:
                 raise Violation(f"{page} reads {one['content']}, {self.pages[0]} reads {expected['content']}")

@@ -485,6 +485,24 @@ def test_second_time_that_the_same_never_comes_the_session_goes_on_without_it() 
     assert told(commit(room), 2) == [Saved(own)]
 
 
+def test_session_that_went_on_without_something_is_asked_again_when_what_that_lacked_has_come() -> None:
+    room = a_room()
+    bob = Author(BOB)
+    lost = bob.type(0, "lost ")
+    whole = update((ANN, 0, [text("late", left=(BOB, 4), root="content")]))
+    for attempt in (1, 2):
+        room.join(a_session(attempt))
+        receive(room, attempt, Update(whole))
+        receive(room, attempt, SyncStep2(whole))
+        room.tick(LATE_S)
+    room.join(a_session(3, "bob"))
+    effects = receive(room, 3, Update(lost))
+    assert SyncStep1(room.document.state_vector()) in told(effects, 2)
+    receive(room, 2, SyncStep2(whole))
+    assert room.document.text() == "lost late"
+    assert told(receive(room, 3, Update(bob.type(5, "!"))), 2)[1:] == []  # and only once
+
+
 def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_their_own() -> None:
     room = a_room()
     attempts = [("ann", 9), ("bob", 9), ("ann", 8), ("ann", 9)]
