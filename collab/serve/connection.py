@@ -18,6 +18,7 @@ from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import KEEPALIVE, FromServer
+from collab.serve import tasks
 from collab.serve.account import CANCELLED, Account, Ending
 from collab.serve.outbox import Outbox
 from collab.serve.outlet import Outgoing
@@ -162,10 +163,7 @@ class Connection:
             self.account.ended(ending, frames_out=self._outbox.frames_sent, bytes_out=self._outbox.bytes_sent)
 
     async def _until_the_end(self, *, reader: Part, writer: Part, beside: Part | None) -> CollabError | None:
-        """Run the parts side by side until the connection is to end; why it is.
-
-        No TaskGroup: one that is cancelled in the moment in which a child fails tells of the failure only.
-        """
+        """Run the parts side by side until the connection is to end; why it is."""
         reading = asyncio.create_task(self._run_part(reader), name="reader")
         writing = asyncio.create_task(self._run_part(writer), name="writer")
         helping = [] if beside is None else [asyncio.create_task(self._run_part(beside), name="beside")]
@@ -174,10 +172,7 @@ class Connection:
             await self._farewell(reading)
             return error
         finally:
-            tasks = [reading, writing, *helping]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await tasks.end([reading, writing, *helping])
 
     async def _run_part(self, part: Part) -> None:
         """Whatever ends one part ends the connection."""

@@ -20,6 +20,7 @@ from collab.room.compaction import load_document
 from collab.room.gate import GateLimits
 from collab.room.room import Room
 from collab.room.session import Session
+from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.outlet import Outlet
 from collab.serve.persister import Persister
@@ -125,8 +126,10 @@ class Rooms:
             host = await self._make_host(name)
         except BaseException:
             # Before the entry goes: whoever opens next must not subscribe while we unsubscribe.
-            await self._relay.unsubscribe(name)
-            del self._openings[name]
+            try:
+                await self._relay.unsubscribe(name)
+            finally:
+                del self._openings[name]
             raise
         del self._openings[name]
         self._hosts[name] = host
@@ -244,10 +247,7 @@ class Rooms:
         the caller: while the database is away this waits for it.
         """
         self.is_draining = True
-        openings = [opening.task for opening in self._openings.values()]
-        for task in openings:
-            task.cancel()
-        await asyncio.gather(*openings, return_exceptions=True)
+        await tasks.end([opening.task for opening in self._openings.values()])
         for host in self.hosts:
             host.stop_hearing()
         await self._persister.flush()

@@ -10,7 +10,7 @@ edits and never save them.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,6 +26,7 @@ from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.room.gate import GateLimits
 from collab.room.session import Session
+from collab.serve import tasks
 from collab.serve.admission import Admission
 from collab.serve.compactor import Compactor
 from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
@@ -46,9 +47,6 @@ GOODBYE_S_MAX = FLUSH_S_MAX + 1.0
 
 LAG_CHECK_S = 0.25
 """How often it is looked how late the event loop is."""
-
-STOP_AGAIN_S = 0.5
-"""How long a cancelled task may take before it is cancelled again."""
 
 RESTART_S = 1.0
 """How long a background task that died stays down."""
@@ -163,7 +161,7 @@ class Server:
                     ("lag", self._measure_lag),
                 )
             ]
-            stack.push_async_callback(_stop, running)
+            stack.push_async_callback(tasks.end, running)
             stack.push_async_callback(self.drain)
             self._stack = stack.pop_all()
         self.is_running = True
@@ -289,14 +287,3 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             await self.rooms.tick()
-
-
-async def _stop(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """Cancel until they have ended: a library below may have taken one cancellation for its own.
-
-    No TaskGroup does that. And one that a child fails in cancels its parent, here the whole application.
-    """
-    while running := [task for task in tasks if not task.done()]:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=STOP_AGAIN_S)

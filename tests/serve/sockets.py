@@ -7,11 +7,12 @@ put into short words (``saved``, ``denied token-expired``), so that a table of o
 import asyncio
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import ASGIApp, Message
 
 from collab.api.app import create_app
 from collab.protocol.awareness import decode_awareness
@@ -37,7 +38,7 @@ class Client:
     ``token`` goes into the URL. On Hocuspocus it is rather said, with ``show``.
     """
 
-    def __init__(self, app: FastAPI, dialect: DialectName, document: str, token: str = "") -> None:
+    def __init__(self, app: ASGIApp, dialect: DialectName, document: str, token: str = "") -> None:
         self._app = app
         self._prefix = b""
         self.dialect = dialect
@@ -63,12 +64,12 @@ class Client:
         self.closed: int | None = None
         """The server's close code."""
         self.text_of_denial = ""
-        self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
         self._to_app.put_nowait({"type": "websocket.connect"})
-        self._task = asyncio.create_task(self._app(self._scope, self._to_app.get, self._from_app.put))  # type: ignore[arg-type]
+        self._task = asyncio.ensure_future(self._app(self._scope, self._to_app.get, self._from_app.put))
         accepted = await self._from_app.get()
         assert accepted["type"] == "websocket.accept", accepted
         return self

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import anyio
 import pytest
 
 from collab.errors import CollabError, Overloaded, RoomClosed
@@ -66,6 +67,22 @@ async def test_a_cancellation_in_the_moment_in_which_a_part_fails_is_not_lost(br
             assert isinstance(socket.closed_for, RoomClosed)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert sample(metrics, "sockets", dialect="y-websocket") == 0
+
+
+async def test_a_cancel_scope_knows_its_cancellation_again_in_whatever_moment_of_the_end_it_comes() -> None:
+    """So do the frameworks end an application that is embedded, and their own test clients."""
+
+    async def cancel(scope: anyio.CancelScope, after: int) -> None:
+        await ticks(after)
+        scope.cancel()
+
+    for cancelled_after in TICKS:
+        connection, _ = make(ScriptedSocket(close=SocketClosed(1000)))
+        with anyio.CancelScope() as scope:
+            cancelling = asyncio.create_task(cancel(scope, cancelled_after))
+            await connection.run(hear_nothing, keepalive_address=lambda: "")
+        await cancelling
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_part_that_fails_ends_the_connection_and_says_try_again() -> None:

@@ -4,12 +4,23 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import product
+from pathlib import Path
+from typing import get_args
+
+import anyio
+import pytest
+from starlette.types import Receive, Scope, Send
 
 from collab.ids import DocumentName, Sequence
+from collab.serve import tasks
 from collab.serve.server import Server
 from collab.store.base import Head
 from collab.store.memory import MemoryStore
+from tests.deployment import token
+from tests.metering import sample
 from tests.serve.parts import Ear, make_server, ticks, writer
+from tests.serve.sockets import Client, app_around
+from tests.typist import DialectName
 from tests.waiting import eventually
 
 
@@ -78,3 +89,52 @@ async def test_a_failure_in_the_moment_of_the_end_leaves_no_task_and_hides_no_ca
         await asyncio.wait({serving})
         assert serving.cancelled()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_whoever_ends_tasks_and_is_cancelled_meanwhile_is_so_when_they_have_ended() -> None:
+    cleaned = False
+
+    async def clean_up() -> None:
+        nonlocal cleaned
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await ticks(3)
+            cleaned = True
+
+    task = asyncio.create_task(clean_up())
+    await ticks(1)
+    ending = asyncio.create_task(tasks.end([task]))
+    await ticks(2)
+    ending.cancel("mine")
+    with pytest.raises(asyncio.CancelledError, match="mine"):
+        await ending
+    assert cleaned
+
+
+@pytest.mark.parametrize("dialect", get_args(DialectName))
+async def test_a_framework_that_cancels_a_connection_knows_its_cancellation_again(
+    tmp_path: Path, dialect: DialectName
+) -> None:
+    """Whenever it comes: a test client cancels within a few turns of the event loop after it has closed."""
+
+    async def cancel(after: int) -> None:
+        await ticks(after)
+        around.cancel()
+
+    async def run_within(scope: Scope, receive: Receive, send: Send) -> None:
+        with around:
+            await app(scope, receive, send)
+
+    async with make_server(MemoryStore()) as server:
+        app = app_around(server, tmp_path)
+        for turns in range(40):
+            around = anyio.CancelScope()
+            async with Client(run_within, dialect, "notes", token("ada")) as client:
+                if dialect == "hocuspocus":
+                    client.show(token("ada"))
+                client.step1()
+                await client.hear("step2")
+                cancelling = asyncio.create_task(cancel(turns))
+            await cancelling
+        assert sample(server.metrics, "sessions", dialect=dialect) == 0
