@@ -6,12 +6,13 @@ sessions, the log and the other replicas, and it keeps two promises:
 * **The durable prefix.** A frame, also one that added nothing, is acknowledged once every update accepted before it
   is committed; never before (``ledger``).
 * **The cursor.** Every row of the log up to ``cursor`` is in the document. Row ``cursor + 1`` is the only one
-  that is applied next; any other tells of a gap, which the store fills. So what this replica knows of the log
-  is always a prefix of it.
+  that is applied next; any other tells of a gap, which the store fills (``arrivals``). So what this replica knows
+  of the log is always a prefix of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import TypeAlias, assert_never
 
 from collab.errors import (
@@ -40,6 +41,7 @@ from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
 from collab.protocol.statevector import decode_state_vector
 from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
+from collab.room.arrivals import Arrivals
 from collab.room.awareness import Awareness
 from collab.room.causality import ready_part
 from collab.room.document import Document, DocumentPoisoned
@@ -49,18 +51,13 @@ from collab.room.ledger import Ledger
 from collab.room.ownership import belongs_to_another, contradiction, is_carried, owned_by_others
 from collab.room.pairs import deletion, whole_characters
 from collab.room.session import Session
+from collab.room.unfinished import Unfinished
 
 RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
 """What a session may say to a room; the rest of the protocol is between the socket and its connection."""
 
 RECEIPTS_MAX = 4096
 """Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
-
-UNFINISHED_MAX = 1000
-"""Updates that never completed whose senders are remembered; the oldest are forgotten."""
-
-EARLY_ROWS_MAX = 256
-"""Rows of other replicas that came ahead of their turn; beyond this they are read from the store."""
 
 
 class Room:
@@ -79,20 +76,15 @@ class Room:
     ) -> None:
         self.name = name
         self.epoch = epoch
-        self.cursor = cursor
         self.origin = origin
         self.document = document
         self._update_limits = update_limits or Limits()
         self._gate = Gate(gate_limits or GateLimits())
         self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
-        self._unfinished: dict[tuple[UserId, Id], None] = {}
-        self._without: dict[SessionId, Id] = {}
-        """Sessions that go on without something they sent, and what that lacked."""
+        self._unfinished = Unfinished()
         self._ledger = Ledger(name, epoch, origin)
-        self._own_ahead: dict[Sequence, Row] = {}
-        """Committed rows of this room beyond the cursor."""
-        self._early: dict[Sequence, CommittedRow] = {}
+        self._arrivals = Arrivals(cursor, origin)
         self._now_s = 0.0
         """The latest time that this room was told."""
 
@@ -101,6 +93,11 @@ class Room:
             f"<Room {self.name!r} seq={self.cursor} sessions={len(self._sessions)} "
             f"waiting={len(self._ledger.waiting)} held={len(self._gate)}>"
         )
+
+    @property
+    def cursor(self) -> Sequence:
+        """Every row of the log up to here is in the document."""
+        return self._arrivals.cursor
 
     @property
     def sessions(self) -> tuple[SessionId, ...]:
@@ -161,7 +158,7 @@ class Room:
         if self._sessions.pop(session, None) is None:
             return []
         self._ledger.forget(session)
-        self._without.pop(session, None)
+        self._unfinished.forget(session)
         return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
 
     def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
@@ -314,10 +311,8 @@ class Room:
 
     def _ask_again(self) -> list[Effect]:
         """Whoever went on without something may bring it now, where what it lacked has come after all."""
-        come = [id_ for id_, (client, clock) in self._without.items() if self.document.state.get(client, 0) > clock]
         effects: list[Effect] = []
-        for session in come:
-            del self._without[session]
+        for session in self._unfinished.come(self.document.state):
             effects += self._ask(self._sessions[session])
         return effects
 
@@ -354,22 +349,12 @@ class Room:
             effects += self._accept(held.session, held.user, kept, counted=False)
             effects += self._release_held()
         # While an owner is here, the sender can do nothing but come back until that presence has gone.
-        if others or self._is_first_time(held):
+        if others or self._unfinished.is_first_time(held.user, held.missing):
             return [*effects, *self._refuse(held.session, NeverCompleted(), counted=held.counted)]
         if held.session in self._sessions:
-            self._without[held.session] = held.missing
+            self._unfinished.goes_on(held.session, held.missing)
             effects += self._answer(held.session, Refused()) if held.counted else []
         return [*effects, *self._ask_again()]
-
-    def _is_first_time(self, held: Held) -> bool:
-        """Whether this user has not been told yet that the same never came; from now on they have."""
-        lacking = (held.user, held.missing)
-        if lacking in self._unfinished:
-            return False
-        self._unfinished[lacking] = None
-        if len(self._unfinished) > UNFINISHED_MAX:
-            del self._unfinished[next(iter(self._unfinished))]
-        return True
 
     # --- the log ------------------------------------------------------------------------------------
 
@@ -380,26 +365,28 @@ class Room:
     def appended(self, seq: Sequence) -> list[Effect]:
         """The row on its way is committed as ``seq``: acknowledge what it holds, and tell the replicas."""
         row = self._ledger.committed()
+        committed = CommittedRow(seq, row.origin, row.n, row.payload)
         answers = [Send((session,), answer) for session, answer in self._ledger.due()]
-        if seq > self.cursor:
-            self._own_ahead[seq] = row
-        return [*answers, Publish(CommittedRow(seq, row.origin, row.n, row.payload)), *self._advance()]
+        try:
+            self._arrivals.committed(committed)
+        except Overloaded as error:
+            return [*answers, Publish(committed), Fail(error)]
+        return [*answers, Publish(committed), *self._advance()]
 
     def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
         """Another replica says that it has committed a row. One of another life of the document is none."""
-        if epoch != self.epoch or row.seq <= self.cursor or row.seq in self._own_ahead:
+        if epoch != self.epoch or row.seq <= self.cursor or self._arrivals.is_own(row.seq):
             return []
-        if row.seq == self.cursor + 1 or len(self._early) < EARLY_ROWS_MAX:
-            self._early[row.seq] = row
+        self._arrivals.heard(row)
         effects = self._advance()
-        return effects if row.seq <= self.cursor else [*effects, CatchUp()]
+        return effects if row.seq <= self.cursor or _has_failed(effects) else [*effects, CatchUp()]
 
     def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> list[Effect]:
         """Rows read from the store, which were asked for with the cursor at ``after``."""
         rows = list(rows)
         if rows and rows[0].seq != after + 1:
             return [Fail(RoomClosed("The log was trimmed behind this room; reconnect."))]
-        self._early.update((row.seq, row) for row in rows if row.seq > self.cursor)
+        self._arrivals.read(rows)
         return self._advance()
 
     def receive_head(self, seq: Sequence, epoch: Epoch, *, deleted: bool, after: Sequence) -> list[Effect]:
@@ -408,27 +395,21 @@ class Room:
             return [Fail(DocumentDeleted())]
         if epoch != self.epoch or seq < after:
             return [Fail(RoomClosed())]
-        return [CatchUp()] if seq > self.cursor and seq not in self._own_ahead else []
+        return [CatchUp()] if seq > self.cursor and not self._arrivals.is_own(seq) else []
 
     def _advance(self) -> list[Effect]:
-        """Move the cursor over every row whose turn has come. A gap behind own rows is asked for."""
+        """Apply every row whose turn has come. A gap before rows of our own is asked for."""
         effects: list[Effect] = []
         try:
-            while not self.document.is_poisoned:
-                following = Sequence(self.cursor + 1)
-                row = self._early.pop(following, None)
-                if following in self._own_ahead:
-                    del self._own_ahead[following]
-                elif row is None:
-                    break
-                elif row.origin != self.origin:
-                    effects += self._apply_row(row)
-                self.cursor = following
+            for row in self._arrivals.turns():
+                effects += self._apply_row(row)
+                if _has_failed(effects):
+                    return effects
         except PeerError:  # bytes that no guard of ours can have let into the log
             return [*effects, Fail(RoomClosed())]
         except DocumentPoisoned as error:
             return [*effects, Fail(error)]
-        return [*effects, CatchUp()] if self._own_ahead else effects
+        return [*effects, CatchUp()] if self._arrivals.has_gap else effects
 
     def _apply_row(self, row: CommittedRow) -> list[Effect]:
         effects: list[Effect] = []
@@ -448,13 +429,8 @@ class Room:
 
         Nobody's where the other content is of an earlier row: it stands, here and wherever the log is read.
         """
-        return {e.author for e in self._beyond_cursor() if contradiction(update, inspect_stored_update(e.update))}
-
-    def _beyond_cursor(self) -> Iterator[Entry]:
-        """What is in the document, and not in the log up to the cursor."""
-        for row in self._own_ahead.values():
-            yield from decode_entries(row.payload)
-        yield from self._ledger.uncommitted()
+        beyond = chain(self._arrivals.own_entries(), self._ledger.uncommitted())
+        return {each.author for each in beyond if contradiction(update, inspect_stored_update(each.update))}
 
     def _yield_to_log(self, losers: set[UserId]) -> list[Effect]:
         """Two replicas let other content in under the same ids. The order of the log decides, not this room.
@@ -523,6 +499,10 @@ class Room:
             except DocumentPoisoned as error:
                 return [*effects, Fail(error)]
         return effects
+
+
+def _has_failed(effects: Iterable[Effect]) -> bool:
+    return any(isinstance(effect, Fail) for effect in effects)
 
 
 def _contradiction() -> UpdateRefused:

@@ -516,17 +516,6 @@ def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_the
     assert room.sessions == (SessionId(4),)
 
 
-def test_only_so_many_unfinished_edits_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "UNFINISHED_MAX", 2)
-    room = a_room()
-    errors: list[type[Exception]] = []
-    for attempt, lost in enumerate((7, 8, 9, 7), 1):
-        room.join(a_session(attempt))
-        receive(room, attempt, Update(update((attempt, 0, [text("c", left=(lost, 0))]))))
-        errors += ends(room.tick(LATE_S)).values()
-    assert errors == [NeverCompleted] * 4
-
-
 def test_held_update_that_skips_is_never_logged_whole() -> None:
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), skip(2), text("c", left=(ANN, 1))]))))
@@ -626,17 +615,6 @@ def test_row_beyond_a_gap_waits_and_the_store_is_asked() -> None:
     assert room.cursor == 3
 
 
-def test_rows_beyond_a_gap_are_kept_up_to_a_bound_and_the_one_in_turn_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EARLY_ROWS_MAX", 1)
-    room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
-    rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2, 3)]
-    assert room.receive_row(rows[1], Epoch(0)) == [CatchUp()]
-    assert room.receive_row(rows[2], Epoch(0)) == [CatchUp()]
-    room.receive_row(rows[0], Epoch(0))
-    assert room.cursor == 2
-
-
 def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     edit = Author(ANN).type(0, "abc")
@@ -667,6 +645,18 @@ def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     effects = room.receive_rows([first, second], after=Sequence(0))
     assert of_kind(effects, CatchUp) == []
     assert room.cursor == 3
+
+
+def test_a_room_whose_own_rows_pile_up_behind_a_gap_ends_with_every_answer_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collab.room.arrivals.OWN_BYTES_MAX", 0)
+    room = a_room(sessions=[a_session(1)])
+    edit = Author(ANN).type(0, "abc")
+    receive(room, 1, Update(edit))
+    effects = commit(room, seq=3)
+    assert [type(effect) for effect in effects] == [Send, Publish, Fail]
+    assert told(effects, 1) == [Saved(edit)]
 
 
 def test_rows_read_twice_are_applied_once() -> None:

@@ -70,7 +70,7 @@ class ForgetsToSend(Room):
 class SkipsRowsOnAGap(Room):
     def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
         if row.seq > self.cursor + 1:
-            self.cursor = type(row.seq)(row.seq - 1)
+            self._arrivals.cursor = type(row.seq)(row.seq - 1)
         return super().receive_row(row, epoch)
 
 
