@@ -139,6 +139,7 @@ class Server:
         self._conversations: set[Conversation] = set()
         self._deserted = asyncio.Event()
         self._deserted.set()
+        self._draining: asyncio.Task[None] | None = None
         self.is_running = False
         """Whether sessions are accepted."""
 
@@ -242,12 +243,16 @@ class Server:
         return self.rooms.is_draining
 
     async def drain(self) -> None:
-        """Hear nobody any more, commit what was accepted and say so, and end every connection. Idempotent.
+        """Hear nobody any more, commit what was accepted and say so, and end every connection.
 
-        Takes as long as the database does, ``drain_s_max`` at most, and then as long as the last frames do.
+        Takes as long as the database does, ``drain_s_max`` at most, and then as long as the last frames do. Whoever
+        calls again waits for the same end.
         """
-        if self.is_draining:
-            return
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(), name="drain")
+        await asyncio.shield(self._draining)  # it is everybody's who waits for it, not the first one's
+
+    async def _drain(self) -> None:
         try:
             async with asyncio.timeout(self.limits.drain_s_max):
                 await self.rooms.drain()

@@ -68,6 +68,21 @@ async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytes
     assert ada.saved < typed
 
 
+async def test_whoever_else_asks_for_the_end_waits_for_the_same_end() -> None:
+    store, ada, author = SlowStore(), Listener(), Author(7)
+    async with make_server(store) as server:
+        host = await server.rooms.join(NOTES, writer(101), ada)
+        host.receive(writer(101).id, Update(author.type(0, "x")))
+        first, second = (asyncio.create_task(server.drain()) for _ in range(2))
+        await eventually(lambda: server.is_draining)
+        first.cancel()  # who asked first may go: the end is not theirs alone
+        await asyncio.wait({first})
+        assert not second.done()
+        store.go_on.set()
+        await second
+        assert (ada.saved, isinstance(ada.ended, Draining)) == (1, True)
+
+
 async def test_who_comes_while_it_drains_is_sent_away() -> None:
     store, ada, author = SlowStore(), Listener(), Author(7)
     async with make_server(store) as server:
