@@ -180,6 +180,12 @@ def test_address_of_another_machine_is_refused(tmp_path: Path) -> None:
     assert "'203.0.113.1' is no address of this machine" in sentence(done)
 
 
+def test_name_that_no_machine_has_is_refused(tmp_path: Path) -> None:
+    done = collab(tmp_path, "serve", "--port", "0", "--host", "x" * 70, COLLAB_SECRET=SECRET)
+    assert done.returncode == 1
+    assert "can be no name of a machine" in sentence(done)
+
+
 def test_others_are_let_in_with_the_self_made_secret_only_when_told_so(tmp_path: Path) -> None:
     done = collab(tmp_path, "serve", "--host", "0.0.0.0")
     assert done.returncode == 1
@@ -237,7 +243,7 @@ def test_file_that_cannot_be_made_is_a_sentence_too(tmp_path: Path, command: lis
     url = f"sqlite:///{tmp_path}/taken/collab.sqlite3"
     done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=url)
     assert done.returncode == 1
-    assert "Is COLLAB_DATABASE_URL right?" in sentence(done)
+    assert f"cannot be kept in {tmp_path}/taken/collab.sqlite3 (File exists): set COLLAB_DATA_DIR" in sentence(done)
 
 
 @pytest.mark.services

@@ -34,7 +34,7 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _cannot_listen(host, port, error) from None
     family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
@@ -59,10 +59,9 @@ def database_in_words(settings: Settings) -> Iterator[None]:
     """A database that cannot be used, for whoever starts something with it. Raises InvalidRequest."""
     try:
         yield
-    except (StoreUnavailable, OSError) as error:
-        words = f"The database cannot be kept there: {error.strerror}." if isinstance(error, OSError) else str(error)
+    except StoreUnavailable as error:
         shown = settings.redacted()["database_url"]
-        raise InvalidRequest(f"{words} Is COLLAB_DATABASE_URL right? It is {shown} now.") from error
+        raise InvalidRequest(f"{error} Is COLLAB_DATABASE_URL right? It is {shown} now.") from error
 
 
 def run(app: FastAPI, listener: socket.socket, settings: Settings, *, on_ready: Callable[[], object]) -> None:
@@ -83,7 +82,9 @@ def run(app: FastAPI, listener: socket.socket, settings: Settings, *, on_ready: 
         runner.run(serve())
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> InvalidRequest:
+def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> InvalidRequest:
+    if isinstance(error, UnicodeError):
+        return InvalidRequest(f"{host!r} can be no name of a machine: choose another --host.")
     match error.errno:
         case errno.EADDRINUSE:
             return InvalidRequest(f"Port {port} on {host} is taken: stop what listens there, or choose another --port.")

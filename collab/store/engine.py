@@ -147,10 +147,16 @@ def _sqlite_engine(url: str, begin: str, *, connections: int, timeout_s: float) 
 
 
 def lock_sqlite(url: str) -> BinaryIO:
-    """Hold a SQLite file for this process. Raises InvalidRequest when another process does."""
+    """Hold a SQLite file for this process. Raises InvalidRequest when another does, or it cannot be kept there."""
     path = Path(make_url(url).database or "")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.with_name(path.name + ".lock").open("wb")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(path.name + ".lock").open("wb")
+    except OSError as error:
+        raise InvalidRequest(
+            f"The database cannot be kept in {path} ({error.strerror}): set COLLAB_DATA_DIR, or COLLAB_DATABASE_URL, "
+            "to a place that can be written."
+        ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
