@@ -96,7 +96,16 @@ class ConnectionLimits:
 class Connection:
     """One socket and its tasks. ``run`` returns when it has ended, for whatever reason."""
 
-    def __init__(self, socket: Socket, dialect: Dialect, limits: ConnectionLimits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        dialect: Dialect,
+        limits: ConnectionLimits,
+        metrics: Metrics,
+        *,
+        parting: bytes | None = None,
+    ) -> None:
+        """``parting``: the frame for a peer that we end before we have said anything else to it."""
         loop = asyncio.get_running_loop()
         self.dialect = dialect
         self.limits = limits
@@ -105,6 +114,7 @@ class Connection:
         """How the peer ended it, once it has; None when we did."""
         self._socket = socket
         self._metrics = metrics
+        self._parting = parting
         self._outbox = Outbox(bytes_max=limits.outbox_bytes_max, keepalive_s=limits.keepalive_s)
         self._ending: asyncio.Future[CollabError | None] = loop.create_future()
 
@@ -116,6 +126,8 @@ class Connection:
     def end(self, error: CollabError | None) -> None:
         """End the connection for this reason; the first reason counts."""
         if not self._ending.done():
+            if error is not None and not self._outbox.was_used:
+                self.write(self._parting)
             self._ending.set_result(error)
 
     async def peer_reads(self) -> None:

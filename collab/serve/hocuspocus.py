@@ -28,6 +28,7 @@ from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.messages import (
+    KEEPALIVE,
     Authenticate,
     Authenticated,
     AwarenessUpdate,
@@ -60,6 +61,9 @@ from collab.serve.standing import Standing
 log = get_logger("hocuspocus")
 
 DIALECT = Hocuspocus()
+PARTING = DIALECT.encode(KEEPALIVE, address="")
+"""For nobody, and so every provider passes over it. One that has heard nothing at all on its socket would come back in
+more and more loops at once (3.4.4)."""
 SESSION_SEPARATOR = "\0"
 """Between the document's name and a session id, in an address of a provider with session awareness."""
 
@@ -363,7 +367,7 @@ class HocuspocusConversation:
         draw_session: Callable[[], SessionId],
         metrics: Metrics,
     ) -> None:
-        self._connection = Connection(socket, DIALECT, limits, metrics)
+        self._connection = Connection(socket, DIALECT, limits, metrics, parting=PARTING)
         self._limits = limits
         self._is_known = principal is not None
         self._early = _Early(limits)

@@ -16,6 +16,8 @@ class Outbox:
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._largest = 0
+        self.was_used = False
+        """Whether there was ever a frame for this socket."""
         self.frames_sent = self.bytes_sent = 0
         """What was handed to the socket so far."""
         self._spacious = asyncio.Event()
@@ -32,6 +34,7 @@ class Outbox:
         largest = max(self._largest, len(frame))
         if self._bytes + len(frame) - largest > self._bytes_max:
             raise TooSlow
+        self.was_used = True
         self._frames.append(frame)
         self._bytes += len(frame)
         self._largest = largest
