@@ -44,7 +44,9 @@ def document_name(text: str) -> DocumentName:
     """
     if not 1 <= len(text) <= NAME_CHARACTERS_MAX:
         raise InvalidName(f"A document name has 1 to {NAME_CHARACTERS_MAX} characters.")
-    if _CONTROL.search(text) or any("\ud800" <= character <= "\udfff" for character in text):
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidName("A document name must be whole characters, in UTF-8.")
+    if _CONTROL.search(text):
         raise InvalidName("A document name holds no control characters.")
     if not unicodedata.is_normalized("NFC", text):
         raise InvalidName("A document name must be in Unicode normal form C.")

@@ -7,7 +7,6 @@ accepted socket, so everything but a page of a foreign origin is accepted first 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -48,6 +47,7 @@ CLOSE_CODES: dict[type[CollabError], int] = {
 
 UNSUPPORTED_DATA = 1003
 REASON_BYTES_MAX = 123
+ORIGIN_CHARACTERS_LOGGED_MAX = 255
 CLOSE_S_MAX = 2.0
 """How long a close frame may wait to be taken."""
 
@@ -142,7 +142,7 @@ async def _accept(websocket: WebSocket) -> bool:
     origin = websocket.headers.get("origin")
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed(origin, websocket.headers.get("host"), allowed):
-        log.info("origin_refused", origin=urlsplit(origin or "").netloc)
+        log.info("origin_refused", origin=(origin or "")[:ORIGIN_CHARACTERS_LOGGED_MAX])
         running_server(websocket).metrics.sockets_refused.labels("origin").inc()
         await websocket.close()  # before accept: the handshake is answered with 403
         return False

@@ -7,6 +7,7 @@ from collab.errors import (
     CollabError,
     DocumentDeleted,
     DocumentNotFound,
+    InvalidName,
     NotAuthenticated,
     PermissionDenied,
     ProtocolError,
@@ -104,7 +105,7 @@ class YWebsocketConversation:
 
     async def refuse(self, error: CollabError) -> int:
         """Say why, hold, close: closed at once, a client comes back at once, and many do not heed the code."""
-        permanent = NotAuthenticated | PermissionDenied | DocumentNotFound | DocumentDeleted
+        permanent = NotAuthenticated | PermissionDenied | InvalidName | DocumentNotFound | DocumentDeleted
         if isinstance(error, permanent):
             self._connection.say(Denied(error.reason))
 

@@ -182,10 +182,17 @@ def test_deleted_document_is_gone_for_good(client: TestClient) -> None:
         assert closed(ada.socket)[0] == 4410
 
 
-@pytest.mark.parametrize("name", ["a//b", "a/", "%2E%2E", "e%CC%81", "x" * 256, "%00"])
+@pytest.mark.parametrize("name", ["a//b", "a/", "%2E%2E", "e%CC%81", "x" * 256, "%00", "%FF", "a%C3", "%ED%A0%80"])
 def test_name_that_no_document_can_have_is_not_found(client: TestClient, name: str) -> None:
     with client.websocket_connect(f"/ws/{name}?token={token('ada')}") as socket:
         assert closed(socket)[0] == 4404
+
+
+def test_client_with_a_name_that_no_document_can_have_is_held_like_others_that_stay_wrong(client: TestClient) -> None:
+    words = "invalid-name: A document name must be whole characters, in UTF-8."
+    with client.websocket_connect(f"/ws/%FF?token={token('ada')}") as socket:
+        assert socket.receive_bytes() == uint(2) + uint(0) + string(words)
+        assert closed(socket) == (4404, words)
 
 
 def test_provider_is_denied_in_band_and_keeps_its_socket(client: TestClient) -> None:
@@ -261,7 +268,14 @@ def test_harmful_update_is_refused_and_ends_its_sender_alone(client: TestClient,
 
 @pytest.mark.parametrize("path", ["/ws", f"/ws/{NOTES}"])
 def test_page_of_another_site_opens_no_socket(client: TestClient, path: str) -> None:
-    for origin in ("https://evil.example", "null", "http://testserver.evil.example", "http://testserver:81"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        "http://[",
+        "",
+        "http://testserver.evil.example",
+        "http://testserver:81",
+    ):
         with (
             pytest.raises((WebSocketDisconnect, WebSocketDenialResponse)),
             client.websocket_connect(f"{path}?token={token('ada')}", headers={"Origin": origin}),
