@@ -21,6 +21,7 @@
     │   ├── DocumentExists          created twice
     │   ├── DocumentDeleted         in the bin
     │   ├── TooLarge                a body or a message beyond its bound
+    │   ├── BodyOverdue             a body that does not come to its end
     │   ├── Conflict                builds on something that is not here (any more)
     │   └── TooSlow                 does not read what it is sent
     └── PassingError            ours, and it passes; the peer should try again
@@ -158,6 +159,12 @@ class TooLarge(PeerError):
     """What was sent is too large."""
 
     slug = "too-large"
+
+
+class BodyOverdue(PeerError):
+    """The body did not come in time."""
+
+    slug = "body-overdue"
 
 
 class Conflict(PeerError):

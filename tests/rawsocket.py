@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-BINARY, TEXT, CLOSE, PING, PONG = 2, 1, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,17 @@ class RawSocket:
         """Bytes as they are."""
         self._writer.write(data)
 
-    def send(self, opcode: int, payload: bytes, *, masked: bool = True) -> None:
-        """One frame, masked with zeros as a client's must be."""
+    async def drain(self) -> None:
+        """Return when most of what was written is out."""
+        await self._writer.drain()
+
+    def send(self, opcode: int, payload: bytes, *, masked: bool = True, is_last: bool = True) -> None:
+        """One frame, masked with zeros as a client's must be. ``is_last``: the message ends with it."""
         mask, size = 0x80 if masked else 0, len(payload)
         length = bytes([mask | size]) if size < 126 else bytes([mask | 127]) + struct.pack("!Q", size)
-        self._writer.write(bytes([0x80 | opcode]) + length + (b"\0\0\0\0" if masked else b"") + payload)
+        self._writer.write(
+            bytes([opcode | (0x80 if is_last else 0)]) + length + (b"\0\0\0\0" if masked else b"") + payload
+        )
 
     async def read(self) -> RawFrame:
         """The next frame. Raises IncompleteReadError or ConnectionResetError at the end of the connection."""

@@ -15,6 +15,7 @@ from collab import __version__
 from collab.access.tokens import TokenVerifier
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
 from collab.api.bodies import BoundedBodies
+from collab.api.methods import HeadAsGet
 from collab.api.names import EncodedNames
 from collab.api.openapi import OpenApi
 from collab.observe.metrics import Metrics
@@ -87,7 +88,8 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     app.state.settings = settings
     problems.install(app)
     app.add_middleware(EncodedNames)
-    app.add_middleware(BoundedBodies)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BoundedBodies, patience_s=settings.preauth_s)
     app.add_middleware(
         CORSMiddleware,  # the same pages that may open a socket
         allow_origins=settings.allowed_origins,

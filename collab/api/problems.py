@@ -1,5 +1,6 @@
 """Errors on the way out over HTTP: one table, class → status, and one form, problem+json (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -8,8 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 from collab import errors
+from collab.api.methods import allowed
 from collab.errors import CollabError, InvalidRequest, PassingError
 
 STATUSES: dict[type[CollabError], HTTPStatus] = {
@@ -23,6 +27,7 @@ STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.DocumentExists: HTTPStatus.CONFLICT,
     errors.DocumentDeleted: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BodyOverdue: HTTPStatus.REQUEST_TIMEOUT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.PeerError: HTTPStatus.BAD_REQUEST,
     errors.PassingError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -54,6 +59,14 @@ def status_of(error: CollabError) -> HTTPStatus:
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
+def respond(
+    status: HTTPStatus, detail: str, *, kind: str = "about:blank", headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """An answer in this form. ``kind``: the problem's type."""
+    problem = Problem(type=kind, title=status.phrase, status=status, detail=detail)
+    return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of this app in this form."""
 
@@ -66,23 +79,32 @@ def install(app: FastAPI) -> None:
         return _tell(InvalidRequest("; ".join(_words(detail) for detail in error.errors()) + "."))
 
     @app.exception_handler(HTTPException)
-    async def _framework(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _framework(request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error.__cause__, CollabError):  # raised while the framework read the body, and wrapped by it
             return _tell(error.__cause__)
-        return _respond(HTTPStatus(error.status_code), "about:blank", error.detail, dict(error.headers or {}))
+        status, headers = HTTPStatus(error.status_code), error.headers
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"Allow": allowed(request)}
+        return respond(status, error.detail, headers=headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_request: Request, _gone: ClientDisconnect) -> Response:
+        """In the middle of its body: nobody hears the answer, and it is no fault of ours to note."""
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     @app.exception_handler(Exception)
     async def _bug(_request: Request, _error: Exception) -> JSONResponse:
         """Logged by the server; nothing of it is shown."""
-        words = "The server made a mistake. It was noted."
-        return _respond(HTTPStatus.INTERNAL_SERVER_ERROR, "about:blank", words, {})
+        return respond(HTTPStatus.INTERNAL_SERVER_ERROR, "The server made a mistake. It was noted.")
 
 
 def _tell(error: CollabError) -> JSONResponse:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, PassingError) else {}
+    if isinstance(error, errors.BodyOverdue):
+        headers["Connection"] = "close"  # what may still come of the body is no next request
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return _respond(status_of(error), f"urn:collab:problem:{error.slug}", str(error), headers)
+    return respond(status_of(error), str(error), kind=f"urn:collab:problem:{error.slug}", headers=headers)
 
 
 def _words(detail: dict[str, Any]) -> str:
@@ -91,8 +113,3 @@ def _words(detail: dict[str, Any]) -> str:
     if place == "body" and not all(isinstance(name, str) for name in names or [0]):
         return "The body must be a JSON object, and 'Content-Type: application/json' must say so"
     return f"{'.'.join(map(str, names))}: {detail['msg'].removeprefix('Value error, ')}"
-
-
-def _respond(status: HTTPStatus, kind: str, detail: str, headers: dict[str, str]) -> JSONResponse:
-    problem = Problem(type=kind, title=status.phrase, status=status, detail=detail)
-    return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)

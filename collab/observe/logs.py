@@ -31,7 +31,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "connection_crashed": (),
     "channel_crashed": ("address",),
     "denied": ("address", "reason"),
-    "no_request": ("peer", "waited_s"),
+    "connection_given_up": ("peer", "reason"),
     "origin_refused": ("origin",),
     "handshake_token_refused": ("reason",),
     "socket_closed": (

@@ -35,6 +35,7 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.DocumentExists: (4422, 409),
     errors.DocumentDeleted: (4410, 410),
     errors.TooLarge: (4422, 413),
+    errors.BodyOverdue: (4422, 408),
     errors.Conflict: (4422, 409),
     errors.TooSlow: (1013, 400),
     errors.TokenRanOut: (4501, 503),

@@ -15,11 +15,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from collab.access.roles import Role
+from collab.api import pages
 from collab.observe.metrics import close_code_label
 from collab.protocol.varint import Writer
+from collab.serve.hocuspocus import PARTING
 from tests.deployment import ServerProcess, token
 from tests.metering import Scrape, scrape
-from tests.rawsocket import BINARY, CLOSE, PING, PONG, TEXT, RawSocket
+from tests.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket
 from tests.typist import DialectName, sit_down
 from tests.waiting import eventually
 
@@ -264,6 +266,41 @@ async def test_a_peer_that_loads_slowly_is_not_taken_for_one_that_went(hurried: 
         raw.close()
 
 
+async def test_a_peer_that_sends_pings_and_reads_nothing_gets_the_last_pong_and_fills_no_memory(
+    server: ServerProcess,
+) -> None:
+    pings = 150_000
+    async with ending(server, code=1000, by="peer", document="pings"):
+        raw = await raw_in(server, "y-websocket", "pings", buffer_bytes=4096)
+        for number in range(pings):
+            raw.send(PING, number.to_bytes(4) + b"x" * 121)
+            if number % 1000 == 0:
+                await raw.drain()
+        await raw.drain()
+        heard = [await raw.read()]
+        while heard[-1].payload[:4] != (pings - 1).to_bytes(4):
+            heard.append(await raw.read())
+        assert {frame.opcode for frame in heard} == {PONG}
+        assert len(heard) < pings
+        raw.send(CLOSE, (1000).to_bytes(2))
+        assert await raw.read_to_the_end() == 1000
+        raw.close()
+
+
+async def test_a_message_of_many_parts_many_of_them_empty_is_one_message(server: ServerProcess) -> None:
+    async with ending(server, code=1000, by="peer", frames_in=1, bytes_in=len(STEP1)):
+        raw = await raw_in(server, "y-websocket", "parts")
+        raw.send(BINARY, STEP1[:1], is_last=False)
+        for part in (b"", STEP1[1:3], *[b""] * 10_000):
+            raw.send(CONTINUATION, part, is_last=False)
+        raw.send(PING, b"between")
+        raw.send(CONTINUATION, STEP1[3:])
+        assert [(await raw.read()).opcode for _ in range(3)] == [PONG, BINARY, BINARY]
+        raw.send(CLOSE, (1000).to_bytes(2))
+        assert await raw.read_to_the_end() == 1000
+        raw.close()
+
+
 async def test_a_reader_that_does_not_read_is_ended_and_the_others_go_on(patient: ServerProcess) -> None:
     async with ending(patient, code=1013, by="server", reason="too-slow", document="frozen", user="ada"):
         raw = await raw_in(patient, "y-websocket", "frozen", buffer_bytes=4096)
@@ -358,7 +395,7 @@ async def test_a_page_of_another_site_is_refused_at_the_handshake(server: Server
         async with connect(server.url("notes", "ada"), origin="https://elsewhere.example"):  # type: ignore[arg-type]
             pass
     await eventually(lambda: is_deserted(server))
-    assert [line["origin"] for line in lines(server, "origin_refused")] == ["elsewhere.example"]
+    assert [line["origin"] for line in lines(server, "origin_refused")] == ["https://elsewhere.example"]
     assert len(closed(server)) == told
     assert (await scrape(server.port))("sockets_refused_total", reason="origin") == 1
 
@@ -366,31 +403,139 @@ async def test_a_page_of_another_site_is_refused_at_the_handshake(server: Server
 # --- before anybody has said who they are -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("beginning", [b"", b"GET /ws/notes HTT", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-async def test_a_connection_on_which_no_request_comes(hurried: ServerProcess, beginning: bytes) -> None:
-    before, told = await scrape(hurried.port), len(lines(hurried, "no_request"))
-    raw = await RawSocket.connect(hurried.port)
-    raw.write(beginning)
-    assert await raw.read_to_the_end() == 1006
-    raw.close()
-    await eventually(lambda: is_deserted(hurried))
-    assert len(lines(hurried, "no_request")) == told + 1
-    counted = (await scrape(hurried.port))("sockets_refused_total", reason="no-request")
-    assert counted == before("sockets_refused_total", reason="no-request") + 1
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+UPGRADE = b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
-async def test_a_connection_whose_second_request_does_not_come_to_an_end(hurried: ServerProcess) -> None:
-    told = len(lines(hurried, "no_request"))
-    raw = await RawSocket.connect(hurried.port)
-    raw.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    while await raw.read_some(1000):
-        pass
+ELEMENT = Path(pages.__file__).parent / "static" / "collab-editor.js"
+
+
+def given_up(server: ServerProcess) -> list[str]:
+    """Why connections without a WebSocket were ended."""
+    return [line["reason"] for line in lines(server, "connection_given_up")]
+
+
+@asynccontextmanager
+async def giving_up(server: ServerProcess, *reasons: str) -> AsyncIterator[RawSocket]:
+    """Inside, we do our part on a connection; then it ends, which is told and counted when there is a reason to."""
+    before, told = await scrape(server.port), len(given_up(server))
+    raw = await RawSocket.connect(server.port, buffer_bytes=4096)
+    yield raw
+    await eventually(lambda: is_deserted(server))
     raw.close()
-    assert len(lines(hurried, "no_request")) == told + 1
+    assert given_up(server)[told:] == list(reasons)
+    after = await scrape(server.port)
+    for reason in reasons:
+        assert (
+            after("sockets_refused_total", reason=reason) == (before("sockets_refused_total", reason=reason) or 0) + 1
+        )
+
+
+@pytest.mark.parametrize("beginning", [b"GET /ws/notes HTT", HEAD + b"X-Slow: ", UPGRADE, HEAD + b"\r\n" + HEAD])
+async def test_a_connection_on_which_half_a_request_comes(hurried: ServerProcess, beginning: bytes) -> None:
+    async with giving_up(hurried, "request-unfinished") as raw:
+        raw.write(beginning)
+        while await raw.read_some(1000):
+            pass
+
+
+@pytest.mark.parametrize("whole", [b"", HEAD + b"\r\n"])
+async def test_a_connection_that_a_browser_keeps_for_later_ends_without_a_word(
+    hurried: ServerProcess, whole: bytes
+) -> None:
+    async with giving_up(hurried) as raw:
+        raw.write(whole)
+        while await raw.read_some(1000):
+            pass
+
+
+async def test_a_head_without_an_end_is_refused_before_it_fills_the_memory(hurried: ServerProcess) -> None:
+    async with giving_up(hurried) as raw:
+        raw.write(HEAD)
+        answer = b""
+        with suppress(ConnectionResetError):
+            for _ in range(64):
+                raw.write(b"X-Long: " + b"x" * (1 << 16) + b"\r\n")
+                await raw.drain()
+            while piece := await raw.read_some(1000):
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 431 ") or answer == b"", "a reset may overtake the answer"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (b"Hello!\r\n\r\n", b"This is no HTTP request."),
+        (UPGRADE + b"Content-Length: 9\r\n\r\n", b"This is no handshake for a WebSocket."),
+        (UPGRADE + b"X-Long: " + b"x" * 9000 + b"\r\n\r\n", b"This is no handshake for a WebSocket."),
+    ],
+)
+async def test_what_is_no_request_is_answered_with_a_problem(
+    hurried: ServerProcess, said: bytes, sentence: bytes
+) -> None:
+    async with giving_up(hurried) as raw:
+        raw.write(said)
+        answer = b""
+        while piece := await raw.read_some(1000):
+            answer += piece
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"application/problem+json" in answer
+        assert answer.endswith(b'"detail":"' + sentence + b'"}')
+
+
+@pytest.mark.parametrize("times", [1, 40])
+async def test_a_peer_that_does_not_take_its_answer(hurried: ServerProcess, times: int) -> None:
+    """With one, all that waits is in the kernel; with forty, the page waits for room."""
+    async with giving_up(hurried, "answer-not-taken") as raw:
+        raw.write(b"GET /collab-editor.js HTTP/1.1\r\nHost: x\r\n\r\n" * times)
+    assert "Traceback" not in hurried.log
+
+
+async def test_a_peer_that_takes_its_answer_slowly_gets_it_all(hurried: ServerProcess) -> None:
+    """Three seconds for what the kernel does not hold all at once, where a second without progress is too long."""
+    async with giving_up(hurried) as raw:
+        raw.write(b"GET /collab-editor.js HTTP/1.1\r\nHost: x\r\n\r\n" * 6)
+        size = 0
+        while piece := await raw.read_some(64 << 10):
+            size += len(piece)
+            await asyncio.sleep(0.05)  # a slow network
+        assert size > 6 * ELEMENT.stat().st_size
+
+
+@pytest.mark.parametrize("path", ["", "/notes/updates"])
+async def test_a_body_that_does_not_come_to_its_end_is_answered_and_not_waited_for(
+    hurried: ServerProcess, path: str
+) -> None:
+    async with giving_up(hurried) as raw:
+        raw.write(posting(path) + b"Content-Length: 100\r\n\r\n{")
+        answer = b""
+        while piece := await raw.read_some(1000):
+            answer += piece
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert b"\r\nconnection: close\r\n" in answer
+        assert b'"type":"urn:collab:problem:body-overdue"' in answer
+
+
+@pytest.mark.parametrize("path", ["", "/notes/updates"])
+async def test_a_caller_who_goes_in_the_middle_of_a_body_is_no_fault_of_ours(hurried: ServerProcess, path: str) -> None:
+    async with giving_up(hurried) as raw:
+        raw.write(posting(path) + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n{")
+        assert (await raw.read_some(1000)).startswith(b"HTTP/1.1 100 "), "or the body is not being read yet"
+        raw.close()
+    assert "Traceback" not in hurried.log
+
+
+def posting(path: str) -> bytes:
+    return (
+        f"POST /api/v1/documents{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token('ada')}\r\n"
+        "Content-Type: application/json\r\n"
+    ).encode()
 
 
 async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:
-    async with ending(hurried, dialect="hocuspocus", code=4401, by="server", reason="not-authenticated", frames_in=0):
+    async with ending(
+        hurried, dialect="hocuspocus", code=4401, by="server", reason="not-authenticated", frames_in=0, frames_out=1
+    ):
         async with connect(hurried.hocuspocus_url) as socket:
             await socket.wait_closed()
         assert socket.close_code == 4401
@@ -422,13 +567,15 @@ async def test_a_stranger_who_says_too_much_before_the_token(server: ServerProce
 async def test_a_server_that_stops_says_so_to_everybody(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path).start()
     raws = [await raw_in(server, dialect, "drained") for dialect in DIALECTS]
+    raws.append(silent := await RawSocket.open(server.port, "/ws"))
     stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-    assert [await raw.read_to_the_end() for raw in raws] == [1012, 1012]
+    assert (await silent.read()).payload == PARTING, "a provider that has heard nothing comes back in many loops"
+    assert [await raw.read_to_the_end() for raw in raws] == [1012, 1012, 1012]
     for raw in raws:
         raw.close()
     await stopping
     ends = [(line["dialect"], line["code"], line["by"], line["reason"]) for line in closed(server)]
-    assert sorted(ends) == [(dialect, 1012, "server", "draining") for dialect in sorted(DIALECTS)]
+    assert sorted(ends) == [(each, 1012, "server", "draining") for each in ("hocuspocus", "hocuspocus", "y-websocket")]
 
 
 async def test_no_token_stands_in_the_log(tmp_path: Path) -> None:
