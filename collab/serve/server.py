@@ -163,7 +163,7 @@ class Server:
                 )
             ]
             stack.push_async_callback(tasks.end, running)
-            stack.push_async_callback(self.drain)
+            stack.push_async_callback(self._drain_last)
             self._stack = stack.pop_all()
         self.is_running = True
         return self
@@ -251,6 +251,13 @@ class Server:
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain(), name="drain")
         await asyncio.shield(self._draining)  # it is everybody's who waits for it, not the first one's
+
+    async def _drain_last(self) -> None:
+        """As the server's end: whoever cancels it ends the drain too."""
+        try:
+            await self.drain()
+        finally:
+            await tasks.end([self._draining] if self._draining is not None else [])
 
     async def _drain(self) -> None:
         try:

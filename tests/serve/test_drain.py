@@ -14,7 +14,7 @@ from collab.serve.outlet import Outgoing
 from collab.store.base import Outcome, Stored
 from collab.store.memory import MemoryStore
 from tests.room.build import Author
-from tests.serve.parts import Ear, make_server, writer
+from tests.serve.parts import Ear, make_server, ticks, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -129,3 +129,22 @@ async def test_document_that_is_being_loaded_is_given_up() -> None:
         await server.drain()
         with pytest.raises(Draining):
             await joining
+
+
+async def test_whoever_cancels_the_end_of_a_server_is_left_with_no_task_of_it() -> None:
+    store = SlowStore()
+
+    async def serve() -> None:
+        async with make_server(store) as server:
+            host = await server.rooms.join(NOTES, writer(101), Listener())
+            host.receive(writer(101).id, Update(Author(7).type(0, "x")))
+            stopping.set()
+
+    stopping = asyncio.Event()
+    serving = asyncio.create_task(serve())
+    await stopping.wait()
+    await ticks(5)
+    serving.cancel()
+    await asyncio.wait({serving})
+    assert serving.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
