@@ -21,6 +21,7 @@ from collab.protocol.update import (
     LEFT_ORIGIN,
     RIGHT_ORIGIN,
     STRING,
+    DeletedRange,
     InspectedUpdate,
     Struct,
     content_of,
@@ -50,8 +51,12 @@ def diff_update(update: InspectedUpdate, state: Mapping[int, int], deleted: IdRa
             structs.append(
                 Struct(struct.client, struct.clock + known, struct.length - known, struct.kind, (), begin, end)
             )
-    deletes = [d for d in update.deletes if not deleted.covers(d.client, d.clock, d.clock + d.length)]
-    return inspect_stored_update(encode_update(structs, deletes, update.payload + rests))
+    return inspect_stored_update(encode_update(structs, new_deletions(update, deleted), update.payload + rests))
+
+
+def new_deletions(update: InspectedUpdate, deleted: IdRanges) -> tuple[DeletedRange, ...]:
+    """The ranges of ``update`` of which something is not in ``deleted``."""
+    return tuple(d for d in update.deletes if not deleted.covers(d.client, d.clock, d.clock + d.length))
 
 
 def _rest(struct: Struct, known: int, payload: bytes) -> bytes:

@@ -40,6 +40,21 @@ def has_lone_surrogates(raw: bytes, value: Any) -> bool:
     return False
 
 
+def has_unsigned_numbers(raw: bytes) -> bool:
+    """Whether a JSON text holds a whole number of 64 bits that takes them all, written in digits alone.
+
+    The engine takes it for an unsigned integer, has none, and fails. What is larger still it takes for a float.
+    """
+    if not _LONG_NUMBER.search(raw):
+        return False
+    numbers: list[str] = []
+    json.loads(raw, parse_int=numbers.append)
+    return any(len(digits) <= 20 and 2**63 <= int(digits) < 2**64 for digits in numbers)
+
+
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+
 def _check_depth(raw: bytes) -> None:
     if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
         return

@@ -9,7 +9,7 @@ its refusal once for all of them.
 from typing import NoReturn
 
 from collab.errors import UpdateRefused
-from collab.protocol.json_text import check_json, has_lone_surrogates
+from collab.protocol.json_text import check_json, has_lone_surrogates, has_unsigned_numbers
 from collab.protocol.limits import CLIENT_MAX, CLOCK_END
 
 _PLAIN_JSON = frozenset((b"null", b"true", b"false", b"{}", b'""'))
@@ -96,6 +96,8 @@ def skip_json(data: bytes, at: int) -> int:
             refuse("holds JSON that is no JSON, or nested too deep")
         if has_lone_surrogates(raw, value):
             refuse("holds JSON with half a character")
+        if has_unsigned_numbers(raw):
+            refuse("holds JSON with a whole number from 2^63 to 2^64")
     return end
 
 
@@ -116,53 +118,46 @@ def skip_values(data: bytes, at: int, count: int, depth_max: int) -> int:
             _, at = text(data, at)
         tag = data[at]
         at += 1
-        if tag in (_ARRAY, _OBJECT):
+        if tag in (ARRAY, OBJECT):
             if len(outer) >= depth_max:
                 refuse("holds values that are nested too deep")
             outer.append((count, keyed))
-            keyed = tag == _OBJECT
+            keyed = tag == OBJECT
             count, at = varint(data, at)
         else:
             at = _skip_scalar(data, at, tag)
 
 
-_OBJECT, _ARRAY, _BYTES, _STRING, _BIGINT, _FLOAT64, _FLOAT32, _INTEGER = (
-    118,
-    117,
-    116,
-    119,
-    122,
-    123,
-    124,
-    125,
-)
-_NO_BYTES = (120, 121, 126, 127)  # true, false, null, undefined
+BYTES, ARRAY, OBJECT, STRING, TRUE, FALSE, BIGINT, FLOAT64, FLOAT32, INTEGER, NULL, UNDEFINED = range(116, 128)
+"""The first bytes of lib0 values."""
+
+_NO_BYTES = (TRUE, FALSE, NULL, UNDEFINED)
 
 
 def _skip_scalar(data: bytes, at: int, tag: int) -> int:
-    if tag == _STRING:
+    if tag == STRING:
         return text(data, at)[1]
     if tag in _NO_BYTES:
         return at
-    if tag == _INTEGER:
-        return _skip_signed(data, at)
-    if tag == _BYTES:
+    if tag == INTEGER:
+        return signed(data, at)[1]
+    if tag == BYTES:
         return span(data, at)[1]
-    if tag in (_FLOAT64, _BIGINT):
+    if tag in (FLOAT64, BIGINT):
         at += 8
-    elif tag == _FLOAT32:
+    elif tag == FLOAT32:
         at += 4
     else:
         refuse("holds a value of an unknown kind")
     return at
 
 
-def _skip_signed(data: bytes, at: int) -> int:
-    """Past a varInt: six bits and a sign in its first byte. JavaScript cannot read one beyond 2^53-1."""
+def signed(data: bytes, at: int) -> tuple[int, int]:
+    """A varInt: six bits and a sign in its first byte. JavaScript cannot read one beyond 2^53-1."""
     byte = data[at]
     at += 1
-    value = byte & 0x3F
-    shift = 6
+    value, shift = byte & 0x3F, 6
+    is_negative = byte & 0x40
     while byte >= 0x80:
         byte = data[at]
         at += 1
@@ -170,4 +165,4 @@ def _skip_signed(data: bytes, at: int) -> int:
         shift += 7
         if value > CLIENT_MAX or shift > 55:
             refuse("holds a number that is too large")
-    return at
+    return (-value if is_negative else value), at

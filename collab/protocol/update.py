@@ -71,9 +71,10 @@ class InspectedUpdate:
     """An update that passed the guard, and what is in it."""
 
     payload: bytes
-    """What may be logged, applied and sent: the client's bytes, without zero-length strings if it had any."""
+    """What may be logged, applied and sent: the client's bytes, but for empty strings and deletions in disorder."""
     structs: tuple[Struct, ...]
     deletes: tuple[DeletedRange, ...]
+    """Of each client in order, and neither overlapping nor touching."""
     low_surrogates: frozenset[Id]
     """Ids of the second halves of characters outside the basic plane."""
     depth: int
@@ -159,7 +160,11 @@ def _keystroke(data: bytes) -> InspectedUpdate | None:
     if not length or not inserted.isascii() or tick + length >= CLOCK_END:
         return None
     struct = Struct(client, tick, length, STRING, needs, begin, end)
-    deletes = () if data[end:] == b"\0" else _read_deletes(data, end)
+    deletes: tuple[DeletedRange, ...] = ()
+    if data[end:] != b"\0":
+        deletes, tidy = _read_deletes(data, end)
+        if not tidy:
+            return None
     return InspectedUpdate(data, (struct,), deletes, _NO_IDS, 0)
 
 
@@ -260,13 +265,13 @@ def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one f
                 refuse("holds a clock that is too large")
             structs.append(new_struct(Struct, (client, tick, length, kind, needs, begin, at)))
             tick = end
-    deletes = _read_deletes(data, at)
-    if emptied:
+    deletes, tidy = _read_deletes(data, at)
+    if emptied or not tidy:
         return inspect_update(_encode(structs, deletes, data), limits)
     return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), _depth(parents))
 
 
-new_struct = tuple.__new__
+new_struct = new_range = tuple.__new__
 _NEEDS_ITSELF = "holds a struct that needs itself"
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
@@ -321,9 +326,11 @@ def _skip_type(data: bytes, at: int) -> int:
     return text(data, at)[1] if type_ == _XML_ELEMENT else at
 
 
-def _read_deletes(data: bytes, at: int) -> tuple[DeletedRange, ...]:
+def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]:
+    """The deletions, each client's in order and merged; and whether they stand there like that."""
     size = len(data)
     deletes: list[DeletedRange] = []
+    tidy = True
     seen: set[int] = set()
     clients, at = varint(data, at)
     for _ in range(clients):
@@ -334,15 +341,37 @@ def _read_deletes(data: bytes, at: int) -> tuple[DeletedRange, ...]:
         count, at = varint(data, at)
         if count > size - at:
             refuse("claims too many deletions")
+        first, end, in_order = len(deletes), -1, True
         for _ in range(count):
             tick, at = clock(data, at)
             length, at = clock(data, at)
             if length == 0 or tick + length >= CLOCK_END:
                 refuse("deletes a range that cannot be")
-            deletes.append(DeletedRange(client, tick, length))
+            if tick <= end:
+                in_order = False
+            end = tick + length
+            deletes.append(new_range(DeletedRange, (client, tick, length)))
+        if not in_order:
+            tidy = False
+            deletes[first:] = _merged(deletes[first:])
     if at != size:
         refuse("goes on after its end")
-    return tuple(deletes)
+    return tuple(deletes), tidy
+
+
+def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
+    """One client's ranges in order, as few as may be.
+
+    Yjs writes them so. Each range that comes before another one makes the engine read a text again from its beginning.
+    """
+    merged: list[DeletedRange] = []
+    for deleted in sorted(ranges):
+        end = merged[-1].clock + merged[-1].length if merged else -1
+        if deleted.clock > end:
+            merged.append(deleted)
+        elif deleted.clock + deleted.length > end:
+            merged[-1] = merged[-1]._replace(length=deleted.clock + deleted.length - merged[-1].clock)
+    return merged
 
 
 def _depth(parents: dict[Id, Id | None]) -> int:

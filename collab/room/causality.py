@@ -7,7 +7,7 @@ earlier in the update itself.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 
 from collab.protocol.limits import CLOCK_END
@@ -62,6 +62,22 @@ def ready_part(update: InspectedUpdate, state: Mapping[int, int], barred: frozen
     return encode_update(structs, deletes, update.payload)
 
 
+def in_slices(update: InspectedUpdate, state: Mapping[int, int], structs_max: int) -> Iterator[bytes]:
+    """An update that is ready for ``state``, as updates of at most ``structs_max`` structs, in an order to apply them.
+
+    Deletions come last. One that is small enough is given as it is.
+    """
+    if len(update.structs) <= structs_max:
+        yield update.payload
+        return
+    structs, _ = _integrate(update, state)
+    assert len(structs) == len(update.structs), "the update is ready"
+    for at in range(0, len(structs), structs_max):
+        yield encode_update(structs[at : at + structs_max], (), update.payload)
+    if update.deletes:
+        yield encode_update((), update.deletes, update.payload)
+
+
 def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | None:
     """The front of a deleted range that lies in the document."""
     length = min(deleted.length, have.get(deleted.client, 0) - deleted.clock)
@@ -71,7 +87,7 @@ def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | Non
 def _integrate(
     update: InspectedUpdate, state: Mapping[int, int], barred: frozenset[int] = frozenset()
 ) -> tuple[list[Struct], list[Id]]:
-    """The structs that can be integrated, in wire order, and the ids that those in front of the rest refer to.
+    """The structs that can be integrated, in such an order, and the ids that those in front of the rest refer to.
 
     Of each client it is a prefix, up to the first that waits. Works like the integration itself: each client's
     queue moves until its front refers to an id that is not there, and moves again when that id has come. A
@@ -99,7 +115,6 @@ def _integrate(
             taken.append(struct)
         while sleepers[client] and sleepers[client][0][0] < have[client]:
             runnable.append(heappop(sleepers[client])[1])
-    taken.sort(key=lambda struct: struct.begin)
     return taken, [(needed, clock) for needed, waiting in sleepers.items() for clock, _ in waiting]
 
 

@@ -18,18 +18,13 @@ from functools import lru_cache, partial
 from typing import TypeAlias
 
 from collab.ids import UserId
-from collab.protocol.update import DELETED, GC, SKIP, STRING, Id, InspectedUpdate, Struct
+from collab.protocol.content import first_difference, read_content
+from collab.protocol.update import DELETED, GC, SKIP, Id, InspectedUpdate, Struct
 
 _TELLS_NOTHING = frozenset((GC, DELETED, SKIP))
-_HALVES = range(0xD800, 0xE000)
-_REPLACEMENT = 0xFFFD
-
 
 Owner: TypeAlias = Callable[[int], UserId | None]
 """The user to whom a client id belongs now."""
-
-_Units: TypeAlias = tuple[int, bytes]
-"""A text in UTF-16, little end first, and the clock of its first unit."""
 
 
 def belongs_to_another(update: InspectedUpdate, state: Mapping[int, int], user: UserId, owner: Owner) -> Id | None:
@@ -66,23 +61,23 @@ def is_known_in_part(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
 def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
     """The first id at which both have content and it is not the same; None when they agree.
 
-    Text is compared by its UTF-16 units, other content by its kind. What is deleted on either side agrees with
-    anything, and so do halves of characters and what stands for them: who cut one sees a replacement.
+    What is deleted on either side agrees with anything.
     """
     runs: dict[int, list[Struct]] = {}
     for struct in known.structs:
         runs.setdefault(struct.client, []).append(struct)
     # One text may lie beside as many as it has units. Both sides go forward, so the latest is all that is kept.
-    their_units, our_units = (lru_cache(1)(partial(_units, each)) for each in (update, known))
+    their_content, our_content = (lru_cache(1)(partial(read_content, each)) for each in (update, known))
     for theirs in update.structs:
         run = runs.get(theirs.client, [])
         at = max(bisect_right(run, theirs.clock, key=_clock) - 1, 0)
         while at < len(run) and run[at].clock < theirs.clock + theirs.length:
-            begin, end = _overlap(theirs, run[at])
-            if begin < end and not _agree(theirs, run[at]):
-                return theirs.client, begin
-            if begin < end and theirs.kind == run[at].kind == STRING:
-                clock = _first_difference(their_units(theirs), our_units(run[at]), begin, end)
+            ours = run[at]
+            begin, end = _overlap(theirs, ours)
+            if begin < end and not _TELLS_NOTHING & {theirs.kind, ours.kind}:
+                if theirs.kind != ours.kind:
+                    return theirs.client, begin
+                clock = first_difference(their_content(theirs), our_content(ours), begin, end)
                 if clock is not None:
                     return theirs.client, clock
             at += 1
@@ -95,29 +90,3 @@ def _clock(struct: Struct) -> int:
 
 def _overlap(one: Struct, other: Struct) -> tuple[int, int]:
     return max(one.clock, other.clock), min(one.clock + one.length, other.clock + other.length)
-
-
-def _agree(one: Struct, other: Struct) -> bool:
-    """Whether both may be the same, by their kinds."""
-    return one.kind == other.kind or one.kind in _TELLS_NOTHING or other.kind in _TELLS_NOTHING
-
-
-def _units(update: InspectedUpdate, struct: Struct) -> _Units:
-    return struct.clock, update.text_of(struct).encode("utf-16-le")
-
-
-def _first_difference(one: _Units, other: _Units, begin: int, end: int) -> int | None:
-    """The first clock from ``begin`` to ``end - 1`` at which two texts differ."""
-    units, known_units = (text[2 * (begin - clock) : 2 * (end - clock)] for clock, text in (one, other))
-    if units == known_units:
-        return None
-    for offset, (unit, known_unit) in enumerate(
-        zip(memoryview(units).cast("H"), memoryview(known_units).cast("H"), strict=True)
-    ):
-        if unit != known_unit and not (_may_be_half(unit) and _may_be_half(known_unit)):
-            return begin + offset
-    return None
-
-
-def _may_be_half(unit: int) -> bool:
-    return unit == _REPLACEMENT or unit in _HALVES

@@ -9,6 +9,10 @@
 //       Those updates as one. Where one in between is left out, it says so with a Skip.
 //   {"ask": "history", "seed": …, …}
 //       A history (history.mjs).
+//   {"ask": "values"}
+//       The updates of a document that holds content of every sort (values.mjs).
+//   {"ask": "resend", "updates": [base64, …]}
+//       All that a client sends whose document was made of these updates.
 //   And what the people at work are told and asked (people.mjs).
 
 import { createInterface } from 'node:readline'
@@ -16,6 +20,7 @@ import * as Y from 'yjs'
 import { contentOf, hashOf, leaveUntidy } from './content.mjs'
 import { makeHistory } from './history.mjs'
 import * as people from './people.mjs'
+import { resend, values } from './values.mjs'
 
 const bytes = text => Buffer.from(text, 'base64')
 const waits = doc => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
@@ -50,7 +55,7 @@ const history = question =>
 
 const stateOf = doc => Object.fromEntries(Y.decodeStateVector(Y.encodeStateVector(doc)))
 
-const answers = { read, show, merge, history, ...people }
+const answers = { read, show, merge, history, values, resend, ...people }
 for await (const line of createInterface({ input: process.stdin })) {
   const question = JSON.parse(line)
   const outcome = {}

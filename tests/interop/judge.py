@@ -98,6 +98,14 @@ class Judge:
         """These updates as one; where one in between is left out, it skips."""
         return base64.b64decode(self.ask("merge", updates=[_text(update) for update in updates]))
 
+    def values(self) -> list[bytes]:
+        """The updates of a document that holds content of every sort."""
+        return [base64.b64decode(update) for update in self.ask("values")]
+
+    def resend(self, *updates: bytes) -> bytes:
+        """All that a client sends whose document was made of these updates."""
+        return base64.b64decode(self.ask("resend", updates=[_text(update) for update in updates]))
+
     def history(self, seed: int, *, writers: int, edits: int, resyncs: int = 0, calls: int = 2) -> list[Written]:
         """What several people write, hearing of each other now and then, in the order in which it was made.
 

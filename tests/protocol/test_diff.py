@@ -74,8 +74,8 @@ def test_half_a_character_becomes_what_yjs_makes_of_it() -> None:
 
 
 def test_deletions_that_are_here_are_left_out_with_the_structs() -> None:
-    whole = update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1), (1, 2)], BOB: [(4, 4)]})
-    rest = update((ANN, 2, [text("c", left=(ANN, 1))]), deletes={ANN: [(1, 2)]})
+    whole = update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1), (2, 1)], BOB: [(4, 4)]})
+    rest = update((ANN, 2, [text("c", left=(ANN, 1))]), deletes={ANN: [(2, 1)]})
     assert diff(whole, {ANN: 2, BOB: 9}, (ANN, 0, 2), (BOB, 0, 8)) == rest
 
 

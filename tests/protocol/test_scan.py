@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import pycrdt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from collab.errors import UpdateRefused
 from collab.protocol.limits import CLIENT_MAX, CLOCK_END
 from collab.protocol.scan import clock, refuse, skip_json, skip_values, span, text, varint
-from tests.protocol.build import string, uint
+from tests.protocol.build import item, string, uint, update
 
 
 @given(st.integers(0, CLIENT_MAX), st.binary())
@@ -70,6 +71,30 @@ def test_json_is_skipped(json: str) -> None:
 def test_what_the_browser_or_the_engine_would_not_parse_is_refused(json: str) -> None:
     with pytest.raises(UpdateRefused, match="JSON"):
         skip_json(string(json), 0)
+
+
+@pytest.mark.parametrize(
+    ("json", "passes"),
+    [
+        (str(2**63 - 1), True),
+        (str(2**63), False),
+        (f'{{"a":[{2**64 - 1}]}}', False),
+        (str(2**64), True),
+        (f"-{2**63}", True),
+        (f"{2**63}.0", True),
+        (f"{2**63}e0", True),
+        (f'"{2**63}"', True),
+        (f"{'9' * 300}", True),
+    ],
+)
+def test_whole_numbers_that_the_engine_cannot_read_are_refused(json: str, passes: bool) -> None:
+    if passes:
+        assert skip_json(string(json), 0) == len(string(json))
+        doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        doc.apply_update(update((1, 0, [item(5, string(json))])))
+    else:
+        with pytest.raises(UpdateRefused, match="whole number"):
+            skip_json(string(json), 0)
 
 
 # --- values ----------------------------------------------------------------------------------------------

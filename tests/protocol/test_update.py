@@ -174,6 +174,37 @@ def test_an_update_of_nothing_but_such_is_the_empty_update() -> None:
     assert inspect_update(update((7, 2, [text("", left=(7, 1))]))).payload == b"\0\0"
 
 
+# --- deletions in disorder -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ranges", "tidy"),
+    [
+        ([(8, 1), (4, 2), (0, 1)], [(0, 1), (4, 2), (8, 1)]),
+        ([(0, 2), (2, 3)], [(0, 5)]),
+        ([(0, 5), (1, 2)], [(0, 5)]),
+        ([(3, 4), (1, 3), (9, 1)], [(1, 6), (9, 1)]),
+        ([(2, 1), (2, 1)], [(2, 1)]),
+    ],
+    ids=["descending", "touching", "inside", "overlapping", "twice"],
+)
+@pytest.mark.parametrize("keystroke", [False, True])
+def test_deletions_are_put_in_order_and_merged_in_what_is_passed_on(
+    ranges: list[tuple[int, int]], tidy: list[tuple[int, int]], keystroke: bool
+) -> None:
+    structs = [(7, 20, [text("a", left=(7, 19))])] if keystroke else []
+    untouched = [(1, 1), (3, 1)]
+    inspected = inspect_update(update(*structs, deletes={9: untouched, 7: ranges}))
+    expected = update(*structs, deletes={9: untouched, 7: tidy})
+    assert inspected.payload == expected
+    assert inspected == inspect_update(expected)
+
+
+def test_deletions_in_order_are_left_as_they_came_whatever_the_order_of_clients() -> None:
+    data = update(deletes={3: [(0, 1), (2, 1)], 9: [], 5: [(4, 4)]})
+    assert inspect_update(data).payload == data
+
+
 # --- what it refuses -------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.protocol.update import InspectedUpdate, inspect_update
-from collab.room.causality import NEVER, first_missing, ready_part
+from collab.room.causality import NEVER, first_missing, in_slices, ready_part
 from tests.protocol.build import gc, item, skip, text, update
 from tests.room.build import Author, document_of, inspected
 
@@ -94,6 +94,34 @@ def test_update_that_skips_waits_for_ever() -> None:
     skipping = read((ANN, 0, [*chars(2), skip(3), *chars(1)]))
     assert first_missing(skipping, {}) == NEVER
     assert first_missing(skipping, {ANN: 9}) == NEVER
+
+
+# --- in slices -------------------------------------------------------------------------------------------
+
+
+def test_slices_are_of_bounded_size_and_each_is_ready_once_those_before_it_are_here() -> None:
+    many = 20
+    zigzag = update(
+        (BOB, 0, [text("x", left=(ANN, clock)) for clock in range(many)]),
+        (ANN, 0, [text("x", left=(BOB, clock - 1) if clock else None) for clock in range(many)]),
+        deletes={ANN: [(0, 3)], COY: [(1, 1)]},
+    )
+    state = {COY: 2}
+    slices = [inspect_update(each) for each in in_slices(inspect_update(zigzag), state, 3)]
+    assert [len(each.structs) for each in slices] == [3] * 13 + [1, 0]
+    assert slices[-1].payload == update(deletes={COY: [(1, 1)], ANN: [(0, 3)]})
+    for each in slices:
+        assert first_missing(each, state) is None
+        for struct in each.structs:
+            state[struct.client] = struct.clock + struct.length
+    assert state == {ANN: many, BOB: many, COY: 2}
+
+
+def test_small_update_is_one_slice_as_it_came() -> None:
+    whole = read((ANN, 0, chars(3)), deletes={ANN: [(0, 1)]})
+    assert list(in_slices(whole, {}, 3)) == [whole.payload]
+    assert len(list(in_slices(whole, {}, 2))) == 3
+    assert len(list(in_slices(read((ANN, 0, chars(3))), {}, 2))) == 2
 
 
 # --- the part that is ready --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collab.protocol.statevector import decode_state_vector
 from collab.protocol.update import DELETED, InspectedUpdate, inspect_update
 from collab.room import document as module
 from collab.room.document import Document, DocumentPoisoned
-from tests.protocol.build import ROOT, gc, item, shared, skip, text, uint, update
+from tests.protocol.build import ROOT, gc, item, shared, skip, string, text, uint, update
 from tests.room.build import Author, document_of, inspected
 
 ANN, BOB = 1, 2
@@ -239,6 +239,54 @@ def test_clients_are_bounded_and_those_who_are_in_may_go_on(monkeypatch: pytest.
     assert len(document.state) == 3
 
 
+def deletions(*places: int) -> InspectedUpdate:
+    """Each takes one letter out of Ann's text, and so cuts it twice."""
+    return inspect_update(update(deletes={ANN: [(2 * place + 1, 1) for place in places]}))
+
+
+def test_places_that_an_update_may_cut_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPLITS_MAX", 6)
+    document = document_of(update((ANN, 0, [text("x" * 20)])))
+    document.apply(deletions(0, 1))
+    with pytest.raises(UpdateRefused, match="6 places"):
+        document.judge(deletions(2, 3, 4, 5))
+    with pytest.raises(UpdateRefused, match="6 places"):
+        document.apply(deletions(2, 3, 4, 5))
+    assert document.text() == ""
+    assert not document.has(deletions(2))
+    document.apply(deletions(2, 3, 4))
+    monkeypatch.setattr(module, "SPLITS_MAX", 7)
+    with pytest.raises(UpdateRefused, match="7 places"):
+        document.apply(deletions(5, 6, 7, 8))
+    document.replay(deletions(5, 6, 7, 8))
+    assert document.has(deletions(*range(9)))
+
+
+def test_known_deletions_are_no_reason_to_refuse_whoever_repeats_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPLITS_MAX", 6)
+    document = document_of(update((ANN, 0, [text("x" * 20)])), deletions(0, 1, 2, 3, 4).payload)
+    reloaded = Document.load(document.encode(), [])
+    for each in (document, reloaded):
+        each.apply(deletions(*range(8)))
+        assert each.has(deletions(*range(8)))
+    with pytest.raises(UpdateRefused):
+        Document.load(document_of(update((ANN, 0, [text("x" * 20)]))).encode(), []).apply(deletions(*range(8)))
+
+
+def test_an_update_of_many_structs_reaches_the_library_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE_STRUCTS_MAX", 5)
+    ann = Author(ANN)
+    typed = [ann.type(at, letter) for at, letter in enumerate("so many words")]
+    merged = inspect_update(pycrdt.merge_updates(*typed, ann.delete(3, 5)))
+    document = Document()
+    given: list[InspectedUpdate] = []
+    document._doc.observe(lambda event: given.append(inspect_update(event.update)))
+    document.apply(merged)
+    assert sum(len(each.structs) for each in given) <= len(given) <= 4
+    assert document.text() == ann.text == "so words"
+    assert document.equals(document_of(*typed, ann.everything))
+
+
 # --- reading it ------------------------------------------------------------------------------------------
 
 
@@ -348,6 +396,20 @@ def test_document_reads_back_as_it_is() -> None:
     document.encode()
     document._full = document_of(a_rich_document().everything).encode()
     assert not document.reads_back()
+
+
+@pytest.mark.parametrize("links", [1, 20])
+def test_document_of_objects_reads_back_in_whatever_order_their_keys_are_written(links: int) -> None:
+    def a_document(target: str) -> Document:
+        href = '{"href":"https://example.org","target":"%s","rel":"nofollow","class":null}'
+        marks = [item(6, string("link") + string(href % target)) for _ in range(links)]
+        values = [item(8, b"\x01\x76\x03\x01a\x7d\x01\x01b\x7e\x01c\x7f", root="list")]
+        return document_of(update((ANN, 0, [*marks, *values])))
+
+    document = a_document("_blank")
+    assert document.reads_back()
+    assert document.equals(a_document("_blank"))
+    assert not document.equals(a_document("_self"))
 
 
 def test_document_with_something_parked_in_the_library_is_not_whole() -> None:

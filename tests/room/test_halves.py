@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId
+from collab.protocol.limits import SPLITS_MAX
 from collab.protocol.messages import SyncStep1, SyncStep2
+from collab.protocol.ranges import IdRanges
 from collab.protocol.rows import CommittedRow
+from collab.protocol.splits import splits_at_most
+from collab.protocol.update import inspect_update
 from collab.room.compaction import fold, load_document
+from collab.room.document import Document
 from collab.room.room import Room
 from tests.room.build import Author, a_session, told
 
@@ -68,3 +73,17 @@ def test_halves_written_offline_an_hour_apart_in_two_browsers_make_the_whole() -
     room.tick(HOUR_S)
     bring(room, other, HOUR_S)
     assert room.document.text() == text == trace["endContent"]
+
+
+def test_a_day_of_writing_without_a_connection_is_far_from_every_limit() -> None:
+    with gzip.open(TRACE) as file:
+        patches = [patch for transaction in json.load(file)["txns"] for patch in transaction["patches"]]
+    half = len(patches) // 2
+    author = Author(1)
+    text = write(author, "", patches[:half])
+    document = Document.load(author.everything, [])
+    write(author, text, patches[half:])
+    day = inspect_update(author.doc.get_update(document.state_vector()))
+    assert splits_at_most(day, document.state, IdRanges(), enough=0) < SPLITS_MAX // 20
+    document.apply(day)
+    assert document.text() == author.text

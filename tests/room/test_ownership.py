@@ -258,6 +258,42 @@ def test_the_same_content_in_other_words_is_no_contradiction(again: bytes) -> No
     assert contradiction(inspect_update(again), inspect_update(ANNS)) is None
 
 
+PAIRS = {
+    "a value": (item(8, b"\2\x7d\5\x78"), item(8, b"\2\x7d\5\x79")),
+    "an object": (item(8, b"\1\x76\1\1a\x7d\1"), item(8, b"\1\x76\1\1a\x7d\2")),
+    "a value of a map": (item(8, b"\1\x77\1a", key="title"), item(8, b"\1\x77\1b", key="title")),
+    "bytes": (item(3, b"\2ab"), item(3, b"\2ac")),
+    "an embed": (item(5, string('{"src":"a"}')), item(5, string('{"src":"b"}'))),
+    "a mark": (item(6, string("b") + string("true")), item(6, string("b") + string("null"))),
+    "a mark of another name": (item(6, string("b") + string("true")), item(6, string("i") + string("true"))),
+    "a type": (item(7, b"\0"), item(7, b"\1")),
+    "an element": (item(7, b"\3" + string("p")), item(7, b"\3" + string("h"))),
+}
+
+
+@pytest.mark.parametrize("sort", PAIRS)
+def test_other_content_that_is_no_text_is_a_contradiction_and_the_same_again_is_none(sort: str) -> None:
+    stands, other = (update((ANN, 0, [each])) for each in PAIRS[sort])
+    room = a_room(stands, sessions=[a_session(1)])
+    assert told(room.receive(SessionId(1), Update(stands), 0.0), 1) == [Saved(stands)]
+    effects = room.receive(SessionId(1), Update(other), 0.0)
+    assert told(effects, 1) == [Refused()]
+    assert ends(effects) == {1: UpdateRefused}
+
+
+def test_values_are_compared_one_by_one_however_they_are_cut() -> None:
+    whole = inspect_update(update((ANN, 0, [item(8, b"\3\x7d\1\x7d\2\x7d\3")])))
+    cut = update((ANN, 1, [item(8, b"\1\x7d\2", left=(ANN, 0)), item(8, b"\1\x7d\4", left=(ANN, 1))]))
+    assert contradiction(inspect_update(cut), whole) == contradiction(whole, inspect_update(cut)) == (ANN, 2)
+
+
+@pytest.mark.parametrize("sort", PAIRS)
+def test_what_was_deleted_meanwhile_contradicts_nothing_whatever_it_was(sort: str) -> None:
+    stands, other = (update((ANN, 0, [each])) for each in PAIRS[sort])
+    room = a_room(stands, update(deletes={ANN: [(0, 2 if sort == "a value" else 1)]}), sessions=[a_session(1)])
+    assert told(room.receive(SessionId(1), Update(other), 0.0), 1) == [Saved(other)]
+
+
 def test_a_text_is_read_once_however_many_lie_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Struct] = []
 
