@@ -128,6 +128,17 @@ def inspect_stored_update(payload: bytes) -> InspectedUpdate:
     return inspect_update(payload, _STORED)
 
 
+def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
+    """Of an update of the engine's, the structs of its first client up to clock ``end``; what follows is not read."""
+    most = 16
+    while True:
+        front = _read(payload, _STORED, most)
+        last = front.structs[-1]
+        if len(front.structs) < most or last.clock + last.length >= end:
+            return front
+        most *= 4
+
+
 _STORED = Limits(bytes_max=sys.maxsize, structs_max=sys.maxsize, surrogates_max=sys.maxsize)
 
 
@@ -174,7 +185,8 @@ _KEYSTROKE_INFOS = (LEFT_ORIGIN | STRING, RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
 _NO_IDS: frozenset[Id] = frozenset()
 
 
-def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one flat loop: calls cost more
+def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
+    """The reading of an update, or only of the first ``most`` structs of its first client. A call in it costs."""
     size = len(data)
     structs: list[Struct] = []
     low_surrogates: list[Id] = []
@@ -197,7 +209,7 @@ def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one f
         if client in seen:
             refuse("lists a client twice")
         seen.add(client)
-        for _ in range(count):
+        for _ in range(count if most is None else min(count, most)):
             begin = at
             info = data[at]
             at += 1
@@ -265,6 +277,8 @@ def _read(data: bytes, limits: Limits) -> InspectedUpdate:  # noqa: C901 - one f
                 refuse("holds a clock that is too large")
             structs.append(new_struct(Struct, (client, tick, length, kind, needs, begin, at)))
             tick = end
+        if most is not None:
+            return InspectedUpdate(data, tuple(structs), (), frozenset(low_surrogates), 0)
     deletes, tidy = _read_deletes(data, at)
     if emptied or not tidy:
         return inspect_update(_encode(structs, deletes, data), limits)

@@ -63,19 +63,42 @@ def ready_part(update: InspectedUpdate, state: Mapping[int, int], barred: frozen
 
 
 def in_slices(update: InspectedUpdate, state: Mapping[int, int], structs_max: int) -> Iterator[bytes]:
-    """An update that is ready for ``state``, as updates of at most ``structs_max`` structs, in an order to apply them.
+    """An update that is ready for ``state``, as updates of at most ``structs_max`` structs, in the order to apply them.
 
-    Deletions come last. One that is small enough is given as it is.
+    Deletions come last. One that is small enough is given as it is. The order is the engine's own, in which what is
+    written at one place comes in from the right: in another one it would search for each place from the left.
     """
     if len(update.structs) <= structs_max:
         yield update.payload
         return
-    structs, _ = _integrate(update, state)
-    assert len(structs) == len(update.structs), "the update is ready"
+    structs = _in_order(update, state)
     for at in range(0, len(structs), structs_max):
         yield encode_update(structs[at : at + structs_max], (), update.payload)
     if update.deletes:
         yield encode_update((), update.deletes, update.payload)
+
+
+def _in_order(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struct]:
+    """The structs of an update that is ready: higher clients first, but for what these refer to."""
+    queues: dict[int, deque[Struct]] = defaultdict(deque)
+    for struct in update.structs:
+        queues[struct.client].append(struct)
+    have = {client: state.get(client, 0) for client in queues}
+    ordered: list[Struct] = []
+    waiting: list[int] = []
+    for client in sorted(queues, reverse=True):
+        while waiting or queues[client]:
+            now = waiting[-1] if waiting else client
+            struct = queues[now][0]
+            missing = _missing(struct, have, state)
+            if missing is not None:
+                waiting += [missing[0]] if waiting else [client, missing[0]]
+                continue
+            ordered.append(queues[now].popleft())
+            have[now] = struct.clock + struct.length
+            if waiting:
+                waiting.pop()
+    return ordered
 
 
 def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | None:
@@ -87,7 +110,7 @@ def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | Non
 def _integrate(
     update: InspectedUpdate, state: Mapping[int, int], barred: frozenset[int] = frozenset()
 ) -> tuple[list[Struct], list[Id]]:
-    """The structs that can be integrated, in such an order, and the ids that those in front of the rest refer to.
+    """The structs that can be integrated, in wire order, and the ids that those in front of the rest refer to.
 
     Of each client it is a prefix, up to the first that waits. Works like the integration itself: each client's
     queue moves until its front refers to an id that is not there, and moves again when that id has come. A
@@ -115,6 +138,7 @@ def _integrate(
             taken.append(struct)
         while sleepers[client] and sleepers[client][0][0] < have[client]:
             runnable.append(heappop(sleepers[client])[1])
+    taken.sort(key=lambda struct: struct.begin)
     return taken, [(needed, clock) for needed, waiting in sleepers.items() for clock, _ in waiting]
 
 

@@ -12,6 +12,7 @@ are then answered without asking the library.
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,14 +27,20 @@ from collab.protocol.nesting import Nesting
 from collab.protocol.ranges import IdRanges
 from collab.protocol.splits import splits_at_most
 from collab.protocol.statevector import decode_state_vector, encode_state_vector
-from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update
+from collab.protocol.update import Id, InspectedUpdate, inspect_front, inspect_stored_update
 from collab.room.causality import first_missing, in_slices
 from collab.room.gate import Gate, GateLimits, Held
-from collab.room.ownership import contradiction, is_known_in_part
+from collab.room.ownership import contradiction, is_known_in_part, repeated
 from collab.room.pairs import Pairs, deletion
 from collab.room.plaintext import read_text
 
 T = TypeVar("T")
+
+READ_APART_MAX = 32
+"""Clients whose structs are looked up one client at a time, where that client has written much since."""
+
+MUCH_SINCE = 1000
+"""Clocks. To read so many costs as much as to ask the engine for one client alone."""
 
 SLICE_STRUCTS_MAX = 500
 """Structs that the engine is given at a time. It joins what belongs together at the end of each, one by one: the typing
@@ -104,12 +111,19 @@ class Document:
 
     def contradicted_by(self, update: InspectedUpdate) -> Id | None:
         """An id at which the update has other content than stands here; None when all that it repeats agrees."""
-        if not is_known_in_part(update, self.state):
-            return None
-        firsts = dict(self.state)
-        for struct in update.structs:
-            firsts[struct.client] = min(struct.clock, firsts.get(struct.client, 0))
-        return contradiction(update, inspect_stored_update(self.diff(firsts)))
+        again = repeated(update, self.state)
+        firsts = {client: structs[0].clock for client, structs in again.items()}
+        since = sum(self.state[client] - first for client, first in firsts.items())
+        if len(again) > READ_APART_MAX or since <= MUCH_SINCE * len(again):
+            return contradiction(update, inspect_stored_update(self.diff(self.state | firsts))) if again else None
+        parts = (replace(update, structs=tuple(structs)) for structs in again.values())
+        return next(filter(None, (contradiction(part, self._beside(part)) for part in parts)), None)
+
+    def _beside(self, part: InspectedUpdate) -> InspectedUpdate:
+        """What stands here beside the structs of one client, and not much more: a history may be long."""
+        first, last = part.structs[0], part.structs[-1]
+        rest = self.diff(self.state | {first.client: first.clock})
+        return inspect_front(rest, min(last.clock + last.length, self.state[first.client]))
 
     def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
         """Characters that stand here and that the update would cut in two, by their low surrogates."""

@@ -58,6 +58,15 @@ def is_known_in_part(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
     return any(struct.clock < state.get(struct.client, 0) for struct in update.structs)
 
 
+def repeated(update: InspectedUpdate, state: Mapping[int, int]) -> dict[int, list[Struct]]:
+    """What the update repeats of what is here and says something, by client. The last may go on beyond it."""
+    again: dict[int, list[Struct]] = {}
+    for struct in update.structs:
+        if struct.clock < state.get(struct.client, 0) and struct.kind not in _TELLS_NOTHING:
+            again.setdefault(struct.client, []).append(struct)
+    return again
+
+
 def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
     """The first id at which both have content and it is not the same; None when they agree.
 

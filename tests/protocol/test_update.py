@@ -18,6 +18,7 @@ from collab.protocol.update import (
     DeletedRange,
     InspectedUpdate,
     encode_update,
+    inspect_front,
     inspect_stored_update,
     inspect_update,
 )
@@ -151,6 +152,16 @@ def test_a_part_is_written_with_higher_clients_first() -> None:
     part = encode_update([inspected.structs[0], inspected.structs[2]], inspected.deletes, data)
     assert part == update((9, 5, [text("c")]), (3, 0, [text("a")]), deletes={9: [(1, 1), (3, 1)], 3: [(0, 1)]})
     assert encode_update((), (), data) == b"\0\0"
+
+
+def test_the_front_of_a_long_history_is_read_without_the_rest() -> None:
+    data = update((9, 5, [text("ab")] * 100), (3, 0, [text("c")]), deletes={3: [(0, 1)]})
+    whole = inspect_update(data)
+    for end, count in ((6, 16), (5 + 2 * 16, 16), (6 + 2 * 16, 64), (5 + 2 * 100, 100)):
+        front = inspect_front(data, end)
+        assert front.structs == whole.structs[:count]
+        assert [front.text_of(struct) for struct in front.structs] == ["ab"] * count
+    assert inspect_front(update((9, 5, [text("ab")])), 7).structs == whole.structs[:1]
 
 
 # --- structs that say nothing ----------------------------------------------------------------------------

@@ -117,6 +117,17 @@ def test_slices_are_of_bounded_size_and_each_is_ready_once_those_before_it_are_h
     assert state == {ANN: many, BOB: many, COY: 2}
 
 
+def test_slices_are_in_the_order_of_the_engine() -> None:
+    whole = read(
+        (ANN, 0, [text("1"), text("1", left=(COY, 1))]),
+        (BOB, 0, [text("2", left=(ANN, 0)), text("2")]),
+        (COY, 0, [text("3", left=(BOB, 0)), text("3")]),
+    )
+    slices = [inspect_update(each) for each in in_slices(whole, {}, 1)]
+    order = [(struct.client, struct.clock) for each in slices for struct in each.structs]
+    assert order == [(ANN, 0), (BOB, 0), (COY, 0), (COY, 1), (BOB, 1), (ANN, 1)]
+
+
 def test_small_update_is_one_slice_as_it_came() -> None:
     whole = read((ANN, 0, chars(3)), deletes={ANN: [(0, 1)]})
     assert list(in_slices(whole, {}, 3)) == [whole.payload]

@@ -12,6 +12,7 @@ from collab.protocol.statevector import decode_state_vector
 from collab.protocol.update import DELETED, InspectedUpdate, inspect_update
 from collab.room import document as module
 from collab.room.document import Document, DocumentPoisoned
+from collab.room.ownership import contradiction
 from tests.protocol.build import ROOT, gc, item, shared, skip, string, text, uint, update
 from tests.room.build import Author, document_of, inspected
 
@@ -174,6 +175,37 @@ def test_what_is_here_in_part_stays_where_it_is_whatever_the_rest_says() -> None
         document.apply(inspect_update(update((BOB, 0, [text("x", parent=(ANN, 3))]))))
     document.apply(inspect_update(update((BOB, 0, [text("x", parent=(ANN, 4))]))))
     assert document.whole()
+
+
+@pytest.mark.parametrize("clients", [1, 32, 33])
+@pytest.mark.parametrize("differs", [False, True])
+def test_little_is_read_to_compare_a_duplicate_with_a_long_history(
+    clients: int, differs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = [text("a"), *(text("b", right=(ANN, at)) for at in range(1499))]
+    others = [(client, 0, [text("c")] * 1500) for client in range(BOB, clients + 1)]
+    document = document_of(update((ANN, 0, long), *others))
+    read: list[int] = []
+
+    def note(update: InspectedUpdate, known: InspectedUpdate) -> tuple[int, int] | None:
+        read.append(len(known.structs))
+        return contradiction(update, known)
+
+    monkeypatch.setattr(module, "contradiction", note)
+    fresh = (clients + 1, 0, [text("new")])
+    again = update(
+        *((client, 0, [text("c")]) for client, _, _ in others), (ANN, 20, [text("x" if differs else "b")]), fresh
+    )
+    assert document.contradicted_by(inspect_update(again)) == ((ANN, 20) if differs else None)
+    assert sum(read) <= 64 * clients or clients == 33
+    at_once = update((ANN, 0, [text("a"), *(text("b", right=(ANN, at)) for at in range(40)), text("x")]))
+    assert document.contradicted_by(inspect_update(at_once)) == (ANN, 41)
+
+
+def test_what_says_nothing_is_compared_with_nothing() -> None:
+    document = document_of(update((ANN, 0, [text("abc")])))
+    breaking(document, "get_update", Panic())
+    assert document.contradicted_by(inspect_update(update((ANN, 0, [gc(2)]), (BOB, 0, [text("new")])))) is None
 
 
 # --- what it may become ----------------------------------------------------------------------------------
