@@ -20,6 +20,7 @@ from collab.protocol.update import (
     GC,
     LEFT_ORIGIN,
     RIGHT_ORIGIN,
+    SKIP,
     STRING,
     DeletedRange,
     InspectedUpdate,
@@ -34,13 +35,16 @@ from collab.protocol.varint import Writer
 def diff_update(update: InspectedUpdate, state: Mapping[int, int], deleted: IdRanges) -> InspectedUpdate:
     """What ``update`` brings to a document that has ``state`` and in which ``deleted`` is deleted.
 
-    The update itself, untouched, when every struct in it is new. It must be ready for ``state``, so it has no Skip.
+    The update itself, untouched, when every struct in it is new. It must be ready for ``state``: what a Skip in it
+    skips is there, and the Skip is left out.
     """
-    if all(struct.clock >= state.get(struct.client, 0) for struct in update.structs):
+    if all(struct.clock >= state.get(struct.client, 0) and struct.kind != SKIP for struct in update.structs):
         return update
     structs = []
     rests = bytearray()
     for struct in update.structs:
+        if struct.kind == SKIP:
+            continue
         known = state.get(struct.client, 0) - struct.clock
         if known <= 0:
             structs.append(struct)

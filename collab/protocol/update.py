@@ -80,6 +80,11 @@ class InspectedUpdate:
     depth: int
     """Deepest nesting of shared types by parent ids inside this update; 0 when it makes no type."""
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether its writer lacked something between what is here."""
+        return any(struct.kind == SKIP for struct in self.structs)
+
     def parent_of(self, struct: Struct) -> Id | None:
         """The parent, where the struct names an element as its parent and not a root or its neighbours."""
         if not struct.needs or self.payload[struct.begin] & (LEFT_ORIGIN | RIGHT_ORIGIN):

@@ -14,7 +14,7 @@ from collab.protocol.limits import CLOCK_END
 from collab.protocol.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update
 
 NEVER: Id = (0, CLOCK_END)
-"""An id that cannot come. It is what an update waits for that itself says that it lacks something."""
+"""An id that cannot come. It is what an update waits for whose structs wait for each other."""
 
 
 def first_missing(update: InspectedUpdate, state: Mapping[int, int]) -> Id | None:
@@ -29,7 +29,7 @@ def first_missing(update: InspectedUpdate, state: Mapping[int, int]) -> Id | Non
         client, clock = struct.client, struct.clock
         end = ends.get(client, state.get(client, 0))
         if struct.kind == SKIP:
-            return NEVER
+            continue  # the struct behind it says what is missing, if it still is
         if clock > end:
             return client, clock - 1
         for needed, needed_clock in struct.needs:
@@ -41,8 +41,8 @@ def first_missing(update: InspectedUpdate, state: Mapping[int, int]) -> Id | Non
             return client, clock + length - 1
     if not tangled:
         return None
-    taken, missing = _integrate(update, state)
-    if len(taken) == len(update.structs):
+    _, missing = _integrate(update, state)
+    if not missing:
         return None
     return next((id_ for id_ in missing if id_[1] >= ends.get(id_[0], 0)), NEVER)
 
@@ -119,7 +119,7 @@ def _integrate(
     """
     queues: dict[int, deque[Struct]] = defaultdict(deque)
     for struct in update.structs:
-        if struct.client not in barred:
+        if struct.client not in barred and struct.kind != SKIP:
             queues[struct.client].append(struct)
     have = {client: state.get(client, 0) for client in queues}
     sleepers: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -128,7 +128,7 @@ def _integrate(
     while runnable:
         client = runnable.popleft()
         queue = queues[client]
-        while queue and queue[0].kind != SKIP and queue[0].clock <= have[client]:
+        while queue and queue[0].clock <= have[client]:
             missing = _missing(queue[0], have, state)
             if missing is not None:
                 heappush(sleepers[missing[0]], (missing[1], client))

@@ -27,7 +27,7 @@ from collab.protocol.nesting import Nesting
 from collab.protocol.ranges import IdRanges
 from collab.protocol.splits import splits_at_most
 from collab.protocol.statevector import decode_state_vector, encode_state_vector
-from collab.protocol.update import Id, InspectedUpdate, inspect_front, inspect_stored_update
+from collab.protocol.update import SKIP, Id, InspectedUpdate, inspect_front, inspect_stored_update
 from collab.room.causality import first_missing, in_slices
 from collab.room.gate import Gate, GateLimits, Held
 from collab.room.ownership import contradiction, is_known_in_part, repeated
@@ -99,7 +99,7 @@ class Document:
         ``exact`` asks the library when in doubt; without it, an update may be called new that is not, and never the
         reverse.
         """
-        if any(s.clock + s.length > self.state.get(s.client, 0) for s in update.structs):
+        if any(s.clock + s.length > self.state.get(s.client, 0) and s.kind != SKIP for s in update.structs):
             return False
         if self._covers(update):
             return True

@@ -226,10 +226,26 @@ class Room:
             conflict = Conflict("The update builds on edits that are not here, or that their author is here to send.")
             return self._refuse(sender.id, conflict, counted=counted)
         if missing is not None:
-            return self._hold(
-                sender, Held(sender.id, sender.user, update, counted, self._now_s, missing), resync=resync
-            )
+            held = Held(sender.id, sender.user, update, counted, self._now_s, missing)
+            hold = self._take_around_gap if update.has_gap else self._hold
+            return hold(sender, held, resync=resync)
         return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
+
+    def _take_around_gap(self, sender: Session, held: Held, *, resync: bool) -> list[Effect]:
+        """Take what is ready of an update with a gap, since what fills the gap may build on it; the whole waits."""
+        others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
+        effects = self._keep_ready(held, others)
+        if sender.id not in self._sessions or self.document.is_poisoned:
+            return effects
+        held.missing = self.document.missing(held.update) or self._awaited(held.user, held.update) or held.missing
+        return [*effects, *self._hold(sender, held, resync=resync), *self._release_held()]
+
+    def _keep_ready(self, held: Held, others: frozenset[int]) -> list[Effect]:
+        """Take the part of a held update that is ready and not of ``others``. Its frame is not answered by that."""
+        part = ready_part(held.update, self.document.state, others)
+        if part is None or self.document.has(kept := inspect_stored_update(part)):
+            return []
+        return [*self._accept(held.session, held.user, kept, counted=False), *self._release_held()]
 
     def _awaited(self, user: UserId, update: InspectedUpdate) -> Id | None:
         """The last of the ids that only somebody else, who is here, may bring."""
@@ -343,11 +359,7 @@ class Room:
         others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
         if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
             return [*self._admit(held), *self._release_held()]
-        effects: list[Effect] = []
-        part = ready_part(held.update, self.document.state, others)
-        if part is not None and not self.document.has(kept := inspect_stored_update(part)):
-            effects += self._accept(held.session, held.user, kept, counted=False)
-            effects += self._release_held()
+        effects = self._keep_ready(held, others)
         # While an owner is here, the sender can do nothing but come back until that presence has gone.
         if others or self._unfinished.is_first_time(held.user, held.missing):
             return [*effects, *self._refuse(held.session, NeverCompleted(), counted=held.counted)]

@@ -11,7 +11,7 @@ from collab.protocol.diff import diff_update
 from collab.protocol.ranges import IdRanges
 from collab.protocol.statevector import encode_state_vector
 from collab.protocol.update import ANY, DELETED, inspect_update
-from tests.protocol.build import gc, item, text, uint, update
+from tests.protocol.build import gc, item, skip, text, uint, update
 
 ANN, BOB, COY = 1, 2, 3
 
@@ -66,6 +66,13 @@ def test_rest_of_a_struct_goes_on_behind_its_front(whole: bytes, rest: bytes) ->
 )
 def test_nothing_that_a_struct_says_of_its_front_is_repeated(whole: bytes, rest: bytes) -> None:
     assert diff(update((ANN, 10, [whole])), {ANN: 11}) == update((ANN, 11, [rest]))
+
+
+def test_skip_over_what_is_here_is_left_out() -> None:
+    whole = update((ANN, 0, [text("a"), skip(3), text("b", left=(ANN, 3))]), (BOB, 5, [text("c"), skip(2)]))
+    rest = update((BOB, 5, [text("c")]), (ANN, 4, [text("b", left=(ANN, 3))]))
+    assert diff(whole, {ANN: 4, BOB: 5}) == rest
+    assert diff(update((ANN, 4, [skip(2)])), {ANN: 4}) == b"\0\0"
 
 
 def test_half_a_character_becomes_what_yjs_makes_of_it() -> None:

@@ -90,10 +90,16 @@ def test_knot_of_many_clients_is_undone_in_one_pass() -> None:
     assert first_missing(zigzag, {}) is None
 
 
-def test_update_that_skips_waits_for_ever() -> None:
-    skipping = read((ANN, 0, [*chars(2), skip(3), *chars(1)]))
-    assert first_missing(skipping, {}) == NEVER
-    assert first_missing(skipping, {ANN: 9}) == NEVER
+def test_update_that_skips_waits_for_the_last_that_it_skips() -> None:
+    skipping = read((ANN, 0, [*chars(2), skip(3), *chars(2, left=(BOB, 0))]), (BOB, 0, chars(1)))
+    assert first_missing(skipping, {}) == (ANN, 4)
+    assert first_missing(skipping, {ANN: 4}) == (ANN, 4)
+    assert first_missing(skipping, {ANN: 5}) is None
+    assert first_missing(skipping, {ANN: 9}) is None
+
+
+def test_skip_with_nothing_behind_it_waits_for_nothing() -> None:
+    assert first_missing(read((ANN, 0, [skip(3)]), (BOB, 0, [*chars(1), skip(1)])), {}) is None
 
 
 # --- in slices -------------------------------------------------------------------------------------------

@@ -144,6 +144,7 @@ def test_library_is_not_asked_again_for_deletions_until_something_changes() -> N
 def test_update_that_skips_what_is_here_adds_nothing() -> None:
     document = document_of(update((ANN, 0, [text("abc")])))
     assert document.has(inspect_update(update((ANN, 0, [text("a"), skip(1), text("c")]))))
+    assert document.has(inspect_update(update((ANN, 0, [text("a"), skip(9)]))))
     assert not document.has(inspect_update(update((ANN, 0, [text("a"), skip(3), text("c")]))))
 
 

@@ -15,7 +15,7 @@ from itertools import count, islice, permutations
 import pytest
 
 from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep2, Update
-from collab.protocol.update import inspect_update
+from collab.protocol.update import SKIP, inspect_update
 from collab.room.compaction import fold, load_document
 from collab.room.document import Document
 from collab.room.gate import GateLimits
@@ -63,6 +63,33 @@ def test_shuffled_histories_of_several_writers_end_equal_to_yjs(judge: Judge, pa
     assert met["held"]
     assert met["known in part"]
     assert met["known"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("answers", [False, True], ids=["somebody has what it skips", "its writer answers"])
+def test_update_with_a_gap_is_taken_when_what_it_skips_has_come(judge: Judge, seed: int, answers: bool) -> None:
+    dice = random.Random(seed)
+    history = [written.bytes for written in judge.history(seed, writers=2, edits=12)]
+    while True:
+        withheld = dice.sample(history, dice.randint(1, 3) if answers else 1)
+        lacking = judge.merge(*(update for update in history if update not in withheld))
+        if inspect_update(lacking).has_gap:
+            break
+    stage = Stage(1)
+    for session in (WRITER, LISTENER, GUEST):
+        stage.join(session, 0)
+    stage.say(Update(lacking), WRITER, 0)
+    if answers:
+        stage.say(SyncStep2(judge.resend(*history)), WRITER, 0)
+    else:
+        stage.say(Update(*withheld), GUEST, 0)
+    stage.settle()
+    assert not stage.ended
+    assert not +stage.unanswered
+    assert stage.rooms[0].held == 0
+    whole, logged, heard = judge.read([history, stage.logged, stage.heard[LISTENER]])
+    assert logged.content == heard.content == whole.content == hash_of(stage.rooms[0].document._doc)
+    assert not any(struct.kind == SKIP for update in stage.logged for struct in inspect_update(update).structs)
 
 
 def test_what_is_kept_of_an_update_that_never_completes_is_what_yjs_shows_of_it(judge: Judge) -> None:

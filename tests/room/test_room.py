@@ -32,7 +32,7 @@ from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, Fail, Publish, PublishPresence, Send
 from collab.room.gate import GateLimits, NeverCompleted
 from collab.room.room import Room
-from tests.protocol.build import shared, skip, text, update
+from tests.protocol.build import shared, skip, text, uint, update
 from tests.room.build import NAME, OTHER, Author, a_room, a_row, a_session, commit, document_of, ends, told
 
 ANN, BOB, COY = 1, 2, 3
@@ -514,6 +514,27 @@ def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_the
     assert errors == [NeverCompleted, NeverCompleted, NeverCompleted]
     assert not ends(room.tick(LATE_S))
     assert room.sessions == (SessionId(4),)
+
+
+def test_update_that_skips_is_asked_for_what_it_skips_and_taken_once_that_has_come() -> None:
+    room = a_room(sessions=[a_session(1)])
+    skipping = update((ANN, 0, [text("ab"), skip(2), text("e", left=(ANN, 3))]))
+    assert told(receive(room, 1, Update(skipping)), 1) == [SyncStep1(uint(1) + uint(ANN) + uint(2))]
+    receive(room, 1, Update(update((ANN, 0, [text("abcd")]))))
+    assert room.held == 0
+    assert room.document.state == {ANN: 5}
+    row = room.next_row()
+    assert row is not None
+    logged = [inspect_update(entry.update) for entry in decode_entries(row.payload)]
+    assert [(s.kind, s.clock, s.length) for each in logged for s in each.structs] == [(4, 0, 2), (4, 2, 2), (4, 4, 1)]
+
+
+def test_update_with_a_gap_that_may_not_be_taken_ends_its_session_and_does_not_wait() -> None:
+    room = a_room(update((BOB, 0, [text("x")])), sessions=[a_session(1)])
+    update_ = update((ANN, 0, [text("a", parent=(BOB, 0)), skip(2), text("b")]))
+    effects = receive(room, 1, Update(update_))
+    assert ends(effects) == {1: UpdateRefused}
+    assert room.held == 0
 
 
 def test_held_update_that_skips_is_never_logged_whole() -> None:
