@@ -55,6 +55,9 @@ class SocketClosed(Exception):
                 return "closed"
 
 
+FRAMES_A_TURN = 32
+"""How many frames of one socket are heard before it is the others' turn."""
+
 Part: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs as long as the connection does."""
 
@@ -204,6 +207,8 @@ class Connection:
                 account.frames_in += 1
                 account.bytes_in += len(frame)
                 await converse(frame)
+                if account.frames_in % FRAMES_A_TURN == 0:
+                    await asyncio.sleep(0)  # thousands may have come in one read, and nothing above had to wait
         except SocketClosed as closed:
             self.ended = closed  # also when the writer was quicker: here it is known how the peer closed
             self.end(None)

@@ -3,7 +3,7 @@
 It stands between the statements of this package and the drivers. On Postgres the log is written on a connection
 of its own, so that no request can make it wait. SQLite is for one process: a lock file beside the database
 refuses a second. It has one writer, which begins with ``BEGIN IMMEDIATE``, since a transaction that reads first
-and writes later fails at once when another has written.
+and writes later fails at once when another has written. Errors are logged, so what people wrote stands in none.
 """
 
 import asyncio
@@ -124,11 +124,15 @@ def is_sqlite(url: str) -> bool:
 
 def _postgres_engine(url: str, timeout_s: float, **options: Any) -> AsyncEngine:
     patience = {"timeout": timeout_s, "command_timeout": timeout_s}
-    return create_async_engine(url, pool_timeout=timeout_s, pool_recycle=1800, connect_args=patience, **options)
+    return create_async_engine(
+        url, pool_timeout=timeout_s, pool_recycle=1800, connect_args=patience, hide_parameters=True, **options
+    )
 
 
 def _sqlite_engine(url: str, begin: str, *, connections: int, timeout_s: float) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=timeout_s)
+    engine = create_async_engine(
+        url, pool_size=connections, max_overflow=0, pool_timeout=timeout_s, hide_parameters=True
+    )
     busy_ms = int(timeout_s * 1000 / 2)  # it must give up before we do
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -9,7 +9,7 @@ from collab.errors import CollabError, Overloaded, RoomClosed
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import KEEPALIVE
 from collab.protocol.ywebsocket import YWebsocket
-from collab.serve.connection import Connection, ConnectionLimits, SocketClosed
+from collab.serve.connection import FRAMES_A_TURN, Connection, ConnectionLimits, SocketClosed
 from tests.metering import sample
 from tests.serve.parts import ticks
 
@@ -129,3 +129,21 @@ async def test_the_first_reason_counts() -> None:
 def test_only_a_close_frame_that_means_it_is_a_goodbye(code: int, reason: str, goodbye: bool) -> None:
     closed = SocketClosed(code)
     assert (closed.ending.reason, closed.goodbye) == (reason, goodbye)
+
+
+async def test_a_client_that_says_thousands_of_things_at_once_leaves_others_their_turn() -> None:
+    """What it said is there already, so nothing that is done with it has to wait."""
+    connection, _ = make(ScriptedSocket(*[b"\3"] * 1000, close=SocketClosed(1000)))
+    heard = 0
+    heard_at_others_turns = []
+
+    async def hear(_frame: bytes) -> None:
+        nonlocal heard
+        heard += 1
+
+    running = asyncio.create_task(connection.run(hear, keepalive_address=lambda: ""))
+    while not running.done():
+        await asyncio.sleep(0)
+        heard_at_others_turns.append(heard)
+    assert heard == 1000
+    assert len({each // FRAMES_A_TURN for each in heard_at_others_turns}) > 1000 // FRAMES_A_TURN

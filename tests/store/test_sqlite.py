@@ -5,11 +5,14 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from collab.errors import InvalidRequest, StoreUnavailable
 from collab.ids import Sequence
@@ -97,3 +100,15 @@ async def test_a_disk_that_is_full_is_told_and_costs_nothing_but_time(sqlite_url
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (await store.load(NAME)).head == 1
     assert await store.append([row(2, payload=bytes(100_000))]) == [Committed(Sequence(2))]
+
+
+async def test_what_people_wrote_stands_in_no_error(sqlite_url: str, store: SqlStore) -> None:
+    """Whoever meets an error that does not pass logs it whole."""
+    title = "What " + "people wrote."  # so that no line of this file holds it
+    await store.create(NAME, "")
+    with closing(sqlite3.connect(path(sqlite_url))) as tool:
+        tool.execute("CREATE TRIGGER refuse BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    with pytest.raises(IntegrityError) as caught:
+        await store.set_title(NAME, title)
+    assert "refused" in str(caught.value)
+    assert title not in "".join(traceback.format_exception(caught.value))
