@@ -74,7 +74,7 @@ async def get_content(
     "/{name:document}/updates",
     summary="Write a Yjs update",
     operation_id="postUpdate",
-    responses=problems(409, 413, 422),
+    responses=problems(408, 409, 413, 422),
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -118,7 +118,7 @@ async def list_documents(
     status_code=201,
     summary="Create a document",
     operation_id="createDocument",
-    responses=problems(409, 410, 413),
+    responses=problems(408, 409, 410, 413),
 )
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
     """An empty document. 409 when the name is taken, 410 when it is that of a deleted one."""
@@ -142,7 +142,7 @@ async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep
     "/{name:document}",
     summary="Change metadata",
     operation_id="changeDocument",
-    responses=problems(*ON_ONE, 413),
+    responses=problems(*ON_ONE, 408, 413),
 )
 async def change_document(
     server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange, response: Response

@@ -7,7 +7,7 @@ guard, the same rights, the same log, the same acknowledgement.
 import asyncio
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError
+from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, Update
 from collab.room.session import Session
@@ -38,14 +38,18 @@ async def write_update(server: Server, name: DocumentName, principal: Principal,
     """Write ``update`` as ``principal``, who may write, and return when it is committed.
 
     Raises UpdateRefused, Conflict when predecessors are missing, and whatever opening the document raises; nothing
-    of the update is kept then. Only after Draining, RoomClosed or StoreUnavailable it may be that it was written.
+    of the update is kept then. Only after Draining, RoomClosed or StoreUnavailable it may be that it was written, or
+    will be: the same update again does no harm. Takes ``program_s_max`` at most once the document is open.
     """
     answer = _Answer()
     session = Session(server.next_session(), principal.user, principal.name, can_write=True, waits=False)
     host = await server.rooms.join(name, session, answer)
     try:
-        await server.persister.writable()
-        host.receive(session.id, Update(update))
-        await answer.future
+        async with asyncio.timeout(server.limits.program_s_max):
+            await server.persister.writable()
+            host.receive(session.id, Update(update))
+            await answer.future
+    except TimeoutError:
+        raise StoreUnavailable("The update could not be saved in time; send it again.") from None
     finally:
         host.leave(session.id, goodbye=True)

@@ -67,6 +67,8 @@ class ServerLimits:
     presence_s: float = 0.1
     compact_s: float = 10.0
     drain_s_max: float = 10.0
+    program_s_max: float = 30.0
+    """How long a program that writes is kept waiting for the commit: it is better told than left hanging."""
 
 
 class Conversation(Protocol):

@@ -87,12 +87,12 @@ def test_statuses_are_those_that_the_routes_answer(api: Any) -> None:
     said = {name: {s for s in each["responses"] if s >= "400"} for name, each in operations(api).items()}
     assert said == {
         "listDocuments": {"400", "401", "403", "503"},
-        "createDocument": {"400", "401", "403", "409", "410", "413", "503"},
+        "createDocument": {"400", "401", "403", "408", "409", "410", "413", "503"},
         "getDocument": {"400", "401", "403", "404", "410", "503"},
-        "changeDocument": {"400", "401", "403", "404", "410", "413", "503"},
+        "changeDocument": {"400", "401", "403", "404", "408", "410", "413", "503"},
         "deleteDocument": {"400", "401", "403", "404", "410", "503"},
         "getContent": {"400", "401", "403", "404", "410", "503"},
-        "postUpdate": {"400", "401", "403", "409", "410", "413", "422", "503"},
+        "postUpdate": {"400", "401", "403", "408", "409", "410", "413", "422", "503"},
         "healthz": set(),
         "readyz": {"503"},
     }

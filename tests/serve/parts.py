@@ -3,17 +3,20 @@
 import asyncio
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Seq
 
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import CollabError
 from collab.ids import Origin, SessionId, UserId
+from collab.protocol.rows import Row
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.session import Session
 from collab.serve.connection import ConnectionLimits
 from collab.serve.outlet import Outgoing
 from collab.serve.server import Server, ServerLimits
-from collab.store.base import Store
+from collab.store.base import Outcome, Store
+from collab.store.memory import MemoryStore
 from tests.deployment import SECRET
 
 
@@ -40,6 +43,18 @@ class WallClock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+class SlowStore(MemoryStore):
+    """Commits take until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def append(self, rows: Seq[Row]) -> list[Outcome]:
+        await self.go_on.wait()
+        return await super().append(rows)
 
 
 def make_server(

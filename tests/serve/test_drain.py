@@ -1,20 +1,18 @@
 """Draining: clients are heard no more, what was accepted is committed and said to be, and only then it ends."""
 
 import asyncio
-from collections.abc import Sequence as Seq
 
 import pytest
 
 from collab.errors import Draining
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, SyncStep1, Update
-from collab.protocol.rows import Row
 from collab.room.compaction import load_document
 from collab.serve.outlet import Outgoing
-from collab.store.base import Outcome, Stored
+from collab.store.base import Stored
 from collab.store.memory import MemoryStore
 from tests.room.build import Author
-from tests.serve.parts import Ear, make_server, ticks, writer
+from tests.serve.parts import Ear, SlowStore, make_server, ticks, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -30,18 +28,6 @@ class Listener(Ear):
     def deliver(self, outgoing: Outgoing) -> None:
         assert self.ended is None
         self.saved += isinstance(outgoing.message, Saved)
-
-
-class SlowStore(MemoryStore):
-    """Commits take until they are let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on = asyncio.Event()
-
-    async def append(self, rows: Seq[Row]) -> list[Outcome]:
-        await self.go_on.wait()
-        return await super().append(rows)
 
 
 async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
