@@ -23,7 +23,8 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+FILE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+FOREVER = FILE_HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,14 +50,13 @@ async def asset(path: str) -> Response:
 @router.get("/collab-editor.js")
 async def element() -> Response:
     """The element as one file at a stable name, for pages of other sites."""
-    headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
-    return _file(STATIC, "collab-editor.js", headers)
+    return _file(STATIC, "collab-editor.js", FILE_HEADERS | {"Access-Control-Allow-Origin": "*"})
 
 
 @router.get("/licenses.md")
 async def licenses() -> Response:
     """Licences of everything in the bundle."""
-    return _file(STATIC, "licenses.md", {"Cache-Control": "no-cache"})
+    return _file(STATIC, "licenses.md", FILE_HEADERS)
 
 
 def _page(request: Request, name: str) -> Response:

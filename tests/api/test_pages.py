@@ -38,6 +38,11 @@ def test_element_is_for_pages_of_other_sites_too(client: TestClient) -> None:
     assert answer.headers["content-type"].startswith("text/javascript")
 
 
+def test_no_file_is_taken_for_what_it_is_not_said_to_be(client: TestClient) -> None:
+    for path in ("/collab-editor.js", "/licenses.md"):
+        assert client.get(path).headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize(
     "path", ["../index.html", "%2e%2e/index.html", "..%2f..%2fapp.py", "/etc/passwd", "", "a%00b", "x" * 5000]
 )

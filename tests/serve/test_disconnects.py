@@ -58,8 +58,9 @@ def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
 
 
 def lines(server: ServerProcess, event: str) -> list[dict[str, Any]]:
-    """What was logged of this kind so far."""
-    said = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+    """What was logged of this kind so far. The last line may still be on its way."""
+    whole = server.log.rpartition("\n")[0]
+    said = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [line for line in said if line["event"] == event]
 
 
