@@ -36,7 +36,7 @@ SLUG = "collab.reason"
 """Key in a ``websocket.disconnect`` message: why this module, not the peer, ended it."""
 
 HEAD_BYTES_MAX = 64 << 10
-"""How long a request line and its headers may be, and one read from the kernel."""
+"""How long a request line and its headers may be; headers behind a body, too."""
 
 CLOSED_S_MAX = 12.0
 """How long a socket may stay when it was closed. uvicorn waits 10 s for the peer's close frame, then politely."""
@@ -93,7 +93,8 @@ class HttpConnection(HttpToolsProtocol):
     """The request that is under way, or was the last one."""
     _looking: asyncio.TimerHandle | None = None
     _is_in_head = False
-    _head_bytes = 0
+    _pending_bytes = 0
+    """What came since the parser last had something whole: it keeps that, be it a head, or headers behind a body."""
 
     def gave_up(self, reason: str) -> None:
         """It was ended by us, though not because nothing at all was said on it."""
@@ -114,20 +115,27 @@ class HttpConnection(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._is_in_head
+        self._pending_bytes += len(data)
         super().data_received(data)
-        if was_in_head and self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.")
+        if self._pending_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._note("head-too-long")
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too long.")
 
     def on_message_begin(self) -> None:
-        self._is_in_head, self._head_bytes = True, 0
+        self._is_in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head, self._pending_bytes = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._pending_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._pending_bytes = 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -166,17 +174,20 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.abort()  # browsers open connections in advance: nobody needs to hear of each
 
     def _give_up(self, reason: str) -> None:
+        self._note(reason)
+        self.transport.abort()
+
+    def _note(self, reason: str) -> None:
         peer = "{}:{}".format(*self.client) if self.client else ""
         log.info("connection_given_up", peer=peer, reason=reason)
         self.gave_up(reason)
-        self.transport.abort()
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """What is no request, or none that can be kept, is answered here: the framework never sees it."""
         if self._is_answering:  # an answer may be half out: nothing can be said any more
-            self._give_up("request-refused")
-            return
-        refuse(self.transport, status, detail)
+            self.transport.abort()
+        else:
+            refuse(self.transport, status, detail)
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
