@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
-from collab.errors import CollabError, RoomClosed, TooSlow
+from collab.errors import CollabError, PeerError, RoomClosed, TooSlow
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
@@ -82,7 +82,7 @@ class ConnectionLimits:
     outbox_bytes_max: int = 4 << 20
     keepalive_s: float = 20.0
     denial_hold_s: float = 2.5
-    """How long a denied y-websocket client is held before the close: it comes back at once otherwise."""
+    """How long a y-websocket client that is at fault is held before the close: it comes back at once otherwise."""
     auth_s_max: float = 10.0
     """How long a document on a shared socket may wait for its token."""
     token_lead_s: float = 60.0
@@ -107,8 +107,13 @@ class Connection:
         metrics: Metrics,
         *,
         parting: bytes | None = None,
+        holds: bool = False,
     ) -> None:
-        """``parting``: the frame for a peer that we end before we have said anything else to it."""
+        """``parting``: the frame for a peer that we end before we have said anything else to it.
+
+        ``holds``: a peer that is at fault is held before the close, since it comes back as soon as it is closed,
+        to do the same again.
+        """
         loop = asyncio.get_running_loop()
         self.dialect = dialect
         self.limits = limits
@@ -118,8 +123,10 @@ class Connection:
         self._socket = socket
         self._metrics = metrics
         self._parting = parting
+        self._holds = holds
         self._outbox = Outbox(bytes_max=limits.outbox_bytes_max, keepalive_s=limits.keepalive_s)
         self._ending: asyncio.Future[CollabError | None] = loop.create_future()
+        self._ended_again = asyncio.Event()
 
     @property
     def goodbye(self) -> bool:
@@ -127,11 +134,13 @@ class Connection:
         return self.ended is not None and self.ended.goodbye
 
     def end(self, error: CollabError | None) -> None:
-        """End the connection for this reason; the first reason counts."""
-        if not self._ending.done():
-            if error is not None and not self._outbox.was_used:
-                self.write(self._parting)
-            self._ending.set_result(error)
+        """End the connection for this reason; the first reason counts. A second ends it without delay."""
+        if self._ending.done():
+            self._ended_again.set()
+            return
+        if error is not None and not self._outbox.was_used:
+            self.write(self._parting)
+        self._ending.set_result(error)
 
     async def peer_reads(self) -> None:
         """Return when the peer has taken most of what it was sent: only then is it heard further."""
@@ -185,6 +194,8 @@ class Connection:
         try:
             error = await self._ending
             await self._farewell(reading)
+            if self._holds and isinstance(error, PeerError) and not isinstance(error, TooSlow):
+                await self._hold(reading)
             return error
         finally:
             await tasks.end([reading, writing, *helping])
@@ -233,6 +244,20 @@ class Connection:
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S_MAX):
                 await self._outbox.flushed()
+
+    async def _hold(self, reader: "asyncio.Task[None]") -> None:
+        """Be deaf to the peer for a while, or until it has gone."""
+        await tasks.end([reader])
+        waiting = [asyncio.create_task(each) for each in (self._ignore(), self._ended_again.wait())]
+        try:
+            await asyncio.wait(waiting, timeout=self.limits.denial_hold_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await tasks.end(waiting)
+
+    async def _ignore(self) -> None:
+        with suppress(SocketClosed, CollabError):
+            while True:
+                await self._socket.receive()
 
     async def _close(self, error: CollabError | None) -> Ending:
         code = await self._socket.close(error)

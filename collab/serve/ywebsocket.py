@@ -1,7 +1,5 @@
 """The conversation with a y-websocket client: one document, named by the URL, and rights known at the handshake."""
 
-import asyncio
-
 from collab.access.tokens import Principal
 from collab.errors import (
     CollabError,
@@ -59,7 +57,7 @@ class YWebsocketConversation:
         limits: ConnectionLimits,
         metrics: Metrics,
     ) -> None:
-        self._connection = Connection(socket, DIALECT, limits, metrics)
+        self._connection = Connection(socket, DIALECT, limits, metrics, holds=True)
         self._connection.account.names(document, user)
         # Nobody can be asked for a token here: the client comes back by itself, with the one that it has by then.
         self._standing = Standing(deadlines, lead_s=0, on_over=lambda: self._connection.end(TokenRanOut()))
@@ -104,19 +102,9 @@ class YWebsocketConversation:
             host.leave(session.id, goodbye=self._connection.goodbye)
 
     async def refuse(self, error: CollabError) -> int:
-        """Say why, hold, close: closed at once, a client comes back at once, and many do not heed the code."""
-        permanent = NotAuthenticated | PermissionDenied | InvalidName | DocumentNotFound | DocumentDeleted
-        if isinstance(error, permanent):
+        """Say why, and close."""
+        if isinstance(error, NotAuthenticated | PermissionDenied | InvalidName | DocumentNotFound | DocumentDeleted):
             self._connection.say(Denied(error.reason))
-
-            async def hold() -> None:
-                await asyncio.sleep(self._connection.limits.denial_hold_s)
-                self._connection.end(error)
-
-            async def ignore(_frame: bytes) -> None:
-                """What a denied client says is not heard."""
-
-            return await self._connection.run(ignore, keepalive_address=lambda: None, beside=hold)
         self._connection.end(error)
         return await self._connection.run(self._never, keepalive_address=lambda: None)
 

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from collab.errors import CollabError, Overloaded, RoomClosed
+from collab.errors import CollabError, Draining, Overloaded, ProtocolError, RoomClosed, TooSlow
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import KEEPALIVE
 from collab.protocol.ywebsocket import YWebsocket
@@ -111,6 +111,42 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
     assert heard == [b"one", b"two"]
     assert connection.goodbye
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1001", by="peer") == 1
+
+
+def make_holding(socket: ScriptedSocket) -> Connection:
+    """What it is held for is long: no test waits for that."""
+    return Connection(socket, YWebsocket(), ConnectionLimits(denial_hold_s=3600), Metrics(), holds=True)
+
+
+async def refuse(_frame: bytes) -> None:
+    raise ProtocolError
+
+
+async def test_a_peer_at_fault_is_held_and_not_heard_until_it_goes() -> None:
+    socket = ScriptedSocket(b"nonsense", b"more", b"of it", close=SocketClosed(1006))
+    assert await make_holding(socket).run(refuse, keepalive_address=lambda: "") == 1012
+    assert socket.frames == []
+    assert isinstance(socket.closed_for, ProtocolError)
+
+
+async def test_a_peer_at_fault_is_held_no_longer_when_the_server_goes() -> None:
+    socket = ScriptedSocket(b"nonsense")
+    connection = make_holding(socket)
+    running = asyncio.create_task(connection.run(refuse, keepalive_address=lambda: ""))
+    await ticks(50)
+    assert not running.done()
+    connection.end(Draining())
+    await running
+    assert isinstance(socket.closed_for, ProtocolError)
+
+
+@pytest.mark.parametrize("error", [Overloaded, TooSlow])
+async def test_a_peer_that_may_come_back_or_does_not_read_is_not_held(error: type[CollabError]) -> None:
+    socket = ScriptedSocket()
+    connection = make_holding(socket)
+    connection.end(error())
+    await connection.run(hear_nothing, keepalive_address=lambda: "")
+    assert isinstance(socket.closed_for, error)
 
 
 async def test_the_first_reason_counts() -> None:
