@@ -36,6 +36,7 @@ from collab.serve.healer import Healer
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.issuer import PublishedKeys
 from collab.serve.persister import Persister
+from collab.serve.readiness import Readiness
 from collab.serve.rooms import Rooms
 from collab.serve.ywebsocket import YWebsocketConversation
 from collab.store.base import Store
@@ -114,6 +115,7 @@ class Server:
             clock=clock,
             metrics=self.metrics,
         )
+        self.readiness = Readiness(store, clock=clock)
         self.compactor = Compactor(store, interval_s=limits.compact_s, metrics=self.metrics)
         self.rooms = Rooms(
             store=store,
