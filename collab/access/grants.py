@@ -34,6 +34,9 @@ def parse_grants(claim: object) -> dict[str, Role]:
 
 def matches(pattern: str, name: str) -> bool:
     """Whether ``pattern`` speaks of the document called ``name``."""
+    literal, star, _ = pattern.partition("*")  # most grants of a token that has hundreds fail here
+    if not star or not name.startswith(literal):
+        return pattern == name
     segments = name.split("/")
     count = len(segments)
     reached = {0}  # how many segments of the name the pattern read so far may have used up

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -87,7 +88,8 @@ def parse_jwk_set(document: bytes) -> KeySet:
     """The keys for signatures in a JWK set (RFC 7517).
 
     Keys of other kinds, for other uses, too weak, or that are secret, are left out: issuers publish sets for
-    many readers. Raises InvalidRequest when the document is no such set, or no key of it can be used.
+    many readers. None may be left: an issuer that withdraws its only key says so. Raises InvalidRequest when the
+    document is no such set.
     """
     try:
         parsed = json.loads(document)
@@ -96,10 +98,8 @@ def parse_jwk_set(document: bytes) -> KeySet:
     entries = parsed.get("keys") if isinstance(parsed, dict) else None
     if not isinstance(entries, list):
         raise InvalidRequest('The key set is no object like {"keys": [...]}.')
-    keys = tuple(key for entry in entries[:KEYS_MAX] if (key := _jwk_key(entry)) is not None)
-    if not keys:
-        raise InvalidRequest("The key set has no key for RS256, ES256 or EdDSA.")
-    return KeySet(keys)
+    usable = (key for entry in entries if (key := _jwk_key(entry)) is not None)
+    return KeySet(tuple(islice(usable, KEYS_MAX)))
 
 
 def _pem_key(block: str, kind: str) -> PublicKey:

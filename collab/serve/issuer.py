@@ -2,7 +2,11 @@
 
 It stands between ``access``, which takes key sets as values and does no I/O, and the issuer's web server, which may
 be slow, away, or wrong. What was read last stays in use until a newer set was read whole: keys seldom change,
-and an issuer that is away for an hour must not sign everybody out.
+and an issuer that is away for an hour must not sign everybody out. Not for ever: a key that nobody could confirm for
+a day may have been withdrawn.
+
+A reading belongs to everybody, not to who asked for it. Strangers can ask, with a token that names any key, and go
+away: if the reading went with them, they could keep a new key from being learned and a stolen one from being dropped.
 """
 
 import asyncio
@@ -15,6 +19,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from collab.access.keys import NO_KEYS, KeySet, parse_jwk_set
 from collab.errors import InvalidRequest, KeysUnavailable
 from collab.observe.logs import get_logger
+from collab.serve import tasks
 
 log = get_logger("issuer")
 
@@ -24,52 +29,79 @@ REREAD_S = 300.0
 REST_S = 10.0
 """How long after one reading tokens with unknown keys cause no other: anybody can make such tokens."""
 
+UNCONFIRMED_S_MAX = 24 * 3600.0
+"""How long keys count while their issuer cannot be read."""
+
 READ_S_MAX = 5.0
+WAIT_S_MAX = READ_S_MAX + 1.0
+"""How long anybody waits for a reading. It may take longer itself, as where a name server does not answer."""
+
 BYTES_MAX = 256 * 1024
 
 
 class PublishedKeys:
     """The JWK set at ``url``. ``read`` fetches a document, in a thread; ``clock`` is any steady one, in seconds."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float], read: Callable[[str], bytes] | None = None) -> None:
-        self.keys: KeySet = NO_KEYS
-        """What was read last."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], float],
+        read: Callable[[str], bytes] | None = None,
+        wait_s_max: float = WAIT_S_MAX,
+    ) -> None:
         self._url = url
         self._clock = clock
         self._read = read or read_document
-        self._reading = asyncio.Lock()
+        self._wait_s_max = wait_s_max
+        self._keys: KeySet = NO_KEYS
+        self._confirmed_s = clock()
+        self._reading: asyncio.Task[None] | None = None
         self._began_s: float | None = None
         self._is_away = True
 
+    @property
+    def keys(self) -> KeySet:
+        """What was read last; none once that is too long ago."""
+        return self._keys if self._clock() - self._confirmed_s < UNCONFIRMED_S_MAX else NO_KEYS
+
     async def refresh(self) -> None:
         """Read the set again, unless that was just done. Raises KeysUnavailable when the issuer is away."""
-        async with self._reading:
-            now_s = self._clock()
-            if self._began_s is None or now_s - self._began_s >= REST_S:
-                self._began_s = now_s  # before the await: who gives up waiting must not make the next one read at once
-                await self._refresh()
-        if self._is_away:
+        now_s = self._clock()
+        is_under_way = self._reading is not None and not self._reading.done()
+        if not is_under_way and (self._began_s is None or now_s - self._began_s >= REST_S):
+            self._began_s = now_s
+            self._reading = asyncio.create_task(self._refresh(), name="read keys")
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=self._wait_s_max)
+        if self._is_away or self._reading is None or not self._reading.done():
             raise KeysUnavailable
 
     async def _refresh(self) -> None:
+        began_s = self._clock()
+        self._is_away = True
         try:
-            self.keys = parse_jwk_set(await asyncio.to_thread(self._read, self._url))
-        except (OSError, HTTPException, InvalidRequest) as error:
-            self._is_away = True
+            self._keys = parse_jwk_set(await asyncio.to_thread(self._read, self._url))
+        except (OSError, HTTPException, ValueError, InvalidRequest) as error:  # ValueError: no such host name can be
             log.warning("keys_not_read", reason=str(error), keys=len(self.keys.keys))
             return
+        self._confirmed_s = began_s
         self._is_away = False
         log.info("keys_read", keys=len(self.keys.keys))
 
     async def run(self) -> None:
         """Keep the set fresh, for ever."""
-        while True:
-            try:
-                await self.refresh()
-            except KeysUnavailable:
-                await asyncio.sleep(REST_S)
-            else:
-                await asyncio.sleep(REREAD_S)
+        try:
+            while True:
+                try:
+                    await self.refresh()
+                except KeysUnavailable:
+                    await asyncio.sleep(REST_S)
+                else:
+                    await asyncio.sleep(REREAD_S)
+        finally:
+            if self._reading is not None:
+                await tasks.end([self._reading])
 
 
 class _NoRedirect(HTTPRedirectHandler):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jwt import PyJWS
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from collab.access.keys import KEYS_MAX, KeySet, parse_jwk_set, parse_pem
+from collab.access.keys import KEYS_MAX, NO_KEYS, KeySet, parse_jwk_set, parse_pem
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import InvalidRequest, NotAuthenticated, TokenForged, TokenKeyUnknown
 
@@ -253,11 +253,14 @@ UNUSABLE: dict[str, Any] = {
 @pytest.mark.parametrize("entry", UNUSABLE.values(), ids=UNUSABLE)
 def test_a_key_of_no_use_is_left_out_and_the_others_count(entry: Any) -> None:
     assert parse_jwk_set(jwk_set(entry, GOOD)) == parse_jwk_set(jwk_set(GOOD))
-    with pytest.raises(InvalidRequest, match="no key for"):
-        parse_jwk_set(jwk_set(entry))
 
 
-@pytest.mark.parametrize("document", [b"", b"\xff", b"[]", b"7", b"{}", b'{"keys": {}}', b'{"keys": []}', b"[" * 9999])
+@pytest.mark.parametrize("keys", [(), (7,), (jwk("RS256", use="enc"),)])
+def test_an_issuer_may_have_withdrawn_its_only_key(keys: tuple[Any, ...]) -> None:
+    assert parse_jwk_set(jwk_set(*keys)) == NO_KEYS
+
+
+@pytest.mark.parametrize("document", [b"", b"\xff", b"[]", b"7", b"{}", b'{"keys": {}}', b"[" * 9999])
 def test_what_is_no_key_set_is_refused(document: bytes) -> None:
     with pytest.raises(InvalidRequest, match="The key set"):
         parse_jwk_set(document)
@@ -267,6 +270,11 @@ def test_what_is_no_key_set_is_refused(document: bytes) -> None:
 def test_whatever_a_key_is_it_is_read_or_left_out(entry: dict[str, Any]) -> None:
     for base in (jwk("RS256"), jwk("ES256"), jwk("EdDSA"), {}):
         assert len(parse_jwk_set(jwk_set({**base, **entry}, GOOD)).keys) in (1, 2)
+
+
+def test_keys_of_no_use_take_no_place_in_a_set() -> None:
+    many = jwk_set(*(jwk("RS256", use="enc") for _ in range(KEYS_MAX)), GOOD)
+    assert parse_jwk_set(many) == parse_jwk_set(jwk_set(GOOD))
 
 
 def test_a_set_without_end_is_cut() -> None:

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import KeysUnavailable, TokenForged, TokenKeyUnknown
 from collab.serve.admission import Admission
-from collab.serve.issuer import BYTES_MAX, REST_S, PublishedKeys, read_document
+from collab.serve.issuer import BYTES_MAX, REST_S, UNCONFIRMED_S_MAX, PublishedKeys, read_document
 from tests.access.test_keys import CLAIMS, NOW, jwk, jwk_set, signed
 from tests.deployment import SECRET
+from tests.waiting import eventually
 
 Write = Callable[[bytes], object]
 
@@ -144,7 +145,6 @@ async def test_who_comes_at_once_waits_for_the_same_reading(issuer: Issuer, admi
         (302, BOTH),
         (200, b""),
         (200, b"<html>"),
-        (200, jwk_set()),
         (200, b"x" * (BYTES_MAX + 1)),
     ],
 )
@@ -187,17 +187,76 @@ async def test_a_key_that_was_withdrawn_counts_no_longer_than_until_the_next_rea
         await admission.principal(token(OLD, "old"))
 
 
-async def test_who_gives_up_waiting_does_not_make_the_next_one_read_at_once(
-    issuer: Issuer, published: PublishedKeys
+async def test_the_only_key_is_withdrawn_by_a_set_without_it(
+    issuer: Issuer, published: PublishedKeys, admission: Admission, clock: Clock
 ) -> None:
-    waiting = asyncio.create_task(published.refresh())
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    issuer.body = OLD_SET
+    await admission.principal(token(OLD, "old"))
+    issuer.body = jwk_set()
+    clock.now_s += REST_S
+    await published.refresh()
+    with pytest.raises(TokenKeyUnknown):
+        await admission.principal(token(OLD, "old"))
+
+
+async def test_keys_that_nobody_could_confirm_for_a_day_count_no_longer(
+    issuer: Issuer, admission: Admission, clock: Clock
+) -> None:
+    issuer.body = OLD_SET
+    await admission.principal(token(OLD, "old"))
+    issuer.status = 500
+    clock.now_s += UNCONFIRMED_S_MAX - 1
+    assert (await admission.principal(token(OLD, "old"))).user == CLAIMS["sub"]
+    clock.now_s += 1
     with pytest.raises(KeysUnavailable):
-        await published.refresh()
-    assert issuer.requests <= 1
+        await admission.principal(token(OLD, "old"))
+
+
+async def test_who_gives_up_waiting_takes_the_reading_from_nobody(
+    issuer: Issuer, admission: Admission, clock: Clock
+) -> None:
+    issuer.body = OLD_SET
+    await admission.principal(token(OLD, "old"))
+    issuer.body = jwk_set(jwk("ES256", NEW, kid="new"))
+    clock.now_s += REST_S
+    stranger = asyncio.create_task(admission.principal(token(NEW, "made up")))
+    await asyncio.sleep(0)
+    stranger.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stranger
+    assert (await admission.principal(token(NEW, "new"))).user == CLAIMS["sub"]
+    with pytest.raises(TokenKeyUnknown):
+        await admission.principal(token(OLD, "old"))
+    assert issuer.requests == 2
+
+
+async def test_a_reading_that_hangs_keeps_nobody_waiting_and_is_the_only_one(clock: Clock) -> None:
+    hangs, readings = threading.Event(), []
+
+    def read(url: str) -> bytes:
+        readings.append(url)
+        hangs.wait(30)
+        return OLD_SET
+
+    published = PublishedKeys("http://issuer", clock=clock, read=read, wait_s_max=0.01)
+    try:
+        for _ in range(3):
+            with pytest.raises(KeysUnavailable):
+                await published.refresh()
+            clock.now_s += REST_S
+        assert len(readings) == 1
+    finally:
+        hangs.set()
+    await eventually(lambda: _has_keys(published))
+
+
+async def _has_keys(published: PublishedKeys) -> bool:
+    return published.keys.knows("old")
+
+
+async def test_an_address_that_cannot_be_is_an_issuer_that_is_away(clock: Clock) -> None:
+    with pytest.raises(KeysUnavailable):
+        await PublishedKeys(f"http://{'a' * 64}.example/keys", clock=clock).refresh()
 
 
 def test_an_answer_that_never_ends_is_left(issuer: Issuer) -> None:
