@@ -31,6 +31,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "connection_crashed": (),
     "channel_crashed": ("address",),
     "denied": ("address", "reason"),
+    "token_not_checked": ("address",),
     "connection_given_up": ("peer", "reason"),
     "origin_refused": ("origin",),
     "handshake_token_refused": ("reason",),

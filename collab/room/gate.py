@@ -74,6 +74,10 @@ class Gate:
         self._held.append(held)
         return True
 
+    def owes(self, session: SessionId) -> bool:
+        """Whether an update of this session waits whose frame its client counts."""
+        return any(held.counted and held.session == session for held in self._held)
+
     def release(self, state: Mapping[int, int]) -> Held | None:
         """Take out the oldest update that is ready for ``state``, if there is one."""
         for index, held in enumerate(self._held):

@@ -147,7 +147,18 @@ class Room:
 
     def owes(self, session: SessionId) -> bool:
         """Whether frames of this session wait for their answer."""
-        return self._ledger.owed(session) > 0
+        return self._ledger.owed(session) > 0 or self._gate.owes(session)
+
+    def dismiss(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
+        """A session will say nothing more and is told nothing more, but for the answers that it is owed.
+
+        Its people leave as at its end, so that they are in nobody's way: with ``goodbye`` at once.
+        """
+        self._now_s = now_s
+        if (dismissed := self._sessions.get(session)) is None:
+            return []
+        dismissed.listens = False
+        return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
 
     def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
         """A session has ended; ``goodbye`` if its client said so. What it wrote goes on to the log.
@@ -343,10 +354,24 @@ class Room:
             assert stays, "its own place is free"
             return []
         if not self.document.has(held.update):
+            if not self._may_still_write(held.session):
+                return self._turn_down(held)
             return self._accept(held.session, held.user, held.update, counted=held.counted)
         if held.counted and held.session in self._sessions:
             return self._answer(held.session, Saved(held.update.payload))
         return []
+
+    def _may_still_write(self, session: SessionId | None) -> bool:
+        """Whether what a session sent while it might write may still be taken. A role that changes acts at once.
+
+        Who has left, or whose token has ended, sent it in time.
+        """
+        sender = None if session is None else self._sessions.get(session)
+        return sender is None or sender.can_write
+
+    def _turn_down(self, held: Held) -> list[Effect]:
+        """Take nothing of a held update. Its session goes on."""
+        return self._answer(held.session, Refused()) if held.counted and held.session is not None else []
 
     def _give_up(self, held: Held) -> list[Effect]:
         """Keep the part of a held update that can be kept, and have the client start over; once.
@@ -356,6 +381,8 @@ class Room:
         browser may keep for ever what another of its tabs wrote on top of an edit that nobody has any more: that must
         not cost it the document.
         """
+        if not self._may_still_write(held.session):
+            return self._turn_down(held)
         others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
         if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
             return [*self._admit(held), *self._release_held()]

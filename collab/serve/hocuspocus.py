@@ -16,9 +16,11 @@ from typing import assert_never
 from collab.access.tokens import Principal
 from collab.errors import (
     CollabError,
+    KeysUnavailable,
     NotAuthenticated,
     Overloaded,
     PeerError,
+    PermissionDenied,
     RoomClosed,
     TokenExpired,
     TokenMissing,
@@ -48,6 +50,7 @@ from collab.protocol.messages import (
     Unknown,
     Update,
 )
+from collab.room.gate import NeverCompleted
 from collab.room.session import Session
 from collab.serve.admission import Admission
 from collab.serve.connection import Connection, ConnectionLimits, Socket
@@ -104,8 +107,11 @@ class _Farewell:
             self._connection.deliver(outgoing, self._address)
 
     def end(self, error: CollabError) -> None:
-        """From the host. When its room is gone there will be no more answers, and the client must start over."""
-        if not isinstance(error, PeerError):
+        """From the host. When its room is gone there will be no more answers, and the client must start over.
+
+        That something never completed is no reason: the next session is asked for all its client has.
+        """
+        if not isinstance(error, PeerError | NeverCompleted):
             self._connection.end(error)
 
 
@@ -163,6 +169,16 @@ class Channel:
         """Whether the client is in the document's room."""
         return self._host is not None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something waits to be heard."""
+        return bool(self._waiting)
+
+    def continue_after(self, other: "Channel") -> None:
+        """Begin with what was said on the same address after the client had left."""
+        self._waiting = other._waiting
+        self.has_token |= any(isinstance(message, Authenticate) for message, _ in self._waiting)
+
     async def take(self, message: FromClient, size: int) -> None:
         """From the socket's reader. Once in the room, returns when it has been heard: no frame is read before."""
         if self._host is not None and self._idle.is_set() and not isinstance(message, Authenticate | Leave):
@@ -196,11 +212,11 @@ class Channel:
         if host is not None and session is not None:
             host.leave(session.id, goodbye=self._left or self._connection.goodbye)
 
-    def _dismiss(self) -> None:
-        """The session is over, if there is one, and the client is still there: it needs another token."""
+    def _dismiss(self, *, goodbye: bool = False) -> None:
+        """The session is over, if there is one, and the client is still there. ``goodbye``: for somebody else."""
         host, session = self._part()
         if host is not None and session is not None:
-            host.dismiss(session.id, _Farewell(self._connection, self.address))
+            host.dismiss(session.id, _Farewell(self._connection, self.address), goodbye=goodbye)
         self._changed.set()
 
     def _part(self) -> tuple[Host | None, Session | None]:
@@ -233,10 +249,13 @@ class Channel:
         patience_s = None if self._was_denied else self._connection.limits.auth_s_max
         while True:
             for index, (message, size) in enumerate(self._waiting):
-                if isinstance(message, Authenticate | Leave):
+                if isinstance(message, Authenticate):
                     del self._waiting[index]
                     self._early.give_back(size)
-                    return message if isinstance(message, Authenticate) else None
+                    return message
+                if isinstance(message, Leave):
+                    self._forget(index + 1)
+                    return None
             self._changed.clear()
             try:
                 async with asyncio.timeout(patience_s):
@@ -245,11 +264,26 @@ class Channel:
                 self._deny(TokenMissing())
                 patience_s = None  # said once; the client may still send one
 
+    def _forget(self, number: int) -> None:
+        """So many of the messages that wait will not be heard: the client has left without being let in."""
+        for _ in range(number):
+            _, size = self._waiting.popleft()
+            self._early.give_back(size)
+
     async def _try_admit(self, token: str) -> bool:
-        """Let the token's owner in, or deny them in-band. Raises PassingError when the document cannot be had."""
+        """Let the token's owner in, or deny them in-band. Raises PassingError when the document cannot be had.
+
+        While nobody can tell whether the token is good, a session goes on by the one before it, and is asked again.
+        """
         try:
             await self._admit(await self._identify(token))
+        except KeysUnavailable:
+            if self._session is None:
+                raise
+            log.info("token_not_checked", address=self.address)
         except PeerError as error:
+            if self._session is not None and isinstance(error, PermissionDenied):
+                self._session.can_write = False  # nor may what it sent before and what waits for others
             self._deny(error)
             return False
         return True
@@ -273,12 +307,18 @@ class Channel:
         if self._session is not None and self._session.user == principal.user:
             self._session.can_write, self._session.name = can_write, principal.name
         else:
-            self._dismiss()  # whoever it was: what is said from now on must not stand under another's name
-            await self._join(name, Session(self._draw_session(), principal.user, principal.name, can_write))
+            self._dismiss(goodbye=True)  # what is said from now on must not stand under another's name
+            await self._join(name, principal, can_write=can_write)
         self._standing.rest_on(principal)
 
-    async def _join(self, name: DocumentName, session: Session) -> None:
+    async def _join(self, name: DocumentName, principal: Principal, *, can_write: bool) -> None:
+        session = Session(self._draw_session(), principal.user, principal.name, can_write)
         host = await self._rooms.join(name, session, self)
+        try:  # opening the document may have taken longer than the token lasts
+            self._admission.may_write(principal, name)
+        except PeerError:
+            host.leave(session.id, goodbye=True)
+            raise
         self._session, self._host = session, host
         self._connection.account.names(name, session.user)
         self._idle.clear()  # what waits comes before what is read from now on
@@ -438,6 +478,7 @@ class HocuspocusConversation:
     async def _run_channel(self, channel: Channel) -> None:
         try:
             await channel.run()
+            self._go_on_after(channel)
         except CollabError as error:
             self._connection.end(error)
         except Exception:
@@ -446,6 +487,12 @@ class HocuspocusConversation:
         finally:
             if self._channels.get(channel.address) is channel:
                 del self._channels[channel.address]
+
+    def _go_on_after(self, channel: Channel) -> None:
+        """A client that left a document may have opened it again before it was let in. Raises Overloaded."""
+        del self._channels[channel.address]
+        if channel.has_more:
+            self._open_channel(channel.address).continue_after(channel)
 
     def _keepalive_address(self) -> str | None:
         """Any document that the client surely knows."""

@@ -104,22 +104,22 @@ class Host:
         """The session goes on where an earlier one on the same connection ended."""
         self._do(lambda: self._room.resume(session))
 
-    def dismiss(self, session: SessionId, outlet: Outlet) -> None:
+    def dismiss(self, session: SessionId, outlet: Outlet, *, goodbye: bool) -> None:
         """A session ends that the server ends, while its connection stays: its frames still get their answers.
 
-        It leaves when it has them all. Until then ``outlet`` gets what is said to it.
+        It leaves when it has them all. Until then ``outlet`` gets what is said to it. ``goodbye``: its people are gone.
         """
         if session in self._outlets:
             self._outlets[session] = outlet
             self._dismissed.add(session)
-            self._let_go()
+            self._do(lambda: self._room.dismiss(session, self._clock(), goodbye=goodbye))
 
     def leave(self, session: SessionId, *, goodbye: bool) -> None:
         """A session has ended. Leaving twice is normal."""
         self._dismissed.discard(session)
         if self._outlets.pop(session, None) is not None and not self._outlets:
             self.empty_since_s = self._clock()
-        self._do(lambda: self._room.leave(session, self._clock(), goodbye=goodbye))
+        self._attempt(lambda: self._room.leave(session, self._clock(), goodbye=goodbye))
 
     def receive(self, session: SessionId, message: RoomMessage) -> None:
         """A session says something. Raises ProtocolError when it is nonsense inside."""
@@ -137,6 +137,7 @@ class Host:
         self._hears = False
 
     def _let_go(self) -> None:
+        """Of those who were dismissed, let go who has every answer: a commit, a predecessor or time has brought it."""
         for session in [each for each in self._dismissed if not self._room.owes(each)]:
             self.leave(session, goodbye=False)
 
@@ -156,7 +157,6 @@ class Host:
                 committed = under_way - self._room.bytes_under_way
                 self._persister.release(committed)
                 self._time_saving(committed)
-                self._let_go()
             case Deleted():
                 self.fail(DocumentDeleted())
             case EpochChanged():
@@ -232,6 +232,10 @@ class Host:
             outlet.end(error)
 
     def _do(self, decide: Callable[[], list[Effect]]) -> None:
+        self._attempt(decide)
+        self._let_go()
+
+    def _attempt(self, decide: Callable[[], list[Effect]]) -> None:
         if self.failed:
             return
         try:

@@ -37,9 +37,10 @@ class _Answer:
 async def write_update(server: Server, name: DocumentName, principal: Principal, update: bytes) -> None:
     """Write ``update`` as ``principal``, who may write, and return when it is committed.
 
-    Raises UpdateRefused, Conflict when predecessors are missing, and whatever opening the document raises; nothing
-    of the update is kept then. Only after Draining, RoomClosed or StoreUnavailable it may be that it was written, or
-    will be: the same update again does no harm. Takes ``program_s_max`` at most once the document is open.
+    Raises UpdateRefused, Conflict when predecessors are missing, TokenExpired when it ended while the update came in,
+    and whatever opening the document raises; nothing of the update is kept then. Only after Draining, RoomClosed or
+    StoreUnavailable it may be that it was written, or will be: the same update again does no harm. Takes
+    ``program_s_max`` at most once the document is open.
     """
     answer = _Answer()
     session = Session(server.next_session(), principal.user, principal.name, can_write=True, waits=False)
@@ -47,6 +48,7 @@ async def write_update(server: Server, name: DocumentName, principal: Principal,
     try:
         async with asyncio.timeout(server.limits.program_s_max):
             await server.persister.writable()
+            server.admission.may_write(principal, name)
             host.receive(session.id, Update(update))
             await answer.future
     except TimeoutError:

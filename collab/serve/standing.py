@@ -34,17 +34,19 @@ class Standing:
         self._on_over = on_over
         self._on_wanted = on_wanted
         self._ends_at_s: float | None = None
+        self._has_ended = False
         self._ending: Deadline | None = None
         self._asking: Deadline | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether the session may say nothing more. The clock itself is asked: a deadline may be late, this is not."""
-        return self._ends_at_s is not None and self._deadlines.now_s() >= self._ends_at_s
+        return self._has_ended or (self._ends_at_s is not None and self._deadlines.now_s() >= self._ends_at_s)
 
     def rest_on(self, principal: Principal) -> None:
         """From now on the session is here by this principal's token."""
         self.drop()
+        self._has_ended = False
         self._ends_at_s = principal.expires_at
         if self._ends_at_s is not None:
             self._ending = self._deadlines.at(self._ends_at_s, self.end)
@@ -53,6 +55,7 @@ class Standing:
     def end(self) -> None:
         """The right is gone: end the session."""
         self.drop()
+        self._has_ended = True  # a frame may be read before the connection has taken note
         self._on_over()
 
     def drop(self) -> None:

@@ -1,17 +1,7 @@
 """The conversation with a y-websocket client: one document, named by the URL, and rights known at the handshake."""
 
 from collab.access.tokens import Principal
-from collab.errors import (
-    CollabError,
-    DocumentDeleted,
-    DocumentNotFound,
-    InvalidName,
-    NotAuthenticated,
-    PermissionDenied,
-    ProtocolError,
-    RoomClosed,
-    TokenRanOut,
-)
+from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, TokenRanOut
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
@@ -103,7 +93,7 @@ class YWebsocketConversation:
 
     async def refuse(self, error: CollabError) -> int:
         """Say why, and close."""
-        if isinstance(error, NotAuthenticated | PermissionDenied | InvalidName | DocumentNotFound | DocumentDeleted):
+        if isinstance(error, PeerError):
             self._connection.say(Denied(error.reason))
         self._connection.end(error)
         return await self._connection.run(self._never, keepalive_address=lambda: None)

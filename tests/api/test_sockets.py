@@ -185,6 +185,7 @@ def test_deleted_document_is_gone_for_good(client: TestClient) -> None:
 @pytest.mark.parametrize("name", ["a//b", "a/", "%2E%2E", "e%CC%81", "x" * 256, "%00", "%FF", "a%C3", "%ED%A0%80"])
 def test_name_that_no_document_can_have_is_not_found(client: TestClient, name: str) -> None:
     with client.websocket_connect(f"/ws/{name}?token={token('ada')}") as socket:
+        assert socket.receive_bytes().startswith(uint(2) + uint(0))  # told, and held before the close
         assert closed(socket)[0] == 4404
 
 

@@ -443,6 +443,31 @@ def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None
     assert room.document.text() == "ab"
 
 
+def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_over_and_the_session_stays() -> None:
+    room = a_room(sessions=[reader := a_session(1)])
+    ann = Author(ANN)
+    ann.type(0, "a")
+    receive(room, 1, Update(ann.type(1, "b")))
+    reader.can_write = False
+    assert room.tick(10.0) == [Send((SessionId(1),), Refused())]
+    assert room.is_settled
+
+
+def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann = Author(ANN)
+    first, second = ann.type(0, "a"), ann.type(1, "b")
+    receive(room, 1, AwarenessUpdate((AwarenessEntry(ClientId(ANN), 1, b"{}"),)))
+    receive(room, 1, Update(second))
+    effects = room.dismiss(SessionId(1), 0.0, goodbye=True)
+    assert told(effects, 2) == [AwarenessUpdate((AwarenessEntry(ClientId(ANN), 1, GONE),))]
+    assert room.owes(SessionId(1))
+    assert told(receive(room, 2, Update(first)), 1) == []
+    assert told(commit(room), 1) == [Saved(second)]
+    assert not room.owes(SessionId(1))
+    assert room.dismiss(SessionId(3), 0.0, goodbye=True) == []
+
+
 def test_step2_that_lacks_something_is_held_without_another_question() -> None:
     room = a_room(sessions=[a_session(1)])
     ann = Author(ANN)

@@ -11,8 +11,10 @@ from collab.ids import Origin, SessionId, UserId
 from collab.protocol.rows import Row
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.gate import GateLimits
 from collab.room.session import Session
 from collab.serve.connection import ConnectionLimits
+from collab.serve.issuer import PublishedKeys
 from collab.serve.outlet import Outgoing
 from collab.serve.server import Server, ServerLimits
 from collab.store.base import Outcome, Store
@@ -63,6 +65,8 @@ def make_server(
     *,
     wall_clock: Callable[[], float] = time.time,
     connection: ConnectionLimits | None = None,
+    gate: GateLimits | None = None,
+    published: PublishedKeys | None = None,
 ) -> Server:
     """Not started yet: ``async with`` does that."""
     return Server(
@@ -70,7 +74,8 @@ def make_server(
         relay=relay or MemoryRelay(MemoryBus(), Origin(1)),
         verifier=TokenVerifier(SharedSecret(SECRET.encode())),
         origin=Origin(1),
-        limits=ServerLimits(poll_s=0.05, connection=connection or ConnectionLimits()),
+        limits=ServerLimits(poll_s=0.05, connection=connection or ConnectionLimits(), gate=gate or GateLimits()),
+        published=published,
         wall_clock=wall_clock,
     )
 

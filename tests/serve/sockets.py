@@ -115,6 +115,10 @@ class Client:
         """An application's own message. y-websocket has none: there it is a type that nobody knows."""
         self._say(5, None, b"hello")
 
+    def leave(self) -> None:
+        """Close the document and keep the socket (Hocuspocus)."""
+        self._say(7, None, None)
+
     def _say(self, type_: int, kind: int | None, payload: bytes | None) -> None:
         writer = Writer()
         writer.var_uint(type_)

@@ -10,16 +10,21 @@ from fastapi import FastAPI
 
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
+from collab.errors import RoomClosed, TokenExpired
 from collab.ids import DocumentName, UserId
 from collab.protocol.rows import Row, decode_entries
 from collab.room.compaction import load_document
+from collab.room.gate import GateLimits
 from collab.serve.connection import ConnectionLimits
+from collab.serve.issuer import PublishedKeys
+from collab.serve.program import write_update
 from collab.serve.server import Server
-from collab.store.base import Outcome
+from collab.store.base import Outcome, Stored
 from collab.store.memory import MemoryStore
+from tests.access.test_keys import CLAIMS, jwk, jwk_set, signed
 from tests.deployment import SECRET
 from tests.room.build import Author
-from tests.serve.parts import WallClock, make_server
+from tests.serve.parts import WallClock, make_server, ticks
 from tests.serve.sockets import Client, app_around
 from tests.waiting import eventually
 
@@ -29,12 +34,19 @@ BEGINNING_S = WallClock().now_s
 
 
 class GatedStore(MemoryStore):
-    """Commits wait while the gate is closed."""
+    """Commits wait while the gate is closed, and loading while the entrance is."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate = asyncio.Event()
+        self.gate, self.entrance = asyncio.Event(), asyncio.Event()
         self.gate.set()
+        self.entrance.set()
+        self.loads = 0
+
+    async def load(self, name: DocumentName) -> Stored:
+        self.loads += 1
+        await self.entrance.wait()
+        return await super().load(name)
 
     async def append(self, rows: Sequence[Row]) -> list[Outcome]:
         await self.gate.wait()
@@ -232,6 +244,74 @@ async def test_an_acknowledgement_under_way_still_comes_after_the_end(world: Wor
         await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [1])
 
 
+async def test_an_update_that_waits_for_another_is_answered_after_the_end_as_well(world: World) -> None:
+    author = Author(7)
+    first, second = author.type(0, "a"), author.type(1, "b")
+    async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
+        await world.join(ada, world.token(ttl_s=10))
+        ada.update(second)
+        await ada.catch_up()
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        bob.update(first)
+        await ada.hear("saved")
+        assert await world.stored() == "ab"
+        await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [1])
+
+
+async def test_an_update_that_never_completes_after_the_end_is_refused_and_the_socket_stays(tmp_path: Path) -> None:
+    clock = WallClock()
+    async with (
+        make_server(MemoryStore(), wall_clock=clock, gate=GateLimits(age_s_max=0)) as server,
+        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+    ):
+        key = SharedSecret(SECRET.encode())
+        ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
+        author = Author(7)
+        author.type(0, "a")
+        ada.update(author.type(1, "b"))
+        await ada.catch_up()
+        clock.now_s += 10
+        server.deadlines.fire()
+        await server.rooms.tick()
+        await ada.hear("refused")
+        ada.show("worthless")
+        await ada.hear("denied token-malformed")
+        assert ada.closed is None
+
+
+async def test_a_document_that_opens_after_the_end_is_not_told(world: World) -> None:
+    async with hocuspocus(world) as ada:
+        await world.join(ada, world.token(ttl_s=10))
+        ada.update(Author(7).type(0, "secret"))
+        await ada.hear("saved")
+        world.pass_time(10)
+        await ada.hear("denied token-expired")
+        for host in world.server.rooms.hosts:
+            host.fail(RoomClosed())
+        world.store.entrance.clear()
+        before = world.store.loads
+        ada.show(world.token(ttl_s=10))
+        await eventually(lambda: world.store.loads > before)
+        world.clock.now_s += 10
+        world.store.entrance.set()
+        await ada.hear("denied token-expired")
+        assert "update" not in ada.heard
+        assert [host.sessions for host in world.server.rooms.hosts] == [0]
+
+
+async def test_a_programs_update_whose_token_ended_while_it_came_in_is_not_written(world: World) -> None:
+    principal = await world.server.admission.principal(world.token(ttl_s=10))
+    world.store.entrance.clear()
+    writing = asyncio.create_task(write_update(world.server, NAME, principal, Author(7).type(0, "too late")))
+    await eventually(lambda: world.store.loads == 1)
+    world.pass_time(10)
+    world.store.entrance.set()
+    with pytest.raises(TokenExpired):
+        await writing
+    assert await world.stored() == ""
+
+
 async def test_a_message_after_the_end_is_not_heard_though_the_deadline_is_late(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as ada:
@@ -333,6 +413,109 @@ async def test_who_is_granted_nothing_any_more_is_denied(world: World) -> None:
         assert await world.stored() == ""
 
 
+@pytest.mark.parametrize("grants", [{"**": Role.VIEWER}, {"other": Role.OWNER}])
+async def test_a_new_role_acts_on_what_waits_for_others_too(world: World, grants: dict[str, Role]) -> None:
+    author = Author(7)
+    first, second = author.type(0, "a"), author.type(1, "b")
+    async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
+        await world.join(ada, world.token())
+        ada.update(second)
+        await ada.catch_up()
+        key = SharedSecret(SECRET.encode())
+        ada.show(sign(key, user="ada", grants=grants, now_s=world.clock.now_s, ttl_s=60))
+        await ada.hear("readonly" if "**" in grants else "denied permission-denied")
+        bob.update(first)
+        await ada.hear("refused")
+        assert await world.stored() == "a"
+
+
+async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(tmp_path: Path) -> None:
+    clock, is_away = WallClock(), True
+
+    def read(_url: str) -> bytes:
+        if is_away:
+            raise OSError("away")
+        return jwk_set(jwk("ES256", kid="new"))
+
+    published = PublishedKeys("http://issuer", clock=clock, read=read)
+    async with (
+        make_server(MemoryStore(), wall_clock=clock, published=published) as server,
+        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+    ):
+        grants = {"**": "editor"}
+        fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": grants})
+        key = SharedSecret(SECRET.encode())
+        ada.show(sign(key, user="alice", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=120))
+        ada.show(fresh)
+        ada.update(Author(7).type(0, "a"))
+        await ada.hear("saved")
+        is_away = False
+        clock.now_s += 60
+        server.deadlines.fire()
+        await ada.hear("token wanted")
+        ada.show(fresh)
+        await ada.hear("read-write")
+        clock.now_s += 120
+        server.deadlines.fire()
+        ada.update(Author(8).type(0, "b"))
+        await ada.hear("saved")
+        assert words(ada.heard) == ["read-write", "saved", "token wanted", "read-write", "saved"]
+
+
+async def test_another_person_on_the_same_client_waits_for_nobody(world: World) -> None:
+    author = Author(7)
+    async with hocuspocus(world) as somebody:
+        await world.join(somebody, world.token("ada"))
+        somebody.presence(7)
+        await somebody.hear("presence")
+        world.store.gate.clear()
+        somebody.update(author.type(0, "a"))
+        somebody.show(world.token("bob"))
+        somebody.update(author.type(1, "b"))
+        await somebody.catch_up()
+        assert [host.held for host in world.server.rooms.hosts] == [0]
+        world.store.gate.set()
+        await somebody.hear("saved")
+        await somebody.hear("saved")
+        assert await world.authors() == ["ada", "bob"]
+
+
+# --- leaving ----------------------------------------------------------------------------------------
+
+
+async def test_who_leaves_while_the_document_opens_may_open_it_again(world: World) -> None:
+    author = Author(7)
+    world.store.entrance.clear()
+    async with hocuspocus(world) as ada:
+        ada.show(world.token())
+        ada.update(author.type(0, "a"))
+        ada.leave()
+        ada.show(world.token())
+        ada.update(author.type(1, "b"))
+        await eventually(lambda: world.store.loads == 1)
+        world.store.entrance.set()
+        await ada.hear("read-write")
+        await ada.hear("read-write")
+        await eventually(lambda: _is(world, "ab"))
+
+
+async def test_what_was_said_for_a_document_that_was_left_takes_no_room(tmp_path: Path) -> None:
+    clock, limits = WallClock(), ConnectionLimits(early_frames_max=5)
+    async with (
+        make_server(MemoryStore(), wall_clock=clock, connection=limits) as server,
+        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+    ):
+        for _ in range(10):
+            ada.step1()
+            ada.presence(7)
+            ada.leave()
+            await ticks(10)
+        key = SharedSecret(SECRET.encode())
+        ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=60))
+        await ada.hear("read-write")
+        assert ada.closed is None
+
+
 async def test_what_is_written_under_another_persons_token_is_that_persons(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as somebody:
@@ -365,6 +548,15 @@ async def test_on_ywebsocket_a_message_after_the_end_is_not_heard(world: World) 
         await ada.catch_up()
         world.clock.now_s += 10
         ada.update(Author(7).type(0, "too late"))
+        assert await ada.hear_close() == 4501
+        assert await world.stored() == ""
+
+
+async def test_on_ywebsocket_a_message_that_lies_there_at_the_end_is_not_heard(world: World) -> None:
+    async with ywebsocket(world, world.token(ttl_s=10)) as ada:
+        await ada.catch_up()
+        ada.update(Author(7).type(0, "too late"))
+        world.pass_time(10)  # the connection is to end, and has not taken note
         assert await ada.hear_close() == 4501
         assert await world.stored() == ""
 
