@@ -125,6 +125,11 @@ def token(
             pattern, role = _split_grant(text)
             grants |= parse_grants({pattern: role})
     settings = load_settings()
+    if not settings.secret_counts:
+        raise InvalidRequest(
+            "The tokens of this server come from the issuer whose keys are set. "
+            "Set COLLAB_TOKEN_SECRET_COUNTS=1, here and for the server, to have those of the secret count as well."
+        )
     is_new = settings.secret is None and not settings.secret_path.exists()
     key = signing_key(settings)
     with _usage(None):
@@ -188,7 +193,7 @@ def _sign(
 def _greet(settings: Settings, url: str) -> None:
     """Say where it is. Links that sign in are for people at a terminal, never for the log of a deployment."""
     print(f"collab serves {url}", flush=True)
-    if settings.secret is not None and not sys.stdout.isatty():
+    if not settings.secret_counts or (settings.secret is not None and not sys.stdout.isatty()):
         return
     key = signing_key(settings)
     print("Open each link in a tab of its own; `collab token` makes more:")

@@ -13,6 +13,7 @@
     │   │   ├── TokenMalformed          it is no signed JWT, or one of its claims is missing or wrong
     │   │   ├── TokenForged             no key of ours has signed it
     │   │   ├── TokenKeyUnknown         it names a key that is not (yet) known here
+    │   │   ├── TokenForeign            it was issued by somebody else, under a key that is ours too
     │   │   ├── TokenElsewhere          it is for another audience
     │   │   ├── TokenEarly              it is not valid yet
     │   │   └── TokenExpired            it was good, and its time is over
@@ -111,6 +112,12 @@ class TokenKeyUnknown(NotAuthenticated):
     """The token is signed with a key that this server does not know."""
 
     slug = "token-key-unknown"
+
+
+class TokenForeign(NotAuthenticated):
+    """The token was issued by somebody whose tokens do not count here."""
+
+    slug = "token-issuer"
 
 
 class TokenElsewhere(NotAuthenticated):

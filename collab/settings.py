@@ -76,13 +76,22 @@ class Settings(BaseSettings):
     token_public_key: str | None = Field(
         default=None,
         description="PEM public keys of those who issue tokens (RS256, ES256, EdDSA), or the file that holds them; "
-        "one block after another. Tokens signed with the secret count as well.",
+        "one block after another.",
     )
     token_jwks_url: str | None = Field(
         default=None,
         repr=False,
         description="https URL at which an issuer publishes its keys (a JWK set), as "
         "`https://id.example.com/.well-known/jwks.json`. Read at the start, every five minutes, and for unknown keys.",
+    )
+    token_issuer: str = Field(
+        default="",
+        description="What `iss` of a token must be that such a key has signed. Empty: not looked at; set it where one "
+        "key serves many issuers, as a provider's tenants.",
+    )
+    token_secret_counts: bool | None = Field(
+        default=None,
+        description="Whether tokens signed with the secret are good. Unset: only while no keys of an issuer are set.",
     )
     token_audience: str = Field(default="collab", description="What `aud` of a token must hold. Empty: not looked at.")
     token_leeway_s: float = Field(
@@ -271,9 +280,22 @@ class Settings(BaseSettings):
                 "(`openssl rand -hex 32` makes one), or unset COLLAB_REDIS_URL.",
             ),
             (
-                self.secret is None and not self.allow_self_made_secret and not is_loopback(self.host),
+                self.secret is None
+                and self.secret_counts
+                and not self.allow_self_made_secret
+                and not is_loopback(self.host),
                 f"Listening on {self.host} lets others in, so set COLLAB_SECRET to a secret of your own "
                 "(`openssl rand -hex 32` makes one), listen on 127.0.0.1, or set COLLAB_ALLOW_SELF_MADE_SECRET=1.",
+            ),
+            (
+                not (self.has_issuer or self.secret_counts),
+                "Nobody's token would be good: set COLLAB_TOKEN_PUBLIC_KEY or COLLAB_TOKEN_JWKS_URL, or unset "
+                "COLLAB_TOKEN_SECRET_COUNTS.",
+            ),
+            (
+                self.token_issuer != "" and not self.has_issuer,
+                "COLLAB_TOKEN_ISSUER is for tokens that others sign: set COLLAB_TOKEN_PUBLIC_KEY or "
+                "COLLAB_TOKEN_JWKS_URL as well, or unset it.",
             ),
             (
                 self.persister_queue_bytes_max < self.frame_bytes_max,
@@ -301,6 +323,20 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether the durable side is one file, for this process alone."""
         return self.database_url.startswith(SQLITE)
+
+    @property
+    def has_issuer(self) -> bool:
+        """Whether somebody else signs tokens for this server."""
+        return self.token_public_key is not None or self.token_jwks_url is not None
+
+    @property
+    def secret_counts(self) -> bool:
+        """Whether tokens that are signed with the secret are good.
+
+        Whoever names an issuer wants its tokens. The secret then stands in the environment of every replica for what
+        passes between them, and who reads it there must not thereby be able to sign in as anybody.
+        """
+        return not self.has_issuer if self.token_secret_counts is None else self.token_secret_counts
 
     @property
     def secret_path(self) -> Path:

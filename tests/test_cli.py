@@ -164,6 +164,15 @@ def test_token_of_a_secret_that_no_server_knows_yet_comes_with_a_word_beside_it(
 # --- serve: how it begins ---------------------------------------------------------------------------
 
 
+def test_token_that_no_server_would_take_is_not_printed(tmp_path: Path) -> None:
+    command = ["token", "--sub", "ada", "--grant", "**=owner"]
+    keys = {"COLLAB_TOKEN_JWKS_URL": "https://id.example/keys"}
+    done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, **keys)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "COLLAB_TOKEN_SECRET_COUNTS=1" in done.stderr
+    assert collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_TOKEN_SECRET_COUNTS="1", **keys).returncode == 0
+
+
 def test_port_that_is_taken_is_said_before_anything_else_happens(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]

@@ -359,3 +359,21 @@ def test_public_keys_that_cannot_be_read_are_named_with_the_next_step(tmp_path: 
     assert "openssl pkey" in said("secret.pem")
     assert "AAAA" not in said("secret.pem")
     assert said("").startswith("COLLAB_TOKEN_PUBLIC_KEY cannot be read")
+
+
+@pytest.mark.parametrize("keys", [{"token_public_key": PEM}, {"token_jwks_url": "https://id.example/keys"}])
+def test_the_secret_signs_nobody_in_where_an_issuer_is_set_unless_told_so(keys: dict[str, str]) -> None:
+    assert load_settings().secret_counts
+    assert not load_settings(**keys).secret_counts
+    assert load_settings(**keys, token_secret_counts=True).secret_counts
+    assert not load_settings(**keys, host="0.0.0.0").secret_counts  # a self-made one then lets nobody in
+    assert "COLLAB_SECRET" in refusal(**keys, host="0.0.0.0", token_secret_counts=True)
+
+
+def test_somebodys_tokens_must_be_good() -> None:
+    assert refusal(token_secret_counts=False).startswith("Nobody's token would be good: set COLLAB_TOKEN_PUBLIC_KEY")
+
+
+def test_an_issuer_is_named_only_beside_its_keys() -> None:
+    assert refusal(token_issuer="https://id.example").startswith("COLLAB_TOKEN_ISSUER is for tokens that others sign")
+    assert load_settings(token_issuer="https://id.example", token_public_key=PEM).token_issuer == "https://id.example"

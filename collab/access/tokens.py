@@ -8,6 +8,9 @@ The key decides the algorithm, never the token: HS256 is for our own secret alon
 one algorithm (``keys``). ``kid`` chooses among the keys that are trusted anyway; ``jku``, ``jwk`` and ``x5u``,
 by which a token could bring a key of its own, are not looked at.
 
+Whose tokens count is said once: those of our own secret, those of the issuers' keys, or both. One key may serve many
+issuers (a provider's tenants), so the ``iss`` of what a public key has signed can be asked for too.
+
 Claims: ``sub`` (user id) and ``exp`` must be there, ``aud`` must hold our audience; ``name`` (default: sub),
 ``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` may be.
 """
@@ -33,6 +36,7 @@ from collab.errors import (
     TokenEarly,
     TokenElsewhere,
     TokenExpired,
+    TokenForeign,
     TokenForged,
     TokenKeyUnknown,
     TokenMalformed,
@@ -109,14 +113,16 @@ class SharedSecret:
 class TokenVerifier:
     """Decides whether a token is good.
 
-    ``key``: our own, which signs too. ``issuers``: the keys of others whose tokens count. ``audience`` None: tokens
-    for any audience do. ``skew_s``: how far the clock that wrote ``nbf`` and ``iat`` may be ahead. ``eternal``:
-    tokens without ``exp`` count, and never end.
+    ``key``: our own, which signs too; None: no token of it counts. ``issuers``: the keys of others whose tokens count,
+    and ``issuer`` what their ``iss`` must be; None: anything. ``audience`` None: tokens for any audience do.
+    ``skew_s``: how far the clock that wrote ``nbf`` and ``iat`` may be ahead. ``eternal``: tokens without ``exp``
+    count, and never end.
     """
 
-    key: SharedSecret
+    key: SharedSecret | None
     audience: str | None = AUDIENCE
     issuers: KeySet = NO_KEYS
+    issuer: str | None = None
     skew_s: float = CLOCK_SKEW_S
     eternal: bool = False
 
@@ -141,15 +147,21 @@ class TokenVerifier:
         if len(token) > TOKEN_BYTES_MAX or not token.isascii():
             raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes or not plain ASCII.")
         try:
-            claims = json.loads(self._signed_payload(token))
+            payload, key = self._signed_payload(token)
+            claims = json.loads(payload)
         except (PyJWTError, ValueError, TypeError, RecursionError):
             raise TokenMalformed from None
         if not isinstance(claims, dict):
             raise TokenMalformed("The token's claims are no JSON object.")
+        if self.issuer is not None and isinstance(key, PublicKey) and claims.get("iss") != self.issuer:
+            raise TokenForeign
         return claims
 
-    def _signed_payload(self, token: str) -> bytes:
-        """What is signed. Raises NotAuthenticated, and PyJWTError or ValueError when it is no token at all."""
+    def _signed_payload(self, token: str) -> tuple[bytes, SharedSecret | PublicKey]:
+        """What is signed, and by which key.
+
+        Raises NotAuthenticated, and PyJWTError or ValueError when it is no token at all.
+        """
         header = PyJWS().get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid")
         if kid is not None and len(kid) > KEY_ID_CHARACTERS_MAX:
@@ -157,18 +169,23 @@ class TokenVerifier:
         candidates = self._candidates(algorithm, kid)
         for key in candidates:
             if (payload := _payload(token, key)) is not None:
-                return payload
-        if algorithm == self.key.algorithm:
-            raise TokenForged
-        if algorithm not in _PUBLIC:
-            raise TokenForged(f"The token is signed with none of {self.key.algorithm}, {', '.join(_PUBLIC)}.")
-        if not candidates or (kid is not None and not self.issuers.knows(kid)):
-            raise TokenKeyUnknown
-        raise TokenForged
+                return payload, key
+        raise self._unsigned(algorithm, kid, is_known=bool(candidates))
+
+    def _unsigned(self, algorithm: object, kid: str | None, *, is_known: bool) -> NotAuthenticated:
+        """Why no key that counts has signed a token with such a header. ``is_known``: some key may have."""
+        taken = _PUBLIC if self.key is None else (self.key.algorithm, *_PUBLIC)
+        if algorithm not in taken:
+            return TokenForged(f"The token is signed with none of {', '.join(taken)}.")
+        if algorithm != SharedSecret.algorithm and not (is_known and (kid is None or self.issuers.knows(kid))):
+            return TokenKeyUnknown()
+        return TokenForged()
 
     def _candidates(self, algorithm: object, kid: str | None) -> Sequence[SharedSecret | PublicKey]:
         """The keys that may have signed a token with such a header: none for an algorithm that no key is for."""
-        return (self.key,) if algorithm == self.key.algorithm else self.issuers.candidates(algorithm, kid)
+        if self.key is not None and algorithm == self.key.algorithm:
+            return (self.key,)
+        return self.issuers.candidates(algorithm, kid)
 
     def _principal(self, claims: Mapping[str, Any], now_s: float) -> Principal:
         user = _text(claims, "sub", USER_CHARACTERS_MAX)

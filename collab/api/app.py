@@ -57,9 +57,10 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
         store=store or SqlStore(settings.database_url),
         relay=relay,
         verifier=TokenVerifier(
-            key,
+            key if settings.secret_counts else None,
             audience=settings.token_audience or None,
             issuers=issuer_keys(settings),
+            issuer=settings.token_issuer or None,
             skew_s=settings.token_leeway_s,
             eternal=settings.token_exp_optional,
         ),

@@ -15,7 +15,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from collab.access.keys import KEYS_MAX, NO_KEYS, KeySet, parse_jwk_set, parse_pem
 from collab.access.tokens import SharedSecret, TokenVerifier
-from collab.errors import InvalidRequest, NotAuthenticated, TokenForged, TokenKeyUnknown
+from collab.errors import InvalidRequest, NotAuthenticated, TokenForeign, TokenForged, TokenKeyUnknown
 
 NOW = 1_800_000_000.0
 OWN = SharedSecret(b"0123456789abcdef0123456789abcdef")
@@ -97,6 +97,28 @@ def test_of_several_keys_the_one_that_is_named_counts() -> None:
     assert verifier(keys).verify(signed("ES256", private=other, kid="new"), NOW).user == "alice"
     with pytest.raises(TokenForged):
         verifier(keys).verify(signed("ES256", private=other, kid="old"), NOW)
+
+
+def test_where_the_secret_does_not_count_its_tokens_are_refused_and_the_issuers_are_good() -> None:
+    keys = parse_jwk_set(jwk_set(jwk("ES256")))
+    alone = TokenVerifier(None, issuers=keys)
+    assert alone.verify(signed("ES256"), NOW).user == "alice"
+    ours = by_hand({"alg": "HS256"}, OWN.secret)
+    assert verifier(keys).verify(ours, NOW).user == "alice"
+    with pytest.raises(TokenForged, match="none of RS256, ES256, EdDSA"):
+        alone.verify(ours, NOW)
+
+
+def test_one_key_may_serve_many_issuers_of_whom_one_counts() -> None:
+    keys = parse_jwk_set(jwk_set(jwk("ES256")))
+    ours = TokenVerifier(OWN, issuers=keys, issuer="https://id.example/ours")
+    assert ours.verify(signed("ES256", claims={**CLAIMS, "iss": "https://id.example/ours"}), NOW).user == "alice"
+    for more in ({}, {"iss": "https://id.example/theirs"}, {"iss": ["https://id.example/ours"]}, {"iss": None}):
+        with pytest.raises(TokenForeign):
+            ours.verify(signed("ES256", claims={**CLAIMS, **more}), NOW)
+    assert (
+        ours.verify(by_hand({"alg": "HS256"}, OWN.secret), NOW).user == "alice"
+    )  # it says of nobody that they issued it
 
 
 def test_a_key_that_is_not_in_the_set_yet_is_told_from_a_forgery() -> None:

@@ -27,6 +27,7 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.TokenMalformed: (4401, 401),
     errors.TokenForged: (4401, 401),
     errors.TokenKeyUnknown: (4401, 401),
+    errors.TokenForeign: (4401, 401),
     errors.TokenElsewhere: (4401, 401),
     errors.TokenEarly: (4401, 401),
     errors.TokenExpired: (4401, 401),

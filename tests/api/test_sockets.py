@@ -19,6 +19,7 @@ from tests.api.calls import DOCUMENTS, OWNER
 from tests.deployment import token
 from tests.protocol.build import string, uint
 from tests.room.build import Author
+from tests.test_settings import PEM
 from tests.typist import STEP1, STEP2, UPDATE, DialectName, Heard, HocuspocusWire, Wire, YWebsocketWire
 
 NOTES = "notes/42"
@@ -173,6 +174,13 @@ def test_denied_client_is_told_why_and_then_closed_for_good(
     with client.websocket_connect(f"/ws/{NOTES}{query}") as socket:
         assert socket.receive_bytes() == uint(2) + uint(0) + string(words)
         assert closed(socket) == (code, words)
+
+
+@pytest.mark.parametrize("settings", [{"token_public_key": PEM}], indirect=True)
+def test_token_of_the_servers_own_secret_signs_nobody_in_where_an_issuer_is_set(client: TestClient) -> None:
+    with client.websocket_connect(f"/ws/{NOTES}?token={token('ada')}") as socket:
+        assert closed(socket)[0] == 4401
+    assert client.get(DOCUMENTS, headers=OWNER).status_code == 401
 
 
 def test_deleted_document_is_gone_for_good(client: TestClient) -> None:
