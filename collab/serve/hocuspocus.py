@@ -10,6 +10,7 @@ says meanwhile waits for the next good token, as at the beginning.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import assert_never
 
@@ -56,6 +57,7 @@ from collab.serve.admission import Admission
 from collab.serve.connection import Connection, ConnectionLimits, Socket
 from collab.serve.deadlines import Deadlines
 from collab.serve.host import Host
+from collab.serve.issuer import REST_S
 from collab.serve.outlet import Outgoing
 from collab.serve.persister import Persister
 from collab.serve.rooms import Rooms
@@ -242,7 +244,10 @@ class Channel:
                 self._depart()
             else:
                 self._client_version = message.client_version
-                await self._try_admit(message.token)
+                try:
+                    await self._try_admit(message.token)
+                except KeysUnavailable:
+                    await self._wait_for_keys(message)
 
     async def _next_token(self) -> Authenticate | None:
         """The next Authenticate, taken out of what waits. None when the client leaves instead."""
@@ -264,6 +269,26 @@ class Channel:
                 self._deny(TokenMissing())
                 patience_s = None  # said once; the client may still send one
 
+    async def _wait_for_keys(self, unchecked: Authenticate) -> None:
+        """Try the same token again in a while, unless the client sends another, or leaves.
+
+        To end the socket would end its other documents as well, once a second for as long as the issuer is away.
+        """
+        if not self._has_decision:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST_S):
+                    await self._changed.wait()
+        if not self._has_decision:
+            size = len(unchecked.token)
+            self._early.take(size)
+            self._waiting.appendleft((unchecked, size))
+
+    @property
+    def _has_decision(self) -> bool:
+        """Whether a token or a farewell is among what waits."""
+        return any(isinstance(message, Authenticate | Leave) for message, _ in self._waiting)
+
     def _forget(self, number: int) -> None:
         """So many of the messages that wait will not be heard: the client has left without being let in."""
         for _ in range(number):
@@ -271,7 +296,9 @@ class Channel:
             self._early.give_back(size)
 
     async def _try_admit(self, token: str) -> bool:
-        """Let the token's owner in, or deny them in-band. Raises PassingError when the document cannot be had.
+        """Let the token's owner in, or deny them in-band.
+
+        Raises PassingError when the document, or the keys, cannot be had.
 
         While nobody can tell whether the token is good, a session goes on by the one before it, and is asked again.
         """

@@ -16,7 +16,7 @@ from collab.protocol.rows import Row, decode_entries
 from collab.room.compaction import load_document
 from collab.room.gate import GateLimits
 from collab.serve.connection import ConnectionLimits
-from collab.serve.issuer import PublishedKeys
+from collab.serve.issuer import REST_S, PublishedKeys
 from collab.serve.program import write_update
 from collab.serve.server import Server
 from collab.store.base import Outcome, Stored
@@ -460,6 +460,32 @@ async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(t
         ada.update(Author(8).type(0, "b"))
         await ada.hear("saved")
         assert words(ada.heard) == ["read-write", "saved", "token wanted", "read-write", "saved"]
+
+
+async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path) -> None:
+    clock, is_away = WallClock(), True
+
+    def read(_url: str) -> bytes:
+        if is_away:
+            raise OSError("away")
+        return jwk_set(jwk("ES256", kid="new"))
+
+    published = PublishedKeys("http://issuer", clock=clock, read=read)
+    async with make_server(MemoryStore(), wall_clock=clock, published=published) as server:
+        app = app_around(server, tmp_path)
+        fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": {"**": "editor"}})
+        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as bob:
+            for each in (ada, bob):
+                each.show(fresh)
+                each.update(Author(7).type(0, "a"))
+            await ticks(50)
+            bob.show("worthless")
+            await bob.hear("denied token-malformed")
+            is_away = False
+            clock.now_s += REST_S
+            ada.stateless()
+            await ada.hear("saved")
+            assert (words(ada.heard), ada.closed) == (["read-write", "saved"], None)
 
 
 async def test_another_person_on_the_same_client_waits_for_nobody(world: World) -> None:
