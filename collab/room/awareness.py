@@ -112,6 +112,16 @@ class Awareness:
             self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, origin=origin)
         return tuple(changed)
 
+    def change_role(self, session: Session) -> tuple[PresenceEntry, ...]:
+        """A session may write now, or not any more, and so the clients count that it shows as its own."""
+        claim = _own_claim(session)
+        changed = []
+        for id_, client in self._clients.items():
+            if client.session == session.id and client.alive and client.claim not in (Claim.SPOKEN_FOR, claim):
+                client.claim = claim
+                changed.append(_entry(id_, client))
+        return tuple(changed)
+
     def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> tuple[PresenceEntry, ...]:
         """A session has ended. With a ``goodbye`` (a clean close) its people go at once."""
         removed = []
@@ -169,7 +179,11 @@ def _claim(known: _Client | None, session: Session) -> Claim:
             return Claim.SPOKEN_FOR
         if known.claim is Claim.SPOKEN_FOR or known.session != session.id:
             return known.claim
-    return Claim.WRITES if session.can_write else Claim.OWN  # told anew each time: a role may change
+    return _own_claim(session)
+
+
+def _own_claim(session: Session) -> Claim:
+    return Claim.WRITES if session.can_write else Claim.OWN
 
 
 def _at_least(known: _Client | None, entry: AwarenessEntry) -> AwarenessEntry:

@@ -145,6 +145,14 @@ class Room:
         except DocumentPoisoned as error:
             return [Fail(error)]
 
+    def change(self, session: SessionId, *, can_write: bool, name: str) -> list[Effect]:
+        """A session goes on with another role or under another name, which act from now on, on what waits too."""
+        if (changed := self._sessions.get(session)) is None:
+            return []
+        changed.can_write, changed.name = can_write, name
+        entries = self._awareness.change_role(changed)
+        return [PublishPresence(entries)] if entries else []
+
     def owes(self, session: SessionId) -> bool:
         """Whether frames of this session wait for their answer."""
         return self._ledger.owed(session) > 0 or self._gate.owes(session)

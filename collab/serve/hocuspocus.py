@@ -309,8 +309,10 @@ class Channel:
                 raise
             log.info("token_not_checked", address=self.address)
         except PeerError as error:
-            if self._session is not None and isinstance(error, PermissionDenied):
-                self._session.can_write = False  # nor may what it sent before and what waits for others
+            if isinstance(error, PermissionDenied) and self._host is not None and self._session is not None:
+                self._host.change(
+                    self._session.id, can_write=False, name=self._session.name
+                )  # also for what waits there
             self._deny(error)
             return False
         return True
@@ -331,8 +333,8 @@ class Channel:
         name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])
         can_write = self._admission.may_write(principal, name)
         self._say(Authenticated(can_write))
-        if self._session is not None and self._session.user == principal.user:
-            self._session.can_write, self._session.name = can_write, principal.name
+        if self._host is not None and self._session is not None and self._session.user == principal.user:
+            self._host.change(self._session.id, can_write=can_write, name=principal.name)
         else:
             self._dismiss(goodbye=True)  # what is said from now on must not stand under another's name
             await self._join(name, principal, can_write=can_write)

@@ -104,6 +104,10 @@ class Host:
         """The session goes on where an earlier one on the same connection ended."""
         self._do(lambda: self._room.resume(session))
 
+    def change(self, session: SessionId, *, can_write: bool, name: str) -> None:
+        """The session goes on with another role, or under another name."""
+        self._do(lambda: self._room.change(session, can_write=can_write, name=name))
+
     def dismiss(self, session: SessionId, outlet: Outlet, *, goodbye: bool) -> None:
         """A session ends that the server ends, while its connection stays: its frames still get their answers.
 

@@ -7,11 +7,11 @@ import pytest
 from collab.errors import Conflict, UpdateRefused
 from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
-from collab.protocol.presence import PresenceEntry
+from collab.protocol.presence import Claim, PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
 from collab.protocol.update import Id, InspectedUpdate, Struct, inspect_update
 from collab.room.document import DocumentPoisoned
-from collab.room.effects import Append, Fail
+from collab.room.effects import Append, Fail, PublishPresence
 from collab.room.gate import NeverCompleted
 from collab.room.ownership import contradiction
 from collab.room.room import Room
@@ -53,6 +53,21 @@ def test_what_somebody_here_shows_as_their_own_waits_until_they_send_it() -> Non
     assert told(effects, 2) == [Update(ANNS)]
     assert told(effects, 1) == [Update(BOBS)]  # Ann's own is here by now
     assert [entry.author for entry in logged(room)] == ["ann", "bob"]
+
+
+def test_an_owner_with_another_role_keeps_others_waiting_from_then_on_or_no_longer() -> None:
+    for can_write, claim in ((False, Claim.OWN), (True, Claim.WRITES)):
+        ann = a_session(1)
+        ann.can_write = not can_write
+        room = a_room(sessions=[ann, a_session(2, "bob")])
+        show(room, 1, ANN)
+        (published,) = room.change(SessionId(1), can_write=can_write, name="Ann")
+        assert published == PublishPresence((PresenceEntry(ann.user, AwarenessEntry(ClientId(ANN), 1, b"{}"), claim),))
+        assert room.change(SessionId(1), can_write=can_write, name="Anna") == []
+        assert (ann.can_write, ann.name) == (can_write, "Anna")
+        room.receive(SessionId(2), Update(BOTH), 0.0)
+        assert (room.document.text() == "") == can_write
+    assert room.change(SessionId(3), can_write=True, name="Nobody") == []
 
 
 def test_what_the_owner_sends_otherwise_counts_and_the_forgery_is_refused() -> None:

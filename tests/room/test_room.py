@@ -453,6 +453,17 @@ def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_o
     assert room.is_settled
 
 
+def test_held_update_of_who_may_not_write_any_more_is_refused_when_what_it_waits_for_comes() -> None:
+    room = a_room(sessions=[reader := a_session(1), a_session(2)])
+    ann = Author(ANN)
+    first = ann.type(0, "a")
+    receive(room, 1, Update(ann.type(1, "b")))
+    reader.can_write = False
+    receive(room, 2, Update(first))
+    assert told(commit(room), 1) == [Refused()]
+    assert room.document.text() == "a"
+
+
 def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     ann = Author(ANN)
