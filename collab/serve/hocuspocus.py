@@ -310,9 +310,8 @@ class Channel:
             log.info("token_not_checked", address=self.address)
         except PeerError as error:
             if isinstance(error, PermissionDenied) and self._host is not None and self._session is not None:
-                self._host.change(
-                    self._session.id, can_write=False, name=self._session.name
-                )  # also for what waits there
+                # Nor may what it has sent already and what waits for others.
+                self._host.change(self._session.id, can_write=False, name=self._session.name)
             self._deny(error)
             return False
         return True
