@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
-from collab.errors import CollabError, PeerError, RoomClosed, TooSlow
+from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, TooSlow
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
@@ -54,6 +54,9 @@ class SocketClosed(Exception):
             case _:
                 return "closed"
 
+
+UNKNOWN_MAX = 10
+"""Messages of unknown types that are passed over; a client that sends more speaks another protocol."""
 
 FRAMES_A_TURN = 32
 """How many frames of one socket are heard before it is the others' turn."""
@@ -125,6 +128,7 @@ class Connection:
         self._parting = parting
         self._holds = holds
         self._outbox = Outbox(bytes_max=limits.outbox_bytes_max, keepalive_s=limits.keepalive_s)
+        self._unknown = 0
         self._ending: asyncio.Future[CollabError | None] = loop.create_future()
         self._ended_again = asyncio.Event()
 
@@ -145,6 +149,12 @@ class Connection:
     async def peer_reads(self) -> None:
         """Return when the peer has taken most of what it was sent: only then is it heard further."""
         await self._outbox.spacious()
+
+    def pass_over(self) -> None:
+        """The peer has sent a message of a type that is not known. Raises ProtocolError when it keeps doing so."""
+        self._unknown += 1
+        if self._unknown > UNKNOWN_MAX:
+            raise ProtocolError("Too many messages of unknown types.")
 
     def say(self, message: FromServer, address: str = "") -> None:
         """Queue a message for the peer."""

@@ -15,7 +15,7 @@ from collab.ids import SessionId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
-from collab.protocol.messages import KEEPALIVE, Leave, Pong
+from collab.protocol.messages import KEEPALIVE, Leave, Pong, Unknown
 from collab.serve.admission import Admission
 from collab.serve.channel import Channel, Early
 from collab.serve.connection import Connection, ConnectionLimits, Socket
@@ -82,6 +82,9 @@ class HocuspocusConversation:
     async def _converse(self, frame: bytes) -> None:
         address, message = DIALECT.decode(frame)
         if isinstance(message, Pong):
+            return
+        if isinstance(message, Unknown):
+            self._connection.pass_over()
             return
         channel = self._channels.get(address)
         if channel is None:

@@ -26,8 +26,6 @@ from collab.serve.standing import Standing
 log = get_logger("ywebsocket")
 
 DIALECT = YWebsocket()
-UNKNOWN_MAX = 10
-"""Messages of unknown types that are ignored; a client that sends more speaks another protocol."""
 
 
 class YWebsocketConversation:
@@ -53,7 +51,6 @@ class YWebsocketConversation:
         self._standing = Standing(deadlines, lead_s=0, on_over=lambda: self._connection.end(TokenRanOut()))
         self._rooms = rooms
         self._persister = persister
-        self._unknown = 0
 
     async def run(self, name: DocumentName, session: Session, principal: Principal) -> int:
         """Until the socket ends; the close code. Errors end the socket, they are not raised."""
@@ -82,7 +79,7 @@ class YWebsocketConversation:
                         raise TokenRanOut
                     host.receive(session.id, message)
                 case Unknown():
-                    self._ignore_unknown()
+                    self._connection.pass_over()
                 case _:
                     raise ProtocolError("This message has no meaning on a y-websocket connection.")
 
@@ -100,11 +97,6 @@ class YWebsocketConversation:
 
     async def _never(self, _frame: bytes) -> None:
         return
-
-    def _ignore_unknown(self) -> None:
-        self._unknown += 1
-        if self._unknown > UNKNOWN_MAX:
-            raise ProtocolError("Too many messages of unknown types.")
 
     # --- outlet -------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from collab.access.roles import Role
 from collab.ids import DocumentName
 from collab.protocol.varint import Reader
 from collab.room.compaction import load_document
+from collab.serve.connection import UNKNOWN_MAX
 from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER
 from tests.deployment import token
@@ -255,6 +256,20 @@ def test_bytes_that_are_no_message_end_the_socket_for_good(
 ) -> None:
     with sit_down(client, dialect) as ada:
         ada.socket.send_bytes(garbage)
+        assert closed(ada.socket)[0] == 4422
+
+
+@BOTH
+def test_messages_of_unknown_types_are_passed_over_unless_they_keep_coming(
+    client: TestClient, dialect: DialectName
+) -> None:
+    unknown = (string(NOTES) if dialect == "hocuspocus" else b"") + uint(77)
+    with sit_down(client, dialect) as ada:
+        for _ in range(UNKNOWN_MAX):
+            ada.socket.send_bytes(unknown)
+        ada.say(STEP1, EMPTY)
+        ada.hear_until(STEP2)
+        ada.socket.send_bytes(unknown)
         assert closed(ada.socket)[0] == 4422
 
 
