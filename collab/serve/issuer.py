@@ -66,16 +66,25 @@ class PublishedKeys:
         return self._keys if self._clock() - self._confirmed_s < UNCONFIRMED_S_MAX else NO_KEYS
 
     async def refresh(self) -> None:
-        """Read the set again, unless that was just done. Raises KeysUnavailable when the issuer is away."""
-        now_s = self._clock()
-        is_under_way = self._reading is not None and not self._reading.done()
-        if not is_under_way and (self._began_s is None or now_s - self._began_s >= REST_S):
-            self._began_s = now_s
-            self._reading = asyncio.create_task(self._refresh(), name="read keys")
-        if self._reading is not None:
-            await asyncio.wait({self._reading}, timeout=self._wait_s_max)
-        if self._is_away or self._reading is None or not self._reading.done():
+        """Read the set again, or wait for the reading that is under way.
+
+        Raises KeysUnavailable when the issuer is away, and also when the set was read a moment ago: a key may have been
+        published since, and whoever shows it must not be sent away for good.
+        """
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = self._begin()
+        await asyncio.wait({reading}, timeout=self._wait_s_max)
+        if self._is_away or not reading.done():
             raise KeysUnavailable
+
+    def _begin(self) -> "asyncio.Task[None]":
+        now_s = self._clock()
+        if self._began_s is not None and now_s - self._began_s < REST_S:
+            raise KeysUnavailable
+        self._began_s = now_s
+        self._reading = asyncio.create_task(self._refresh(), name="read keys")
+        return self._reading
 
     async def _refresh(self) -> None:
         began_s = self._clock()
