@@ -9,8 +9,9 @@ Own store, since the library's accepts anybody's word for anybody. The rules eve
   where somebody else may be signed in. So the first word of whoever it is counts more than another's word for them.
 * Only the session that holds a client may remove it (older clients send removals for everybody else when
   they reconnect).
-* A state at the clock we know is an echo (many clients send back whatever they hear), unless it is the first word of
-  a session: then it is a client that comes back on a new socket, here or on another replica.
+* A state at the clock we know is an echo (many clients send back whatever they hear), unless it is a session's own
+  client, the one of its first word: then that comes back on a new socket, here or on another replica, or another tab
+  was quicker to tell of it. Who it is holds it, and takes it along.
 * ``name`` and ``id`` inside an existing ``user`` object come from the token. All else stays byte for byte.
 * A session lost without a goodbye keeps its people for a few seconds: a blip must not make them flicker.
 
@@ -92,9 +93,10 @@ class Awareness:
                 if known is not None and _may_remove(known, session, entry.clock):
                     changed.append(self._set(entry, session, known.claim, now_s))
             else:
-                if self._may_set(known, session, entry.clock):
-                    changed.append(self._set(_at_least(known, entry), session, _claim(known, session), now_s))
-                session.has_spoken = True
+                if self._may_set(known, session, entry):
+                    claim = _claim(known, session, entry.client)
+                    changed.append(self._set(_at_least(known, entry), session, claim, now_s))
+                session.own = entry.client if session.own is None else session.own
         return tuple(changed)
 
     def receive_from_replica(
@@ -149,15 +151,16 @@ class Awareness:
                 del self._clients[id_]
         return tuple(removed)
 
-    def _may_set(self, known: _Client | None, session: Session, clock: int) -> bool:
+    def _may_set(self, known: _Client | None, session: Session, entry: AwarenessEntry) -> bool:
         if known is None:
             session.introduced += 1
             return session.introduced <= INTRODUCED_MAX and len(self._clients) < CLIENTS_MAX
         if not known.alive:
-            return clock > known.clock
+            return entry.clock > known.clock
         if known.user != session.user:
             return known.claim is Claim.SPOKEN_FOR and not session.has_spoken
-        return clock > known.clock or (clock == known.clock and not session.has_spoken)
+        comes_back = session.own in (None, entry.client) and known.session != session.id
+        return entry.clock > known.clock or (entry.clock == known.clock and comes_back)
 
     def _set(self, entry: AwarenessEntry, session: Session, claim: Claim, now_s: float) -> PresenceEntry:
         state = entry.state if entry.state == GONE else stamp(entry.state, session.user, session.name)
@@ -172,9 +175,9 @@ class Awareness:
         return _entry(id_, client)
 
 
-def _claim(known: _Client | None, session: Session) -> Claim:
+def _claim(known: _Client | None, session: Session, client: ClientId) -> Claim:
     """By what right a client becomes this session's, or stays its user's."""
-    if session.has_spoken:
+    if session.own not in (None, client):
         if known is None or known.user != session.user:
             return Claim.SPOKEN_FOR
         if known.claim is Claim.SPOKEN_FOR or known.session != session.id:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from collab.ids import SessionId, UserId
+from collab.ids import ClientId, SessionId, UserId
 
 
 @dataclass(slots=True)
@@ -30,8 +30,13 @@ class Session:
     A SyncStep2 that answers any other SyncStep1 of ours gets none, or the client's counter of unsaved
     changes would fall below zero."""
 
-    has_spoken: bool = False
-    """It has said where a client is. Its first word is of itself; later ones may be echoes of what it heard."""
+    own: ClientId | None = None
+    """The client that it is: the one of its first word. Later words may be of others, echoes of what it heard."""
 
     introduced: int = 0
     """How many clients nobody knew it has spoken for."""
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether it has said where a client is."""
+        return self.own is not None

@@ -252,6 +252,31 @@ def test_echo_does_not_take_a_client_over() -> None:
     assert [each.entry for each in table.leave(first.id, 0.0, goodbye=True)] == [says(7, 5, GONE)]
 
 
+def test_client_whose_tab_was_quicker_to_tell_of_it_is_held_by_itself_and_goes_when_it_does() -> None:
+    """Two tabs in one process: the goodbye of one comes back to it from the other, and it says that it is here."""
+    table, ada, tab = Table(), a_session(1), a_session(2)
+    table.hear(ada, says(1, 1))
+    table.hear(tab, says(2, 1))
+    table.hear(ada, says(1, 1, GONE))
+    table.hear(tab, says(1, 1, GONE), says(1, 2))
+    assert table.hear(ada, says(1, 2)) == [says(1, 2)]
+    assert [each.entry for each in table.leave(ada.id, 0.0, goodbye=True)] == [says(1, 2, GONE)]
+    assert table.here == [2]
+
+
+def test_client_that_only_another_tab_knew_is_its_own_user_s_once_it_speaks_again() -> None:
+    table, ada, tab, reader = Table(), a_session(1), a_session(2), a_session(3, "eve")
+    table.hear(ada, says(1, 1))
+    table.hear(tab, says(2, 1))
+    table.hear(ada, says(1, 1, GONE))
+    table.gone_by(TOMBSTONE_S + 1)
+    table.hear(tab, says(1, 2))
+    assert table.owner(1) is None
+    table.hear(ada, says(1, 2))
+    assert table.owner(1) == ada.user
+    assert table.hear(reader, says(1, 3)) == []
+
+
 def test_session_that_has_ended_takes_only_its_own_with_it() -> None:
     table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
     table.hear(ann, says(7, 5), says(8, 1))
