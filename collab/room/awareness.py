@@ -9,9 +9,9 @@ Own store, since the library's accepts anybody's word for anybody. The rules eve
   where somebody else may be signed in. So the first word of whoever it is counts more than another's word for them.
 * Only the session that holds a client may remove it (older clients send removals for everybody else when
   they reconnect).
-* A state at the clock we know is an echo (many clients send back whatever they hear), unless it is a session's own
-  client, the one of its first word: then that comes back on a new socket, here or on another replica, or another tab
-  was quicker to tell of it. Who it is holds it, and takes it along.
+* A state at the clock we know is an echo (many clients send back whatever they hear), unless it is the first word of
+  a session: then it is a client that comes back on a new socket, here or on another replica. Or another tab was
+  quicker to tell of it: then its own session takes it back, to take it along when it leaves.
 * ``name`` and ``id`` inside an existing ``user`` object come from the token. All else stays byte for byte.
 * A session lost without a goodbye keeps its people for a few seconds: a blip must not make them flicker.
 
@@ -53,6 +53,8 @@ class _Client:
     seen_s: float
     session: SessionId | None = None
     """Who holds it. None: it is on another replica, or its session was lost, or it is gone."""
+    is_itself: bool = False
+    """The session that holds it is its own, not another tab's that told of it."""
     origin: Origin | None = None
     """The replica that it is on; None for this one."""
     leaving_s: float | None = None
@@ -159,12 +161,14 @@ class Awareness:
             return entry.clock > known.clock
         if known.user != session.user:
             return known.claim is Claim.SPOKEN_FOR and not session.has_spoken
-        comes_back = session.own in (None, entry.client) and known.session != session.id
-        return entry.clock > known.clock or (entry.clock == known.clock and comes_back)
+        comes_back = session.own is None
+        is_taken_back = session.own == entry.client and known.session is not None and not known.is_itself
+        return entry.clock > known.clock or (entry.clock == known.clock and (comes_back or is_taken_back))
 
     def _set(self, entry: AwarenessEntry, session: Session, claim: Claim, now_s: float) -> PresenceEntry:
         state = entry.state if entry.state == GONE else stamp(entry.state, session.user, session.name)
-        client = _Client(entry.clock, state, session.user, claim, now_s, session=session.id)
+        is_itself = session.own in (None, entry.client)
+        client = _Client(entry.clock, state, session.user, claim, now_s, session=session.id, is_itself=is_itself)
         self._clients[entry.client] = client
         return _entry(entry.client, client)
 

@@ -264,6 +264,15 @@ def test_client_whose_tab_was_quicker_to_tell_of_it_is_held_by_itself_and_goes_w
     assert table.here == [2]
 
 
+def test_client_on_two_sockets_is_not_handed_to_and_fro_by_its_own_echoes() -> None:
+    """Two providers around one document. Where each echo were told, and echoed, there would be no end of it."""
+    table, one, other = Table(), a_session(1), a_session(2)
+    table.hear(one, says(1, 1))
+    assert table.hear(other, says(1, 1)) == [says(1, 1)]
+    assert table.hear(one, says(1, 1)) == []
+    assert table.hear(other, says(1, 1)) == []
+
+
 def test_client_that_only_another_tab_knew_is_its_own_user_s_once_it_speaks_again() -> None:
     table, ada, tab, reader = Table(), a_session(1), a_session(2), a_session(3, "eve")
     table.hear(ada, says(1, 1))

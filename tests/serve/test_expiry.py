@@ -429,15 +429,20 @@ async def test_a_new_role_acts_on_what_waits_for_others_too(world: World, grants
         assert await world.stored() == "a"
 
 
-async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(tmp_path: Path) -> None:
-    clock, is_away = WallClock(), True
+class Issuer:
+    """Who publishes one key, once it is there."""
 
-    def read(_url: str) -> bytes:
-        if is_away:
+    is_away = True
+
+    def read(self, _url: str) -> bytes:
+        if self.is_away:
             raise OSError("away")
         return jwk_set(jwk("ES256", kid="new"))
 
-    published = PublishedKeys("http://issuer", clock=clock, read=read)
+
+async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(tmp_path: Path) -> None:
+    clock, issuer = WallClock(), Issuer()
+    published = PublishedKeys("http://issuer", clock=clock, read=issuer.read)
     async with (
         make_server(MemoryStore(), wall_clock=clock, published=published) as server,
         Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
@@ -449,7 +454,7 @@ async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(t
         ada.show(fresh)
         ada.update(Author(7).type(0, "a"))
         await ada.hear("saved")
-        is_away = False
+        issuer.is_away = False
         clock.now_s += 60
         server.deadlines.fire()
         await ada.hear("token wanted")
@@ -463,14 +468,8 @@ async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(t
 
 
 async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path) -> None:
-    clock, is_away = WallClock(), True
-
-    def read(_url: str) -> bytes:
-        if is_away:
-            raise OSError("away")
-        return jwk_set(jwk("ES256", kid="new"))
-
-    published = PublishedKeys("http://issuer", clock=clock, read=read)
+    clock, issuer = WallClock(), Issuer()
+    published = PublishedKeys("http://issuer", clock=clock, read=issuer.read)
     async with make_server(MemoryStore(), wall_clock=clock, published=published) as server:
         app = app_around(server, tmp_path)
         fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": {"**": "editor"}})
@@ -481,7 +480,7 @@ async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path
             await ticks(50)
             bob.show("worthless")
             await bob.hear("denied token-malformed")
-            is_away = False
+            issuer.is_away = False
             clock.now_s += REST_S
             ada.stateless()
             await ada.hear("saved")
