@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tqdm import tqdm
 
-from collab.ids import DocumentName, Epoch, Origin
+from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import Row
 from collab.store.migrate import upgrade
 from collab.store.sql import SqlStore
@@ -84,7 +84,7 @@ class Writer:
         self.store = SqlStore(url)
         self._names = names
         self._random = random.Random(seed)
-        self._origin = Origin(self._random.getrandbits(62))
+        self._origin = WriterId(self._random.getrandbits(62))
         self._numbers: Counter[DocumentName] = Counter()
 
     def rows(self, size: int) -> list[Row]:

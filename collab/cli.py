@@ -18,7 +18,7 @@ from collab import __version__
 from collab.access.grants import parse_grants
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
-from collab.api import front
+from collab.api import runner
 from collab.api.app import create_app
 from collab.errors import CollabError, InvalidRequest
 from collab.observe import logs
@@ -84,12 +84,12 @@ def serve(
     """
     settings = load_settings(**_given(host=host, port=port, allow_self_made_secret=allow_self_made_secret or None))
     logs.configure(settings.log_level, settings.log_format)
-    listener = front.bind(settings.host, settings.port)
+    listener = runner.bind(settings.host, settings.port)
     if migrate or settings.is_sqlite:
         _upgrade(settings)
     application = create_app(settings)
-    url = front.shown_url(settings.host, listener)
-    front.run(application, listener, settings, on_ready=lambda: _greet(settings, url))
+    url = runner.shown_url(settings.host, listener)
+    runner.run(application, listener, settings, on_ready=lambda: _greet(settings, url))
 
 
 @app.command()
@@ -172,7 +172,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _upgrade(settings: Settings) -> None:
     """Migrate. Raises InvalidRequest, also when another process has the file open."""
-    with front.database_in_words(settings):
+    with runner.database_in_words(settings):
         asyncio.run(upgrade(settings.database_url))
 
 

@@ -11,24 +11,24 @@
     │   ├── NotAuthenticated        no token that is good; these tell how:
     │   │   ├── TokenMissing            there is none
     │   │   ├── TokenMalformed          it is no signed JWT, or one of its claims is missing or wrong
-    │   │   ├── TokenForged             no key of ours has signed it
+    │   │   ├── TokenSignatureInvalid             no key of ours has signed it
     │   │   ├── TokenKeyUnknown         it names a key that is not (yet) known here
-    │   │   ├── TokenForeign            it was issued by somebody else, under a key that is ours too
-    │   │   ├── TokenElsewhere          it is for another audience
-    │   │   ├── TokenEarly              it is not valid yet
+    │   │   ├── TokenIssuerInvalid            it was issued by somebody else, under a key that is ours too
+    │   │   ├── TokenAudienceInvalid          it is for another audience
+    │   │   ├── TokenImmature              it is not valid yet
     │   │   └── TokenExpired            it was good, and its time is over
     │   ├── PermissionDenied        the role does not allow it
     │   ├── DocumentNotFound        no such document, and none may be created
     │   ├── DocumentExists          created twice
     │   ├── DocumentDeleted         in the bin
     │   ├── TooLarge                a body or a message beyond its bound
-    │   ├── BodyOverdue             a body that does not come to its end
+    │   ├── BodyTimeout             a body that does not come to its end
     │   ├── Conflict                builds on something that is not here (any more)
     │   └── TooSlow                 does not read what it is sent
-    └── PassingError            ours, and it passes; the peer should try again
+    └── TransientError            ours, and it passes; the peer should try again
         ├── Draining                this replica shuts down
         ├── Overloaded              a bound was reached
-        ├── TokenRanOut             the token of a live connection expired; a fresh one is welcome
+        ├── SessionExpired             the token of a live connection expired; a fresh one is welcome
         ├── KeysUnavailable         the keys of those who issue tokens cannot be read
         ├── RoomClosed              the room must be loaded anew (poisoned, or the log moved on without it)
         ├── StoreUnavailable        the database does not answer
@@ -102,7 +102,7 @@ class TokenMalformed(NotAuthenticated):
     slug = "token-malformed"
 
 
-class TokenForged(NotAuthenticated):
+class TokenSignatureInvalid(NotAuthenticated):
     """The token's signature does not match."""
 
     slug = "token-forged"
@@ -114,19 +114,19 @@ class TokenKeyUnknown(NotAuthenticated):
     slug = "token-key-unknown"
 
 
-class TokenForeign(NotAuthenticated):
+class TokenIssuerInvalid(NotAuthenticated):
     """The token was issued by somebody whose tokens do not count here."""
 
     slug = "token-issuer"
 
 
-class TokenElsewhere(NotAuthenticated):
+class TokenAudienceInvalid(NotAuthenticated):
     """The token is for another audience."""
 
     slug = "token-audience"
 
 
-class TokenEarly(NotAuthenticated):
+class TokenImmature(NotAuthenticated):
     """The token is not valid yet; compare the clocks of its issuer and of this server."""
 
     slug = "token-not-yet-valid"
@@ -168,7 +168,7 @@ class TooLarge(PeerError):
     slug = "too-large"
 
 
-class BodyOverdue(PeerError):
+class BodyTimeout(PeerError):
     """The body did not come in time."""
 
     slug = "body-overdue"
@@ -186,49 +186,49 @@ class TooSlow(PeerError):
     slug = "too-slow"
 
 
-class PassingError(CollabError):
+class TransientError(CollabError):
     """Something on our side does not work right now; try again."""
 
     slug = "unavailable"
 
 
-class Draining(PassingError):
+class Draining(TransientError):
     """This replica is shutting down; reconnect."""
 
     slug = "draining"
 
 
-class Overloaded(PassingError):
+class Overloaded(TransientError):
     """The server is overloaded; try again in a moment."""
 
     slug = "overloaded"
 
 
-class TokenRanOut(PassingError):
+class SessionExpired(TransientError):
     """The token has expired; come back with a fresh one."""
 
     slug = TokenExpired.slug
 
 
-class KeysUnavailable(PassingError):
+class KeysUnavailable(TransientError):
     """The keys that tokens are checked with cannot be read; try again in a moment."""
 
     slug = "keys-unavailable"
 
 
-class RoomClosed(PassingError):
+class RoomClosed(TransientError):
     """The document is being loaded anew; reconnect."""
 
     slug = "room-closed"
 
 
-class StoreUnavailable(PassingError):
+class StoreUnavailable(TransientError):
     """The database does not answer."""
 
     slug = "store-unavailable"
 
 
-class RelayUnavailable(PassingError):
+class RelayUnavailable(TransientError):
     """The relay between replicas does not answer."""
 
     slug = "relay-unavailable"

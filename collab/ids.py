@@ -22,7 +22,7 @@ ClientId = NewType("ClientId", int)
 UserId = NewType("UserId", str)
 """Who wrote: the ``sub`` of a token. All anonymous people of an open server share one."""
 
-Origin = NewType("Origin", int)
+WriterId = NewType("WriterId", int)
 """One process life: random, 63 bits. Never derived from a replica's number: a collision would lose rows."""
 
 Sequence = NewType("Sequence", int)

@@ -15,7 +15,14 @@ STEPS: dict[str, list[str | Path]] = {
     "types": [BIN / "mypy", "collab", "tests"],
     "pure tests": [
         *(sys.executable, "-m", "pytest", "-q", "-x", "--no-header"),
-        *("tests/access", "tests/protocol", "tests/room", "-m", "not node and not long and not schedules"),
+        *(
+            "tests/access",
+            "tests/protocol",
+            "tests/crdt",
+            "tests/room",
+            "-m",
+            "not node and not long and not schedules",
+        ),
     ],
 }
 

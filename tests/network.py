@@ -18,8 +18,11 @@ from typing import Any, TypeVar
 
 import pycrdt
 
+from collab.crdt.document import Document
+from collab.crdt.statevector import decode_state_vector
+from collab.crdt.update import inspect_stored_update, inspect_update
 from collab.errors import PeerError
-from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import (
     FromServer,
     Refused,
@@ -30,11 +33,8 @@ from collab.protocol.messages import (
 )
 from collab.protocol.presence import decode_presence, encode_presence
 from collab.protocol.rows import CommittedRow, Row, decode_entries
-from collab.protocol.statevector import decode_state_vector
-from collab.protocol.update import inspect_stored_update, inspect_update
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.room.compaction import fold, load_document
-from collab.room.document import Document
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.room import Room, RoomMessage
 from collab.room.session import Session
@@ -147,7 +147,7 @@ class Replica:
     def __init__(self, network: "Network", number: int) -> None:
         self.network = network
         self.number = number
-        self.origin = Origin(network.random.getrandbits(63))
+        self.origin = WriterId(network.random.getrandbits(63))
         self.room: Room | None = None
         self.clients: dict[SessionId, Client] = {}
         self.inbox: deque[RelayFrame] = deque()
@@ -174,9 +174,9 @@ class Replica:
                 document,
                 epoch=stored.epoch,
                 cursor=stored.head,
-                origin=Origin(self.network.random.getrandbits(63)),
+                origin=WriterId(self.network.random.getrandbits(63)),
             )
-            self.perform(self.room.introduce())
+            self.perform(self.room.request_presence())
         return self.room
 
     def may_unload(self) -> bool:
@@ -352,7 +352,7 @@ class Network:
         client.replica.perform(room.join(session))
         client.hello()
 
-    def cut(self, client: Client, *, goodbye: bool = False) -> None:
+    def cut(self, client: Client, *, clean: bool = False) -> None:
         """The socket is gone, with everything under way on it."""
         replica, session = client.replica, client.session
         client.replica = client.session = None
@@ -363,7 +363,7 @@ class Network:
         if replica is not None and session is not None and session in replica.clients:
             del replica.clients[session]
             if replica.room is not None:
-                replica.perform(replica.room.leave(session, self.now_s, goodbye=goodbye))
+                replica.perform(replica.room.leave(session, self.now_s, clean=clean))
 
     # --- what passes between replicas and the store -------------------------------------------------
 

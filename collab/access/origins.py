@@ -1,8 +1,8 @@
 """Which web pages may open a socket to us.
 
 Browsers let any page open a WebSocket to any server and send along what they know; CORS does not cover it.
-So the server compares the ``Origin`` header itself, exactly, before it accepts. Nothing here relies on
-cookies, so a client that sends no ``Origin`` (no browser) is let through to where its token is asked for.
+So the server compares the ``WriterId`` header itself, exactly, before it accepts. Nothing here relies on
+cookies, so a client that sends no ``WriterId`` (no browser) is let through to where its token is asked for.
 """
 
 from collections.abc import Collection

@@ -33,14 +33,14 @@ from collab.access.roles import Role
 from collab.errors import (
     InvalidRequest,
     NotAuthenticated,
-    TokenEarly,
-    TokenElsewhere,
+    TokenAudienceInvalid,
     TokenExpired,
-    TokenForeign,
-    TokenForged,
+    TokenImmature,
+    TokenIssuerInvalid,
     TokenKeyUnknown,
     TokenMalformed,
     TokenMissing,
+    TokenSignatureInvalid,
 )
 from collab.ids import UserId
 
@@ -137,7 +137,7 @@ class TokenVerifier:
         """
         claims = self._signed_claims(token)
         if self.audience is not None and self.audience not in _audiences(claims):
-            raise TokenElsewhere(f"The token is not for the audience {self.audience!r}.")
+            raise TokenAudienceInvalid(f"The token is not for the audience {self.audience!r}.")
         return self._principal(claims, now_s)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class TokenVerifier:
         if not isinstance(claims, dict):
             raise TokenMalformed("The token's claims are no JSON object.")
         if self.issuer is not None and isinstance(key, PublicKey) and claims.get("iss") != self.issuer:
-            raise TokenForeign
+            raise TokenIssuerInvalid
         return claims
 
     def _signed_payload(self, token: str) -> tuple[bytes, SharedSecret | PublicKey]:
@@ -176,10 +176,10 @@ class TokenVerifier:
         """Why no key that counts has signed a token with such a header. ``is_known``: some key may have."""
         taken = _PUBLIC if self.key is None else (self.key.algorithm, *_PUBLIC)
         if algorithm not in taken:
-            return TokenForged(f"The token is signed with none of {', '.join(taken)}.")
+            return TokenSignatureInvalid(f"The token is signed with none of {', '.join(taken)}.")
         if algorithm != SharedSecret.algorithm and not (is_known and (kid is None or self.issuers.knows(kid))):
             return TokenKeyUnknown()
-        return TokenForged()
+        return TokenSignatureInvalid()
 
     def _candidates(self, algorithm: object, kid: str | None) -> Sequence[SharedSecret | PublicKey]:
         """The keys that may have signed a token with such a header: none for an algorithm that no key is for."""
@@ -201,7 +201,7 @@ class TokenVerifier:
             raise TokenExpired
         for claim in ("nbf", "iat"):
             if claim in claims and _time(claims, claim) > now_s + self.skew_s:
-                raise TokenEarly
+                raise TokenImmature
         return principal
 
 

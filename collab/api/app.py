@@ -23,10 +23,10 @@ from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.relay.redis import RedisRelay
-from collab.room.gate import GateLimits
+from collab.room.pending import PendingLimits
 from collab.serve.connection import ConnectionLimits
-from collab.serve.issuer import PublishedKeys
-from collab.serve.server import Server, ServerLimits, draw_origin
+from collab.serve.jwks import JwksClient
+from collab.serve.server import Server, ServerLimits, draw_writer_id
 from collab.settings import Settings, issuer_keys, signing_key
 from collab.store.base import Store
 from collab.store.sql import SqlStore
@@ -45,7 +45,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     Raises InvalidRequest when a key of tokens cannot be had.
     """
     key = signing_key(settings)
-    origin = draw_origin()
+    origin = draw_writer_id()
     counted = Metrics()
     if relay is None:
         relay = (
@@ -64,7 +64,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
             skew_s=settings.token_leeway_s,
             eternal=settings.token_exp_optional,
         ),
-        published=PublishedKeys(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
+        published=JwksClient(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
         origin=origin,
         limits=_limits(settings),
         metrics=counted,
@@ -117,7 +117,7 @@ def _limits(settings: Settings) -> ServerLimits:
             documents_max=settings.documents_per_socket_max,
         ),
         update=Limits(bytes_max=settings.frame_bytes_max),
-        gate=GateLimits(settings.held_bytes_max, settings.held_updates_max, settings.held_s),
+        pending=PendingLimits(settings.held_bytes_max, settings.held_updates_max, settings.held_s),
         flush_window_s=settings.flush_window_ms / 1000,
         queue_bytes_max=settings.persister_queue_bytes_max,
         linger_s=settings.room_linger_s,

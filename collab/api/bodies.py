@@ -7,7 +7,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from collab.errors import BodyOverdue, TooLarge
+from collab.errors import BodyTimeout, TooLarge
 
 JSON_BYTES_MAX = 64 * 1024
 
@@ -19,7 +19,7 @@ STREAMED = "/updates"
 
 
 class BoundedBodies:
-    """ASGI middleware: raises TooLarge to whoever reads more of a body than ``JSON_BYTES_MAX``, and BodyOverdue.
+    """ASGI middleware: raises TooLarge to whoever reads more of a body than ``JSON_BYTES_MAX``, and BodyTimeout.
 
     ``patience_s``: how long a body may take, and a second more for each ``BYTES_PER_S_MIN`` that came.
     """
@@ -63,4 +63,4 @@ class _Body:
             async with asyncio.timeout_at(self._began_s + self._patience_s + self._size / BYTES_PER_S_MIN):
                 return await self._receive()
         except TimeoutError:
-            raise BodyOverdue from None
+            raise BodyTimeout from None

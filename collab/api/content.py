@@ -17,7 +17,7 @@ from collab.api.problems import problems
 from collab.errors import DocumentDeleted, InvalidRequest, TooLarge
 from collab.ids import DocumentName
 from collab.room.compaction import load_document
-from collab.serve.program import write_update
+from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
 from collab.store.base import Stored
 

@@ -37,7 +37,7 @@ async def calling_principal(
     """Who calls. Raises NotAuthenticated, KeysUnavailable."""
     if credentials is None:
         raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
-    return await running_server(request).admission.principal(credentials.credentials)
+    return await running_server(request).authenticator.principal(credentials.credentials)
 
 
 def _http_server(request: Request) -> Server:

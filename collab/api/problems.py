@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from collab import errors
 from collab.api.methods import allowed
-from collab.errors import CollabError, InvalidRequest, PassingError
+from collab.errors import CollabError, InvalidRequest, TransientError
 
 STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.ProtocolError: HTTPStatus.BAD_REQUEST,
@@ -27,10 +27,10 @@ STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.DocumentExists: HTTPStatus.CONFLICT,
     errors.DocumentDeleted: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.BodyOverdue: HTTPStatus.REQUEST_TIMEOUT,
+    errors.BodyTimeout: HTTPStatus.REQUEST_TIMEOUT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.PeerError: HTTPStatus.BAD_REQUEST,
-    errors.PassingError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 RETRY_AFTER_S = 2
@@ -99,8 +99,8 @@ def install(app: FastAPI) -> None:
 
 
 def _tell(error: CollabError) -> JSONResponse:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, PassingError) else {}
-    if isinstance(error, errors.BodyOverdue):
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, TransientError) else {}
+    if isinstance(error, errors.BodyTimeout):
         headers["Connection"] = "close"  # what may still come of the body is no next request
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -35,14 +35,14 @@ CLOSE_CODES: dict[type[CollabError], int] = {
     errors.ProtocolError: 4422,
     errors.PeerError: 4422,
     # Everything else passes, and the client comes back.
-    errors.TokenRanOut: 4501,
+    errors.SessionExpired: 4501,
     errors.TooSlow: 1013,
     errors.Overloaded: 1013,
     errors.Draining: 1012,
     errors.RoomClosed: 1012,
     errors.StoreUnavailable: 4503,
     errors.RelayUnavailable: 4503,
-    errors.PassingError: 1013,
+    errors.TransientError: 1013,
 }
 
 UNSUPPORTED_DATA = 1003
@@ -113,7 +113,7 @@ async def hocuspocus(websocket: WebSocket) -> None:
     principal: Principal | None = None
     if token := handshake_token(websocket):
         try:
-            principal = await server.admission.principal(token)
+            principal = await server.authenticator.principal(token)
         except CollabError as error:
             # The provider may still send a better token for each document.
             log.info("handshake_token_refused", reason=error.slug)
@@ -130,7 +130,7 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
     name: DocumentName | None = None
     try:
         name = document_name(document)
-        principal = await server.admission.principal(handshake_token(websocket))
+        principal = await server.authenticator.principal(handshake_token(websocket))
     except CollabError as error:
         await server.refuse_ywebsocket(socket, error, name)
         return

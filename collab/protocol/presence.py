@@ -20,11 +20,11 @@ from collab.protocol.varint import Reader, Writer
 class Claim(IntEnum):
     """By what right a client is somebody's; a higher one counts more."""
 
-    SPOKEN_FOR = 0
+    RELAYED = 0
     """A session told of a client that need not be its own, as the tabs of one browser do for each other."""
-    OWN = 1
+    SELF = 1
     """It is the session's own, by its first word."""
-    WRITES = 2
+    SELF_WRITER = 2
     """And that session may write: what is new under this client's id is for its user alone to say."""
 
 
@@ -34,7 +34,7 @@ class PresenceEntry:
 
     user: UserId
     entry: AwarenessEntry
-    claim: Claim = Claim.WRITES
+    claim: Claim = Claim.SELF_WRITER
 
 
 def encode_presence(entries: Iterable[PresenceEntry]) -> bytes:
@@ -61,7 +61,7 @@ def decode_presence(payload: bytes) -> tuple[PresenceEntry, ...]:
 
 def _entry(reader: Reader) -> PresenceEntry:
     user, claim = UserId(reader.var_string()), reader.var_uint()
-    if claim > Claim.WRITES:
+    if claim > Claim.SELF_WRITER:
         raise ProtocolError("A presence entry makes a claim that this version does not know.")
     entry = AwarenessEntry(ClientId(reader.var_uint()), reader.var_uint(), reader.var_bytes())
     return PresenceEntry(user, entry, Claim(claim))

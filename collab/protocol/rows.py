@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collab.errors import ProtocolError
-from collab.ids import DocumentName, Epoch, Origin, Sequence, UserId
+from collab.ids import DocumentName, Epoch, Sequence, UserId, WriterId
 from collab.protocol.varint import Reader, Writer
 
 _VERSION = 1
@@ -40,7 +40,7 @@ class Row:
 
     document: DocumentName
     epoch: Epoch
-    origin: Origin
+    origin: WriterId
     n: int
     payload: bytes
 
@@ -50,7 +50,7 @@ class CommittedRow:
     """A row with its place in the log."""
 
     seq: Sequence
-    origin: Origin
+    origin: WriterId
     n: int
     payload: bytes
 

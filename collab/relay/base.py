@@ -9,7 +9,7 @@ through ``interrupted``, and every replica then asks the store.
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from collab.ids import DocumentName, Epoch, Origin
+from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import CommittedRow
 
 
@@ -30,7 +30,7 @@ class PresenceFrame:
     """
 
     document: DocumentName
-    origin: Origin
+    origin: WriterId
     payload: bytes
     wanted: bool = False
 
@@ -47,7 +47,7 @@ class Listener(Protocol):
     def interrupted(self) -> None:
         """Frames may have been lost (a reconnect, a full queue, a silent server): ask the store."""
 
-    def replica_lost(self, origin: Origin) -> None:
+    def replica_lost(self, origin: WriterId) -> None:
         """A replica is heard no more, while this one hears itself: it was stopped or killed, or cut off."""
 
 

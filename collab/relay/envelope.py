@@ -19,7 +19,7 @@ import struct
 from typing import assert_never
 
 from collab.errors import ProtocolError
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
 from collab.protocol.varint import Reader, Writer
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
@@ -31,7 +31,7 @@ _HEAD = struct.Struct(">BBQQ")
 _SENDER = struct.Struct(">2xQ")
 
 
-def encode(frame: RelayFrame, *, sender: Origin, key: bytes) -> bytes:
+def encode(frame: RelayFrame, *, sender: WriterId, key: bytes) -> bytes:
     """The envelope of ``frame``, sealed with ``key``, which every replica knows and nobody else."""
     writer = Writer()
     match frame:
@@ -53,7 +53,7 @@ def encode(frame: RelayFrame, *, sender: Origin, key: bytes) -> bytes:
     return body + _seal(body, key)
 
 
-def decode(envelope: bytes, *, key: bytes) -> tuple[Origin, RelayFrame]:
+def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
     """Sender and frame. Raises ProtocolError when the seal is not ours or the version is another."""
     body, seal = envelope[:-SEAL_BYTES], envelope[-SEAL_BYTES:]
     if not hmac.compare_digest(seal, _seal(body, key)):
@@ -66,17 +66,17 @@ def decode(envelope: bytes, *, key: bytes) -> tuple[Origin, RelayFrame]:
     frame: RelayFrame
     if kind == _ROW:
         epoch, seq, n = Epoch(reader.var_uint()), Sequence(reader.var_uint()), reader.var_uint()
-        frame = RowFrame(document, epoch, CommittedRow(seq, Origin(origin), n, reader.var_bytes()))
+        frame = RowFrame(document, epoch, CommittedRow(seq, WriterId(origin), n, reader.var_bytes()))
     elif kind == _PRESENCE:
         wanted = reader.byte() == 1
-        frame = PresenceFrame(document, Origin(origin), reader.var_bytes(), wanted)
+        frame = PresenceFrame(document, WriterId(origin), reader.var_bytes(), wanted)
     else:
         raise ProtocolError("The relay frame is of a kind this version does not know.")
     reader.end()
-    return Origin(sender), frame
+    return WriterId(sender), frame
 
 
-def is_from(envelope: bytes, sender: Origin) -> bool:
+def is_from(envelope: bytes, sender: WriterId) -> bool:
     """Whether it says so itself. Not checked: good enough to leave out one's own frames unread."""
     return len(envelope) >= _HEAD.size and _SENDER.unpack_from(envelope) == (sender,)
 

@@ -7,7 +7,7 @@ repeat and reorder it, and to be cut, as when Redis goes away.
 import asyncio
 from dataclasses import dataclass
 
-from collab.ids import DocumentName, Origin
+from collab.ids import DocumentName, WriterId
 from collab.relay.base import Listener, RelayFrame
 
 
@@ -58,7 +58,7 @@ class MemoryBus:
         for other in self._relays:
             other.lose(relay.origin)
 
-    def send(self, frame: RelayFrame, sender: Origin) -> None:
+    def send(self, frame: RelayFrame, sender: WriterId) -> None:
         """Bring ``frame`` to every other relay. Returns before anybody hears it."""
         if not self.is_up:
             return
@@ -81,7 +81,7 @@ class MemoryBus:
 class MemoryRelay:
     """One replica's end of a bus."""
 
-    def __init__(self, bus: MemoryBus, origin: Origin) -> None:
+    def __init__(self, bus: MemoryBus, origin: WriterId) -> None:
         self.origin = origin
         self._bus = bus
         self._listener: Listener | None = None
@@ -122,7 +122,7 @@ class MemoryRelay:
         if self._listener is not None and frame.document in self._documents:
             self._listener.relayed(frame)
 
-    def lose(self, origin: Origin) -> None:
+    def lose(self, origin: WriterId) -> None:
         """Called by the bus."""
         assert self._listener is not None
         self._listener.replica_lost(origin)

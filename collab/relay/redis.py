@@ -25,7 +25,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from collab.errors import InvalidRequest, ProtocolError
-from collab.ids import DocumentName, Origin
+from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.relay.base import Listener, RelayFrame, RowFrame
@@ -80,7 +80,7 @@ class RedisRelay:
     """
 
     def __init__(
-        self, url: str, *, key: bytes, origin: Origin, prefix: str = "collab", metrics: Metrics | None = None
+        self, url: str, *, key: bytes, origin: WriterId, prefix: str = "collab", metrics: Metrics | None = None
     ) -> None:
         try:
             self._pool = ConnectionPool.from_url(url)
@@ -270,7 +270,7 @@ class RedisRelay:
             del self._others[beat]
             log.info("replica_lost", origin=int(beat, 16))
             assert self._listener is not None
-            self._listener.replica_lost(Origin(int(beat, 16)))
+            self._listener.replica_lost(WriterId(int(beat, 16)))
 
     def _receive(self, envelope: bytes) -> None:
         if is_from(envelope, self._origin):
@@ -355,7 +355,7 @@ class RedisRelay:
         return f"{self._prefix}:doc:{hashlib.sha256(document.encode()).hexdigest()}".encode()
 
 
-def _beat(origin: Origin) -> bytes:
+def _beat(origin: WriterId) -> bytes:
     return f"{origin:016x}".encode()
 
 

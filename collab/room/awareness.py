@@ -22,7 +22,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from collab.ids import ClientId, Origin, SessionId, UserId
+from collab.ids import ClientId, SessionId, UserId, WriterId
 from collab.protocol.messages import GONE, AwarenessEntry
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.room.session import Session
@@ -55,7 +55,7 @@ class _Client:
     """Who holds it. None: it is on another replica, or its session was lost, or it is gone."""
     is_itself: bool = False
     """The session that holds it is its own, not another tab's that told of it."""
-    origin: Origin | None = None
+    origin: WriterId | None = None
     """The replica that it is on; None for this one."""
     leaving_s: float | None = None
     """When its session was lost without a goodbye."""
@@ -80,7 +80,7 @@ class Awareness:
         known = self._clients.get(ClientId(client))
         if known is None or not known.alive or known.leaving_s is not None:
             return None
-        return known.user if known.claim is Claim.WRITES else None
+        return known.user if known.claim is Claim.SELF_WRITER else None
 
     def local_entries(self) -> tuple[PresenceEntry, ...]:
         """Everybody whose socket is on this replica, removals included, for the other replicas."""
@@ -102,7 +102,7 @@ class Awareness:
         return tuple(changed)
 
     def receive_from_replica(
-        self, origin: Origin, entries: Iterable[PresenceEntry], now_s: float
+        self, origin: WriterId, entries: Iterable[PresenceEntry], now_s: float
     ) -> tuple[PresenceEntry, ...]:
         """Take in what another replica says of its own people."""
         changed = []
@@ -118,26 +118,26 @@ class Awareness:
 
     def change_role(self, session: Session) -> tuple[PresenceEntry, ...]:
         """A session may write now, or not any more, and so the clients count that it shows as its own."""
-        claim = _own_claim(session)
+        claim = _self_claim(session)
         changed = []
         for id_, client in self._clients.items():
-            if client.session == session.id and client.alive and client.claim not in (Claim.SPOKEN_FOR, claim):
+            if client.session == session.id and client.alive and client.claim not in (Claim.RELAYED, claim):
                 client.claim = claim
                 changed.append(_entry(id_, client))
         return tuple(changed)
 
-    def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> tuple[PresenceEntry, ...]:
-        """A session has ended. With a ``goodbye`` (a clean close) its people go at once."""
+    def leave(self, session: SessionId, now_s: float, *, clean: bool) -> tuple[PresenceEntry, ...]:
+        """A session has ended. With a ``clean`` (a clean close) its people go at once."""
         removed = []
         for id_, client in self._clients.items():
             if client.session == session and client.alive:
-                if goodbye:
+                if clean:
                     removed.append(self._remove(id_, client, now_s))
                 else:
                     client.session, client.leaving_s = None, now_s
         return tuple(removed)
 
-    def lose_replica(self, origin: Origin, now_s: float) -> tuple[PresenceEntry, ...]:
+    def lose_replica(self, origin: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
         """Remove everybody who is on this replica."""
         lost = [(id_, client) for id_, client in self._clients.items() if client.origin == origin and client.alive]
         return tuple(self._remove(id_, client, now_s) for id_, client in lost)
@@ -155,12 +155,12 @@ class Awareness:
 
     def _may_set(self, known: _Client | None, session: Session, entry: AwarenessEntry) -> bool:
         if known is None:
-            session.introduced += 1
-            return session.introduced <= INTRODUCED_MAX and len(self._clients) < CLIENTS_MAX
+            session.clients_added += 1
+            return session.clients_added <= INTRODUCED_MAX and len(self._clients) < CLIENTS_MAX
         if not known.alive:
             return entry.clock > known.clock
         if known.user != session.user:
-            return known.claim is Claim.SPOKEN_FOR and not session.has_spoken
+            return known.claim is Claim.RELAYED and not session.has_client_id
         comes_back = session.own is None
         is_taken_back = session.own == entry.client and known.session is not None and not known.is_itself
         return entry.clock > known.clock or (entry.clock == known.clock and (comes_back or is_taken_back))
@@ -183,14 +183,14 @@ def _claim(known: _Client | None, session: Session, client: ClientId) -> Claim:
     """By what right a client becomes this session's, or stays its user's."""
     if session.own not in (None, client):
         if known is None or known.user != session.user:
-            return Claim.SPOKEN_FOR
-        if known.claim is Claim.SPOKEN_FOR or known.session != session.id:
+            return Claim.RELAYED
+        if known.claim is Claim.RELAYED or known.session != session.id:
             return known.claim
-    return _own_claim(session)
+    return _self_claim(session)
 
 
-def _own_claim(session: Session) -> Claim:
-    return Claim.WRITES if session.can_write else Claim.OWN
+def _self_claim(session: Session) -> Claim:
+    return Claim.SELF_WRITER if session.can_write else Claim.SELF
 
 
 def _at_least(known: _Client | None, entry: AwarenessEntry) -> AwarenessEntry:
@@ -204,13 +204,13 @@ def _may_remove(known: _Client, session: Session, clock: int) -> bool:
     return known.alive and clock >= known.clock and known.session == session.id
 
 
-def _may_come_from(origin: Origin, known: _Client, told: PresenceEntry) -> bool:
+def _may_come_from(origin: WriterId, known: _Client, told: PresenceEntry) -> bool:
     """Whether another replica knows better than this one about a client that this one knows."""
     clock = told.entry.clock
     if not known.alive:
         return clock > known.clock
     if known.user != told.user:
-        return known.claim is Claim.SPOKEN_FOR < told.claim and (clock >= known.clock or told.entry.state != GONE)
+        return known.claim is Claim.RELAYED < told.claim and (clock >= known.clock or told.entry.state != GONE)
     if clock < known.clock:
         return False
     if clock > known.clock:

@@ -7,9 +7,9 @@ finds the heavy ones among all its documents by the same numbers.)
 
 from collections.abc import Iterable
 
+from collab.crdt.document import Document, DocumentPoisoned
 from collab.errors import PeerError
 from collab.protocol.rows import CommittedRow, decode_entries
-from collab.room.document import Document, DocumentPoisoned
 
 ROW_COST_BYTES = 128
 """What a row costs beside its payload. (A 20-byte update becomes about one byte of state.)"""

@@ -15,6 +15,12 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeAlias, assert_never
 
+from collab.crdt.causality import ready_part
+from collab.crdt.comparison import contradiction
+from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.statevector import decode_state_vector
+from collab.crdt.surrogates import deletion, replace_split_pairs
+from collab.crdt.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
 from collab.errors import (
     CollabError,
     Conflict,
@@ -24,7 +30,7 @@ from collab.errors import (
     RoomClosed,
     UpdateRefused,
 )
-from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
     EMPTY_UPDATE,
@@ -39,19 +45,14 @@ from collab.protocol.messages import (
 )
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
-from collab.protocol.statevector import decode_state_vector
-from collab.protocol.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
-from collab.room.arrivals import Arrivals
 from collab.room.awareness import Awareness
-from collab.room.causality import ready_part
-from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
-from collab.room.gate import Gate, GateLimits, Held, NeverCompleted
-from collab.room.ledger import Ledger
-from collab.room.ownership import belongs_to_another, contradiction, is_carried, owned_by_others
-from collab.room.pairs import deletion, whole_characters
+from collab.room.log_cursor import LogCursor
+from collab.room.ownership import belongs_to_another, is_carried, owned_by_others
+from collab.room.pending import MissingDependencies, PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
-from collab.room.unfinished import Unfinished
+from collab.room.stalled import StalledUpdates
+from collab.room.uncommitted import UncommittedQueue
 
 RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
 """What a session may say to a room; the rest of the protocol is between the socket and its connection."""
@@ -70,21 +71,21 @@ class Room:
         *,
         epoch: Epoch,
         cursor: Sequence,
-        origin: Origin,
+        origin: WriterId,
         update_limits: Limits | None = None,
-        gate_limits: GateLimits | None = None,
+        pending_limits: PendingLimits | None = None,
     ) -> None:
         self.name = name
         self.epoch = epoch
         self.origin = origin
         self.document = document
         self._update_limits = update_limits or Limits()
-        self._gate = Gate(gate_limits or GateLimits())
+        self._gate = PendingUpdates(pending_limits or PendingLimits())
         self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
-        self._unfinished = Unfinished()
-        self._ledger = Ledger(name, epoch, origin)
-        self._arrivals = Arrivals(cursor, origin)
+        self._unfinished = StalledUpdates()
+        self._ledger = UncommittedQueue(name, epoch, origin)
+        self._arrivals = LogCursor(cursor, origin)
         self._now_s = 0.0
         """The latest time that this room was told."""
 
@@ -139,7 +140,7 @@ class Room:
         Nobody knows what it missed and what it could not say, so it gets the whole document, and is asked for its own.
         """
         sender = self._sessions[session]
-        sender.listens = True
+        sender.synced = True
         try:
             return [Send((session,), Update(self.document.encode())), *self._ask(sender)]
         except DocumentPoisoned as error:
@@ -157,19 +158,19 @@ class Room:
         """Whether frames of this session wait for their answer."""
         return self._ledger.owed(session) > 0 or self._gate.owes(session)
 
-    def dismiss(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
+    def dismiss(self, session: SessionId, now_s: float, *, clean: bool) -> list[Effect]:
         """A session will say nothing more and is told nothing more, but for the answers that it is owed.
 
-        Its people leave as at its end, so that they are in nobody's way: with ``goodbye`` at once.
+        Its people leave as at its end, so that they are in nobody's way: with ``clean`` at once.
         """
         self._now_s = now_s
         if (dismissed := self._sessions.get(session)) is None:
             return []
-        dismissed.listens = False
-        return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
+        dismissed.synced = False
+        return self._tell_presence(self._awareness.leave(session, now_s, clean=clean))
 
-    def leave(self, session: SessionId, now_s: float, *, goodbye: bool) -> list[Effect]:
-        """A session has ended; ``goodbye`` if its client said so. What it wrote goes on to the log.
+    def leave(self, session: SessionId, now_s: float, *, clean: bool) -> list[Effect]:
+        """A session has ended; ``clean`` if its client said so. What it wrote goes on to the log.
 
         Leaving twice is normal (the room ends a session while its socket closes) and means nothing.
         """
@@ -178,7 +179,7 @@ class Room:
             return []
         self._ledger.forget(session)
         self._unfinished.forget(session)
-        return self._tell_presence(self._awareness.leave(session, now_s, goodbye=goodbye))
+        return self._tell_presence(self._awareness.leave(session, now_s, clean=clean))
 
     def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
         """A session says something. A message of a session that has just ended is none.
@@ -213,7 +214,7 @@ class Room:
 
     def _receive_step1(self, sender: Session, state_vector: bytes) -> list[Effect]:
         diff = self.document.diff(decode_state_vector(state_vector))
-        sender.owed = sender.listens = True
+        sender.owed = sender.synced = True
         return [*self._ask(sender), Send((sender.id,), SyncStep2(diff))]
 
     def _ask(self, session: Session) -> list[Effect]:
@@ -245,12 +246,12 @@ class Room:
             conflict = Conflict("The update builds on edits that are not here, or that their author is here to send.")
             return self._refuse(sender.id, conflict, counted=counted)
         if missing is not None:
-            held = Held(sender.id, sender.user, update, counted, self._now_s, missing)
+            held = PendingUpdate(sender.id, sender.user, update, counted, self._now_s, missing)
             hold = self._take_around_gap if update.has_gap else self._hold
             return hold(sender, held, resync=resync)
         return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
 
-    def _take_around_gap(self, sender: Session, held: Held, *, resync: bool) -> list[Effect]:
+    def _take_around_gap(self, sender: Session, held: PendingUpdate, *, resync: bool) -> list[Effect]:
         """Take what is ready of an update with a gap, since what fills the gap may build on it; the whole waits."""
         others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
         effects = self._keep_ready(held, others)
@@ -259,7 +260,7 @@ class Room:
         held.missing = self.document.missing(held.update) or self._awaited(held.user, held.update) or held.missing
         return [*effects, *self._hold(sender, held, resync=resync), *self._release_held()]
 
-    def _keep_ready(self, held: Held, others: frozenset[int]) -> list[Effect]:
+    def _keep_ready(self, held: PendingUpdate, others: frozenset[int]) -> list[Effect]:
         """Take the part of a held update that is ready and not of ``others``. Its frame is not answered by that."""
         part = ready_part(held.update, self.document.state, others)
         if part is None or self.document.has(kept := inspect_stored_update(part)):
@@ -281,7 +282,7 @@ class Room:
             except UpdateRefused as error:  # and nothing is deleted for what is not taken
                 return self._refuse(session, error, counted=counted)
             effects += self._take(None, user, deletion(cut), counted=False)
-        update = whole_characters(update, self.document.state)
+        update = replace_split_pairs(update, self.document.state)
         return [*effects, *self._take(session, user, update, counted=counted)]
 
     def _take(self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool) -> list[Effect]:
@@ -319,11 +320,11 @@ class Room:
         return [*refusal, *self._end(session, error)]
 
     def _end(self, session: SessionId, error: CollabError) -> list[Effect]:
-        return [End(session, error), *self.leave(session, self._now_s, goodbye=False)]
+        return [End(session, error), *self.leave(session, self._now_s, clean=False)]
 
     # --- updates that wait for their predecessors ---------------------------------------------------
 
-    def _hold(self, sender: Session, held: Held, *, resync: bool) -> list[Effect]:
+    def _hold(self, sender: Session, held: PendingUpdate, *, resync: bool) -> list[Effect]:
         if self._gate.hold(held):
             # A SyncStep2 is all its client has: asking again would only bring the same bytes back.
             return [] if resync else self._ask(sender)
@@ -351,7 +352,7 @@ class Room:
             effects += self._ask(self._sessions[session])
         return effects
 
-    def _admit(self, held: Held) -> list[Effect]:
+    def _admit(self, held: PendingUpdate) -> list[Effect]:
         """A held update lacks nothing any more. What came meanwhile may speak against it, or be the same."""
         if held.session is None:
             return self._apply_foreign(held.user, held.update)
@@ -377,11 +378,11 @@ class Room:
         sender = None if session is None else self._sessions.get(session)
         return sender is None or sender.can_write
 
-    def _turn_down(self, held: Held) -> list[Effect]:
+    def _turn_down(self, held: PendingUpdate) -> list[Effect]:
         """Take nothing of a held update. Its session goes on."""
         return self._answer(held.session, Refused()) if held.counted and held.session is not None else []
 
-    def _give_up(self, held: Held) -> list[Effect]:
+    def _give_up(self, held: PendingUpdate) -> list[Effect]:
         """Keep the part of a held update that can be kept, and have the client start over; once.
 
         Unless it waited for an owner who has left by now, or who sent something else. The second time its session goes
@@ -397,7 +398,7 @@ class Room:
         effects = self._keep_ready(held, others)
         # While an owner is here, the sender can do nothing but come back until that presence has gone.
         if others or self._unfinished.is_first_time(held.user, held.missing):
-            return [*effects, *self._refuse(held.session, NeverCompleted(), counted=held.counted)]
+            return [*effects, *self._refuse(held.session, MissingDependencies(), counted=held.counted)]
         if held.session in self._sessions:
             self._unfinished.goes_on(held.session, held.missing)
             effects += self._answer(held.session, Refused()) if held.counted else []
@@ -468,7 +469,7 @@ class Room:
             if missing is None:
                 effects += self._apply_foreign(entry.author, update)
             else:
-                self._gate.hold(Held.of_log(update, missing, entry.author))
+                self._gate.hold(PendingUpdate.of_log(update, missing, entry.author))
         return [*effects, *self._release_held()]
 
     def _overtaken_by(self, update: InspectedUpdate) -> set[UserId]:
@@ -491,7 +492,7 @@ class Room:
     def _apply_foreign(self, author: UserId, update: InspectedUpdate) -> list[Effect]:
         """Apply what is in the log already: show it, and add nothing but what keeps characters whole."""
         effects: list[Effect] = []
-        if torn := self.document.pairs_torn_by(update):
+        if torn := self.document.pairs_split_by_log(update):
             effects += self._take(None, author, deletion(torn), counted=False)
         if self.document.has(update):
             return effects
@@ -503,17 +504,17 @@ class Room:
 
     def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
         """Send an update to everybody who listens, but for its author."""
-        sessions = tuple(s.id for s in self._sessions.values() if s.listens and s.id != besides)
+        sessions = tuple(s.id for s in self._sessions.values() if s.synced and s.id != besides)
         return [Send(sessions, Update(update.payload))] if sessions else []
 
     # --- presence and time --------------------------------------------------------------------------
 
-    def introduce(self) -> list[Effect]:
+    def request_presence(self) -> list[Effect]:
         """The room has just opened here: ask the other replicas who is with them."""
         return [PublishPresence((), wanted=True)]
 
     def receive_presence(
-        self, origin: Origin, entries: Iterable[PresenceEntry], now_s: float, *, wanted: bool
+        self, origin: WriterId, entries: Iterable[PresenceEntry], now_s: float, *, wanted: bool
     ) -> list[Effect]:
         """Another replica says who is with it, or asks."""
         changed = self._awareness.receive_from_replica(origin, entries, now_s)
@@ -524,7 +525,7 @@ class Room:
             effects.append(PublishPresence(ours))
         return effects
 
-    def replica_lost(self, origin: Origin, now_s: float) -> list[Effect]:
+    def replica_lost(self, origin: WriterId, now_s: float) -> list[Effect]:
         """Another replica is gone: so are its people, until they come back elsewhere. Each replica sees that itself."""
         changed = self._awareness.lose_replica(origin, now_s)
         return [Send(self.sessions, _awareness_update(changed))] if changed and self._sessions else []

@@ -18,7 +18,7 @@ class Session:
     """An update of it that comes ahead of its predecessors waits for them. A program's does not: it is refused at
     once, and nothing of it is kept, for who was told "no" must be able to rely on it."""
 
-    listens: bool = False
+    synced: bool = False
     """It has sent a SyncStep1, so it gets every update from there on. Before, an update would reach it ahead of
     what it builds on, and clients that use this server's own CRDT library lose such text."""
 
@@ -33,10 +33,10 @@ class Session:
     own: ClientId | None = None
     """The client that it is: the one of its first word. Later words may be of others, echoes of what it heard."""
 
-    introduced: int = 0
+    clients_added: int = 0
     """How many clients nobody knew it has spoken for."""
 
     @property
-    def has_spoken(self) -> bool:
+    def has_client_id(self) -> bool:
         """Whether it has said where a client is."""
         return self.own is not None

@@ -19,9 +19,9 @@ from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import KEEPALIVE, FromServer
 from collab.serve import tasks
-from collab.serve.account import CANCELLED, Account, Ending
+from collab.serve.connection_stats import CANCELLED, ConnectionStats, Ending
 from collab.serve.outbox import Outbox
-from collab.serve.outlet import Outgoing
+from collab.serve.sink import EncodedMessage
 
 log = get_logger("connection")
 
@@ -40,7 +40,7 @@ class SocketClosed(Exception):
         super().__init__(f"{code} {self.ending.reason}")
 
     @property
-    def goodbye(self) -> bool:
+    def clean(self) -> bool:
         """Whether the client meant it: a closed tab, not a lost network."""
         return self.ending.reason == "left"
 
@@ -120,7 +120,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         self.dialect = dialect
         self.limits = limits
-        self.account = Account(dialect.name, metrics, clock=loop.time)
+        self.account = ConnectionStats(dialect.name, metrics, clock=loop.time)
         self.ended: SocketClosed | None = None
         """How the peer ended it, once it has; None when we did."""
         self._socket = socket
@@ -133,9 +133,9 @@ class Connection:
         self._ended_again = asyncio.Event()
 
     @property
-    def goodbye(self) -> bool:
+    def clean(self) -> bool:
         """Whether the peer has left on purpose."""
-        return self.ended is not None and self.ended.goodbye
+        return self.ended is not None and self.ended.clean
 
     def end(self, error: CollabError | None) -> None:
         """End the connection for this reason; the first reason counts. A second ends it without delay."""
@@ -146,11 +146,11 @@ class Connection:
             self.write(self._parting)
         self._ending.set_result(error)
 
-    async def peer_reads(self) -> None:
+    async def wait_writable(self) -> None:
         """Return when the peer has taken most of what it was sent: only then is it heard further."""
-        await self._outbox.spacious()
+        await self._outbox.writable()
 
-    def pass_over(self) -> None:
+    def count_unknown(self) -> None:
         """The peer has sent a message of a type that is not known. Raises ProtocolError when it keeps doing so."""
         self._unknown += 1
         if self._unknown > UNKNOWN_MAX:
@@ -160,7 +160,7 @@ class Connection:
         """Queue a message for the peer."""
         self.write(self.dialect.encode(message, address))
 
-    def deliver(self, outgoing: Outgoing, address: str = "") -> None:
+    def deliver(self, outgoing: EncodedMessage, address: str = "") -> None:
         """Queue a message that others get as well."""
         self.write(outgoing.frame(self.dialect, address))
 

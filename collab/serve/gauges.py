@@ -4,15 +4,15 @@ from functools import partial
 
 from collab.observe.metrics import DIALECTS, Metrics
 from collab.relay.base import Relay
-from collab.serve.persister import Persister
+from collab.serve.log_writer import LogWriter
 from collab.serve.rooms import Rooms
 
 
-def connect_gauges(metrics: Metrics, *, rooms: Rooms, persister: Persister, relay: Relay) -> None:
+def connect_gauges(metrics: Metrics, *, rooms: Rooms, log_writer: LogWriter, relay: Relay) -> None:
     """From now on ``metrics`` tells of these parts. Asking costs a walk over the open rooms."""
     metrics.rooms.set_function(lambda: len(rooms))
     metrics.updates_held.set_function(lambda: sum(host.held for host in rooms.hosts))
-    metrics.unsaved_bytes.set_function(lambda: persister.queued_bytes)
+    metrics.unsaved_bytes.set_function(lambda: log_writer.queued_bytes)
     metrics.relay_up.set_function(lambda: relay.up)
     for dialect in DIALECTS:
         metrics.sessions.labels(dialect).set_function(partial(_sessions, rooms, dialect))

@@ -1,8 +1,8 @@
 """The conversation with a Hocuspocus provider: many documents on one socket, each with a token of its own.
 
-Every document on the socket is a ``Channel`` with its own task: a slow load or a denial of one holds up no other.
-After a denial the socket is kept, since closing it makes the provider come back a second later, for ever. Only where
-the client must start over (its room is gone) is the whole socket closed.
+Every document on the socket is a ``HocuspocusDocument`` with its own task: a slow load or a denial of one holds up no
+other. After a denial the socket is kept, since closing it makes the provider come back a second later, for ever. Only
+where the client must start over (its room is gone) is the whole socket closed.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.messages import KEEPALIVE, Leave, Pong, Unknown
-from collab.serve.admission import Admission
-from collab.serve.channel import Channel, Early
+from collab.serve.authenticator import Authenticator
 from collab.serve.connection import Connection, ConnectionLimits, Socket
-from collab.serve.deadlines import Deadlines
-from collab.serve.persister import Persister
+from collab.serve.hocuspocus_document import HocuspocusDocument, PreAuthBuffer
+from collab.serve.log_writer import LogWriter
 from collab.serve.rooms import Rooms
+from collab.serve.timer_queue import TimerQueue
 
 log = get_logger("hocuspocus")
 
@@ -39,10 +39,10 @@ class HocuspocusConversation:
         socket: Socket,
         *,
         principal: Principal | None,
-        admission: Admission,
+        authenticator: Authenticator,
         rooms: Rooms,
-        persister: Persister,
-        deadlines: Deadlines,
+        log_writer: LogWriter,
+        timers: TimerQueue,
         limits: ConnectionLimits,
         draw_session: Callable[[], SessionId],
         metrics: Metrics,
@@ -50,18 +50,18 @@ class HocuspocusConversation:
         self._connection = Connection(socket, DIALECT, limits, metrics, parting=PARTING)
         self._limits = limits
         self._is_known = principal is not None
-        self._early = Early(limits)
-        self._channels: dict[str, Channel] = {}
-        self._fresh: asyncio.Queue[Channel] = asyncio.Queue(limits.documents_max)
+        self._early = PreAuthBuffer(limits)
+        self._channels: dict[str, HocuspocusDocument] = {}
+        self._fresh: asyncio.Queue[HocuspocusDocument] = asyncio.Queue(limits.documents_max)
         self._make_channel = partial(
-            Channel,
+            HocuspocusDocument,
             connection=self._connection,
             early=self._early,
             principal=principal,
-            admission=admission,
+            authenticator=authenticator,
             rooms=rooms,
-            persister=persister,
-            deadlines=deadlines,
+            log_writer=log_writer,
+            timers=timers,
             draw_session=draw_session,
         )
 
@@ -84,7 +84,7 @@ class HocuspocusConversation:
         if isinstance(message, Pong):
             return
         if isinstance(message, Unknown):
-            self._connection.pass_over()
+            self._connection.count_unknown()
             return
         channel = self._channels.get(address)
         if channel is None:
@@ -93,7 +93,7 @@ class HocuspocusConversation:
             channel = self._open_channel(address)
         await channel.take(message, len(frame))
 
-    def _open_channel(self, address: str) -> Channel:
+    def _open_channel(self, address: str) -> HocuspocusDocument:
         if len(self._channels) >= self._limits.documents_max:
             raise Overloaded("Too many documents on one connection.")
         if sum(not channel.has_token for channel in self._channels.values()) >= self._limits.early_documents_max:
@@ -110,7 +110,7 @@ class HocuspocusConversation:
                 tasks.create_task(self._run_channel(channel), name=f"channel {channel.address!r}")
                 channel = await self._fresh.get()
 
-    async def _first_channel(self) -> Channel:
+    async def _first_channel(self) -> HocuspocusDocument:
         """A stranger who says nothing is not kept. Raises NotAuthenticated."""
         try:
             async with asyncio.timeout(None if self._is_known else self._limits.auth_s_max):
@@ -118,7 +118,7 @@ class HocuspocusConversation:
         except TimeoutError:
             raise NotAuthenticated("No token came in time.") from None
 
-    async def _run_channel(self, channel: Channel) -> None:
+    async def _run_channel(self, channel: HocuspocusDocument) -> None:
         try:
             await channel.run()
             self._go_on_after(channel)
@@ -131,7 +131,7 @@ class HocuspocusConversation:
             if self._channels.get(channel.address) is channel:
                 del self._channels[channel.address]
 
-    def _go_on_after(self, channel: Channel) -> None:
+    def _go_on_after(self, channel: HocuspocusDocument) -> None:
         """A client that left a document may have opened it again before it was let in. Raises Overloaded."""
         del self._channels[channel.address]
         if channel.has_more:

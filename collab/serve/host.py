@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from collab.errors import CollabError, DocumentDeleted, Draining, PeerError, RoomClosed, UpdateRefused
-from collab.ids import ClientId, DocumentName, Origin, Sequence, SessionId
+from collab.ids import ClientId, DocumentName, Sequence, SessionId, WriterId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
@@ -20,8 +20,8 @@ from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.room import Room, RoomMessage
 from collab.room.session import Session
-from collab.serve.outlet import Outgoing, Outlet
-from collab.serve.persister import Persister
+from collab.serve.log_writer import LogWriter
+from collab.serve.sink import EncodedMessage, Sink
 from collab.store.base import Committed, Deleted, EpochChanged, Head, Outcome
 
 log = get_logger("host")
@@ -34,8 +34,8 @@ class Host:
         self,
         room: Room,
         *,
-        origin: Origin,
-        persister: Persister,
+        origin: WriterId,
+        log_writer: LogWriter,
         relay: Relay,
         clock: Callable[[], float],
         on_fail: Callable[["Host"], None],
@@ -43,14 +43,14 @@ class Host:
     ) -> None:
         self._room = room
         self._origin = origin
-        self._persister = persister
+        self._log_writer = log_writer
         self._relay = relay
         self._clock = clock
         self._on_fail = on_fail
         self._metrics = metrics
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
-        self._outlets: dict[SessionId, Outlet] = {}
+        self._sinks: dict[SessionId, Sink] = {}
         self._dismissed: set[SessionId] = set()
         self._presence: dict[ClientId, PresenceEntry] = {}
         self.failed: CollabError | None = None
@@ -81,11 +81,11 @@ class Host:
     @property
     def sessions(self) -> int:
         """How many sessions are here."""
-        return len(self._outlets)
+        return len(self._sinks)
 
     def sessions_of(self, dialect: str) -> int:
         """How many of them speak this way."""
-        return sum(outlet.dialect == dialect for outlet in self._outlets.values())
+        return sum(sink.dialect == dialect for sink in self._sinks.values())
 
     @property
     def held(self) -> int:
@@ -94,9 +94,9 @@ class Host:
 
     # --- sessions -----------------------------------------------------------------------------------
 
-    def join(self, session: Session, outlet: Outlet) -> None:
-        """A session begins; what is said to it goes to ``outlet``."""
-        self._outlets[session.id] = outlet
+    def join(self, session: Session, sink: Sink) -> None:
+        """A session begins; what is said to it goes to ``sink``."""
+        self._sinks[session.id] = sink
         self.empty_since_s = None
         self._do(lambda: self._room.join(session))
 
@@ -108,22 +108,22 @@ class Host:
         """The session goes on with another role, or under another name."""
         self._do(lambda: self._room.change(session, can_write=can_write, name=name))
 
-    def dismiss(self, session: SessionId, outlet: Outlet, *, goodbye: bool) -> None:
+    def dismiss(self, session: SessionId, sink: Sink, *, clean: bool) -> None:
         """A session ends that the server ends, while its connection stays: its frames still get their answers.
 
-        It leaves when it has them all. Until then ``outlet`` gets what is said to it. ``goodbye``: its people are gone.
+        It leaves when it has them all. Until then ``sink`` gets what is said to it. ``clean``: its people are gone.
         """
-        if session in self._outlets:
-            self._outlets[session] = outlet
+        if session in self._sinks:
+            self._sinks[session] = sink
             self._dismissed.add(session)
-            self._do(lambda: self._room.dismiss(session, self._clock(), goodbye=goodbye))
+            self._do(lambda: self._room.dismiss(session, self._clock(), clean=clean))
 
-    def leave(self, session: SessionId, *, goodbye: bool) -> None:
+    def leave(self, session: SessionId, *, clean: bool) -> None:
         """A session has ended. Leaving twice is normal."""
         self._dismissed.discard(session)
-        if self._outlets.pop(session, None) is not None and not self._outlets:
+        if self._sinks.pop(session, None) is not None and not self._sinks:
             self.empty_since_s = self._clock()
-        self._attempt(lambda: self._room.leave(session, self._clock(), goodbye=goodbye))
+        self._attempt(lambda: self._room.leave(session, self._clock(), clean=clean))
 
     def receive(self, session: SessionId, message: RoomMessage) -> None:
         """A session says something. Raises ProtocolError when it is nonsense inside."""
@@ -143,7 +143,7 @@ class Host:
     def _let_go(self) -> None:
         """Of those who were dismissed, let go who has every answer: a commit, a predecessor or time has brought it."""
         for session in [each for each in self._dismissed if not self._room.owes(each)]:
-            self.leave(session, goodbye=False)
+            self.leave(session, clean=False)
 
     # --- the log ------------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class Host:
                 self._do(lambda: self._room.appended(seq))
                 # Not what has become of the unsaved bytes: the row may have let in updates that waited for it.
                 committed = under_way - self._room.bytes_under_way
-                self._persister.release(committed)
+                self._log_writer.release(committed)
                 self._time_saving(committed)
             case Deleted():
                 self.fail(DocumentDeleted())
@@ -183,9 +183,9 @@ class Host:
 
     # --- other replicas -----------------------------------------------------------------------------
 
-    def introduce(self) -> None:
+    def request_presence(self) -> None:
         """The room has just opened: ask the other replicas who is with them."""
-        self._do(self._room.introduce)
+        self._do(self._room.request_presence)
 
     def relayed(self, frame: RelayFrame) -> None:
         """A frame of another replica."""
@@ -198,7 +198,7 @@ class Host:
             case _:
                 assert_never(frame)
 
-    def replica_lost(self, origin: Origin) -> None:
+    def replica_lost(self, origin: WriterId) -> None:
         """Another replica is gone."""
         self._do(lambda: self._room.replica_lost(origin, self._clock()))
 
@@ -228,12 +228,12 @@ class Host:
             return
         self.failed = error
         if not isinstance(error, Draining):
-            log.warning("room_failed", document=self.name, reason=error.slug, sessions=len(self._outlets))
-        self._persister.release(self._room.unsaved_bytes)
-        outlets, self._outlets = self._outlets, {}
+            log.warning("room_failed", document=self.name, reason=error.slug, sessions=len(self._sinks))
+        self._log_writer.release(self._room.unsaved_bytes)
+        sinks, self._sinks = self._sinks, {}
         self._on_fail(self)
-        for outlet in outlets.values():
-            outlet.end(error)
+        for sink in sinks.values():
+            sink.end(error)
 
     def _do(self, decide: Callable[[], list[Effect]]) -> None:
         self._attempt(decide)
@@ -260,7 +260,7 @@ class Host:
                 case Append(size):
                     self._metrics.updates_accepted.inc()
                     self._accepted.append((self._clock(), size))
-                    self._persister.submit(self, size)
+                    self._log_writer.submit(self, size)
                 case Publish(row):
                     self._relay.publish(RowFrame(self.name, self._room.epoch, row))
                 case PublishPresence(entries, wanted=True):
@@ -283,11 +283,11 @@ class Host:
             self._metrics.acknowledgements.inc()
         elif isinstance(message, Refused):
             self._metrics.updates_refused.inc()
-        outgoing = Outgoing(message)
+        outgoing = EncodedMessage(message)
         for session in sessions:
-            outlet = self._outlets.get(session)
-            if outlet is not None:
-                outlet.deliver(outgoing)
+            sink = self._sinks.get(session)
+            if sink is not None:
+                sink.deliver(outgoing)
 
     def _count_refusal(self, error: CollabError, effects: list[Effect]) -> None:
         """A refusal that its client does not count is told by the end of the session alone."""
@@ -296,11 +296,11 @@ class Host:
             self._metrics.updates_refused.inc()
 
     def _end(self, session: SessionId, error: CollabError) -> None:
-        outlet = self._outlets.pop(session, None)
-        if outlet is not None:
-            if not self._outlets:
+        sink = self._sinks.pop(session, None)
+        if sink is not None:
+            if not self._sinks:
                 self.empty_since_s = self._clock()
-            outlet.end(error)
+            sink.end(error)
 
     def _publish_entries(self, entries: tuple[PresenceEntry, ...], *, wanted: bool) -> None:
         payload = encode_presence(entries)

@@ -20,8 +20,8 @@ class Outbox:
         """Whether there was ever a frame for this socket."""
         self.frames_sent = self.bytes_sent = 0
         """What was handed to the socket so far."""
-        self._spacious = asyncio.Event()
-        self._spacious.set()
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._emptied.set()
@@ -39,17 +39,17 @@ class Outbox:
         self._bytes += len(frame)
         self._largest = largest
         if self._bytes > self._bytes_max:
-            self._spacious.clear()
+            self._writable.clear()
         self._emptied.clear()
         self._filled.set()
 
-    async def spacious(self) -> None:
+    async def writable(self) -> None:
         """Return when what waits is within the bound.
 
         Who asks for more waits here first: the answers to a peer that asks and does not read cannot pile up, and
         one that opens many large documents gets them one after another.
         """
-        await self._spacious.wait()
+        await self._writable.wait()
 
     async def flushed(self) -> None:
         """Return when everything queued was handed to the socket, or the writer has ended."""
@@ -64,7 +64,7 @@ class Outbox:
             await self._write(send, keepalive)
         finally:
             # Nobody shall wait for what nobody writes any more.
-            self._spacious.set()
+            self._writable.set()
             self._emptied.set()
 
     async def _write(self, send: Callable[[bytes], Awaitable[None]], keepalive: Callable[[], bytes | None]) -> None:
@@ -84,7 +84,7 @@ class Outbox:
                 self._frames.popleft()
                 self._bytes -= len(frame)
                 if self._bytes <= self._bytes_max:
-                    self._spacious.set()
+                    self._writable.set()
             self._largest = 0
             self._filled.clear()
             self._emptied.set()

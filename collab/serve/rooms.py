@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from collab.errors import CollabError, DocumentDeleted, Draining
-from collab.ids import DocumentName, Origin
+from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay, RelayFrame
 from collab.room.compaction import load_document
-from collab.room.gate import GateLimits
+from collab.room.pending import PendingLimits
 from collab.room.room import Room
 from collab.room.session import Session
 from collab.serve import tasks
 from collab.serve.host import Host
-from collab.serve.outlet import Outlet
-from collab.serve.persister import Persister
+from collab.serve.log_writer import LogWriter
+from collab.serve.sink import Sink
 from collab.store.base import Store
 
 log = get_logger("rooms")
@@ -49,26 +49,26 @@ class Rooms:
         *,
         store: Store,
         relay: Relay,
-        persister: Persister,
-        origin: Origin,
-        draw_origin: Callable[[], Origin],
+        log_writer: LogWriter,
+        origin: WriterId,
+        draw_writer_id: Callable[[], WriterId],
         clock: Callable[[], float],
         linger_s: float,
         on_left: Callable[[DocumentName], None],
         update_limits: Limits,
-        gate_limits: GateLimits,
+        pending_limits: PendingLimits,
         metrics: Metrics,
     ) -> None:
         self._store = store
         self._relay = relay
-        self._persister = persister
+        self._log_writer = log_writer
         self._origin = origin
-        self._draw_origin = draw_origin
+        self._draw_origin = draw_writer_id
         self._clock = clock
         self._linger_s = linger_s
         self._on_left = on_left
         self._update_limits = update_limits
-        self._gate_limits = gate_limits
+        self._pending_limits = pending_limits
         self._metrics = metrics
         self._hosts: dict[DocumentName, Host] = {}
         self._openings: dict[DocumentName, _Opening] = {}
@@ -89,7 +89,7 @@ class Rooms:
         """Every open room."""
         return list(self._hosts.values())
 
-    async def join(self, name: DocumentName, session: Session, outlet: Outlet) -> Host:
+    async def join(self, name: DocumentName, session: Session, sink: Sink) -> Host:
         """Open the document if need be, and begin a session in it.
 
         Raises DocumentDeleted, Draining, StoreUnavailable, and RoomClosed when the stored document cannot be
@@ -98,7 +98,7 @@ class Rooms:
         while True:
             host = await self._open(name)
             if host.failed is None and self._hosts.get(name) is host:
-                host.join(session, outlet)
+                host.join(session, sink)
                 return host
 
     async def _open(self, name: DocumentName) -> Host:
@@ -134,7 +134,7 @@ class Rooms:
         del self._openings[name]
         self._hosts[name] = host
         host.is_behind = opening.overflowed
-        host.introduce()
+        host.request_presence()
         for frame in opening.frames:
             self._tell(host, frame)
         log.info("room_opened", document=name, seq=host.cursor)
@@ -152,12 +152,12 @@ class Rooms:
             cursor=stored.head,
             origin=self._draw_origin(),
             update_limits=self._update_limits,
-            gate_limits=self._gate_limits,
+            pending_limits=self._pending_limits,
         )
         return Host(
             room,
             origin=self._origin,
-            persister=self._persister,
+            log_writer=self._log_writer,
             relay=self._relay,
             clock=self._clock,
             on_fail=self._drop,
@@ -186,7 +186,7 @@ class Rooms:
         """Frames may have been lost."""
         self.interruption.set()
 
-    def replica_lost(self, origin: Origin) -> None:
+    def replica_lost(self, origin: WriterId) -> None:
         """Its people are gone, as far as anybody here can know."""
         for host in self.hosts:
             host.replica_lost(origin)
@@ -250,7 +250,7 @@ class Rooms:
         await tasks.end([opening.task for opening in self._openings.values()])
         for host in self.hosts:
             host.stop_hearing()
-        await self._persister.flush()
+        await self._log_writer.flush()
         self.abandon()
 
     def abandon(self) -> None:

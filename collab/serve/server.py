@@ -19,25 +19,25 @@ from typing import Protocol, Self
 
 from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
-from collab.ids import DocumentName, Origin, SessionId, UserId
+from collab.ids import DocumentName, SessionId, UserId, WriterId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay
-from collab.room.gate import GateLimits
+from collab.room.pending import PendingLimits
 from collab.room.session import Session
 from collab.serve import tasks
-from collab.serve.admission import Admission
+from collab.serve.authenticator import Authenticator
 from collab.serve.compactor import Compactor
 from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
-from collab.serve.deadlines import Deadlines
 from collab.serve.gauges import connect_gauges
-from collab.serve.healer import Healer
 from collab.serve.hocuspocus import HocuspocusConversation
-from collab.serve.issuer import PublishedKeys
-from collab.serve.persister import Persister
+from collab.serve.jwks import JwksClient
+from collab.serve.log_sync import LogSync
+from collab.serve.log_writer import LogWriter
 from collab.serve.readiness import Readiness
 from collab.serve.rooms import Rooms
+from collab.serve.timer_queue import TimerQueue
 from collab.serve.ywebsocket import YWebsocketConversation
 from collab.store.base import Store
 
@@ -59,7 +59,7 @@ class ServerLimits:
 
     connection: ConnectionLimits = field(default_factory=ConnectionLimits)
     update: Limits = field(default_factory=Limits)
-    gate: GateLimits = field(default_factory=GateLimits)
+    pending: PendingLimits = field(default_factory=PendingLimits)
     flush_window_s: float = 0.010
     queue_bytes_max: int = 32 << 20
     linger_s: float = 5.0
@@ -79,9 +79,9 @@ class Conversation(Protocol):
         """End it for this reason, once what it was told before has gone out."""
 
 
-def draw_origin() -> Origin:
+def draw_writer_id() -> WriterId:
     """A random 63-bit id that no other life of any process or room has."""
-    return Origin(secrets.randbits(63))
+    return WriterId(secrets.randbits(63))
 
 
 class Server:
@@ -93,22 +93,22 @@ class Server:
         store: Store,
         relay: Relay,
         verifier: TokenVerifier,
-        origin: Origin,
+        origin: WriterId,
         limits: ServerLimits,
         metrics: Metrics | None = None,
-        published: PublishedKeys | None = None,
+        published: JwksClient | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         clock = time.monotonic
         self.store = store
         self.relay = relay
-        self.deadlines = Deadlines(wall_clock)
-        self.admission = Admission(verifier, wall_clock=wall_clock, published=published)
+        self.timers = TimerQueue(wall_clock)
+        self.authenticator = Authenticator(verifier, wall_clock=wall_clock, published=published)
         self._published = published
         self.limits = limits
         self.metrics = metrics or Metrics()
         self._sessions = count(1)
-        self.persister = Persister(
+        self.log_writer = LogWriter(
             store,
             window_s=limits.flush_window_s,
             queue_bytes_max=limits.queue_bytes_max,
@@ -120,18 +120,18 @@ class Server:
         self.rooms = Rooms(
             store=store,
             relay=relay,
-            persister=self.persister,
+            log_writer=self.log_writer,
             origin=origin,
-            draw_origin=draw_origin,
+            draw_writer_id=draw_writer_id,
             clock=clock,
             linger_s=limits.linger_s,
             on_left=self.compactor.left,
             update_limits=limits.update,
-            gate_limits=limits.gate,
+            pending_limits=limits.pending,
             metrics=self.metrics,
         )
-        connect_gauges(self.metrics, rooms=self.rooms, persister=self.persister, relay=relay)
-        self._healer = Healer(
+        connect_gauges(self.metrics, rooms=self.rooms, log_writer=self.log_writer, relay=relay)
+        self._log_sync = LogSync(
             store=store,
             relay=relay,
             rooms=self.rooms,
@@ -157,9 +157,9 @@ class Server:
                 asyncio.create_task(self._keep_running(work), name=name)
                 for name, work in (
                     *((("issuer", self._published.run),) if self._published is not None else ()),
-                    ("persister", self.persister.run),
-                    ("deadlines", self.deadlines.run),
-                    ("healer", self._healer.run),
+                    ("persister", self.log_writer.run),
+                    ("deadlines", self.timers.run),
+                    ("healer", self._log_sync.run),
                     ("compactor", self.compactor.run),
                     ("presence", self._publish_presence),
                     ("ticker", self._tick),
@@ -187,7 +187,7 @@ class Server:
         conversation = self._ywebsocket(socket, name, principal.user)
         with self._under_way(conversation):
             try:
-                can_write = self.admission.may_write(principal, name)
+                can_write = self.authenticator.may_write(principal, name)
             except CollabError as error:
                 return await conversation.refuse(error)
             session = Session(self.next_session(), principal.user, principal.name, can_write)
@@ -204,10 +204,10 @@ class Server:
         conversation = HocuspocusConversation(
             socket,
             principal=principal,
-            admission=self.admission,
+            authenticator=self.authenticator,
             rooms=self.rooms,
-            persister=self.persister,
-            deadlines=self.deadlines,
+            log_writer=self.log_writer,
+            timers=self.timers,
             limits=self.limits.connection,
             draw_session=self.next_session,
             metrics=self.metrics,
@@ -221,8 +221,8 @@ class Server:
             document=name,
             user=user,
             rooms=self.rooms,
-            persister=self.persister,
-            deadlines=self.deadlines,
+            log_writer=self.log_writer,
+            timers=self.timers,
             limits=self.limits.connection,
             metrics=self.metrics,
         )
@@ -269,7 +269,7 @@ class Server:
                 await self.rooms.drain()
         except TimeoutError:
             # The database is away: what is not committed was never acknowledged, and its clients still have it.
-            log.warning("drain_timed_out", unsaved_bytes=self.persister.queued_bytes)
+            log.warning("drain_timed_out", unsaved_bytes=self.log_writer.queued_bytes)
             self.rooms.abandon()
         for conversation in list(self._conversations):
             conversation.end(Draining())  # those who are in no room: not let in yet, or denied

@@ -1,7 +1,7 @@
 """The conversation with a y-websocket client: one document, named by the URL, and rights known at the handshake."""
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, TokenRanOut
+from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, SessionExpired
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
@@ -17,11 +17,11 @@ from collab.protocol.messages import (
 from collab.protocol.ywebsocket import YWebsocket
 from collab.room.session import Session
 from collab.serve.connection import Connection, ConnectionLimits, Socket
-from collab.serve.deadlines import Deadlines
-from collab.serve.outlet import Outgoing
-from collab.serve.persister import Persister
+from collab.serve.log_writer import LogWriter
 from collab.serve.rooms import Rooms
-from collab.serve.standing import Standing
+from collab.serve.sink import EncodedMessage
+from collab.serve.timer_queue import TimerQueue
+from collab.serve.token_lease import TokenLease
 
 log = get_logger("ywebsocket")
 
@@ -40,25 +40,25 @@ class YWebsocketConversation:
         document: DocumentName | None,
         user: UserId | None,
         rooms: Rooms,
-        persister: Persister,
-        deadlines: Deadlines,
+        log_writer: LogWriter,
+        timers: TimerQueue,
         limits: ConnectionLimits,
         metrics: Metrics,
     ) -> None:
         self._connection = Connection(socket, DIALECT, limits, metrics, holds=True)
         self._connection.account.names(document, user)
         # Nobody can be asked for a token here: the client comes back by itself, with the one that it has by then.
-        self._standing = Standing(deadlines, lead_s=0, on_over=lambda: self._connection.end(TokenRanOut()))
+        self._lease = TokenLease(timers, lead_s=0, on_over=lambda: self._connection.end(SessionExpired()))
         self._rooms = rooms
-        self._persister = persister
+        self._log_writer = log_writer
 
     async def run(self, name: DocumentName, session: Session, principal: Principal) -> int:
         """Until the socket ends; the close code. Errors end the socket, they are not raised."""
-        self._standing.rest_on(principal)
+        self._lease.rest_on(principal)
         try:
             return await self._run(name, session)
         finally:
-            self._standing.drop()
+            self._lease.drop()
 
     async def _run(self, name: DocumentName, session: Session) -> int:
         try:
@@ -73,20 +73,20 @@ class YWebsocketConversation:
             message = DIALECT.decode(frame).message
             match message:
                 case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
-                    await self._persister.writable()
-                    await self._connection.peer_reads()
-                    if self._standing.is_over:
-                        raise TokenRanOut
+                    await self._log_writer.writable()
+                    await self._connection.wait_writable()
+                    if self._lease.is_over:
+                        raise SessionExpired
                     host.receive(session.id, message)
                 case Unknown():
-                    self._connection.pass_over()
+                    self._connection.count_unknown()
                 case _:
                     raise ProtocolError("This message has no meaning on a y-websocket connection.")
 
         try:
             return await self._connection.run(converse, keepalive_address=lambda: "")
         finally:
-            host.leave(session.id, goodbye=self._connection.goodbye)
+            host.leave(session.id, clean=self._connection.clean)
 
     async def refuse(self, error: CollabError) -> int:
         """Say why, and close."""
@@ -100,7 +100,7 @@ class YWebsocketConversation:
 
     # --- outlet -------------------------------------------------------------------------------------
 
-    def deliver(self, outgoing: Outgoing) -> None:
+    def deliver(self, outgoing: EncodedMessage) -> None:
         """From the host: a message for this client."""
         self._connection.deliver(outgoing)
 

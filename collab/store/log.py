@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Text, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collab.errors import RoomClosed
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
 from collab.store.base import Head
 from collab.store.given import given
@@ -40,7 +40,7 @@ async def rows_after(
     for seq, origin, n, payload, checksum in found:
         if zlib.crc32(payload) != checksum:
             raise RoomClosed(f"Row {seq} of {name!r} is damaged in the database; restore it from a backup.")
-        rows.append(CommittedRow(Sequence(seq), Origin(origin), n, payload))
+        rows.append(CommittedRow(Sequence(seq), WriterId(origin), n, payload))
     return rows
 
 

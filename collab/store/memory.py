@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow, Row
 from collab.store.base import (
     Committed,
@@ -37,7 +37,7 @@ class _Document:
     epoch: Epoch = Epoch(0)  # noqa: RUF009 - a NewType of int
     deleted: bool = False
     log: list[CommittedRow] = field(default_factory=list)
-    places: dict[tuple[Origin, int], Sequence] = field(default_factory=dict)
+    places: dict[tuple[WriterId, int], Sequence] = field(default_factory=dict)
     snapshot: Snapshot | None = None
 
     @property

@@ -15,10 +15,10 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from collab.access.keys import KEYS_MAX, NO_KEYS, KeySet, parse_jwk_set, parse_pem
 from collab.access.tokens import SharedSecret, TokenVerifier
-from collab.errors import InvalidRequest, NotAuthenticated, TokenForeign, TokenForged, TokenKeyUnknown
+from collab.errors import InvalidRequest, NotAuthenticated, TokenIssuerInvalid, TokenKeyUnknown, TokenSignatureInvalid
 
 NOW = 1_800_000_000.0
-OWN = SharedSecret(b"0123456789abcdef0123456789abcdef")
+SELF = SharedSecret(b"0123456789abcdef0123456789abcdef")
 CLAIMS: dict[str, Any] = {"sub": "alice", "exp": NOW + 60, "aud": "collab"}
 
 PRIVATE: dict[str, Any] = {
@@ -49,7 +49,7 @@ def signed(algorithm: str, *, private: Any = None, claims: dict[str, Any] = CLAI
 
 
 def verifier(keys: KeySet) -> TokenVerifier:
-    return TokenVerifier(OWN, issuers=keys)
+    return TokenVerifier(SELF, issuers=keys)
 
 
 def b64(data: bytes) -> str:
@@ -95,7 +95,7 @@ def test_of_several_keys_the_one_that_is_named_counts() -> None:
     keys = parse_jwk_set(jwk_set(jwk("ES256", kid="old"), jwk("ES256", other, kid="new")))
     assert verifier(keys).verify(signed("ES256", kid="old"), NOW).user == "alice"
     assert verifier(keys).verify(signed("ES256", private=other, kid="new"), NOW).user == "alice"
-    with pytest.raises(TokenForged):
+    with pytest.raises(TokenSignatureInvalid):
         verifier(keys).verify(signed("ES256", private=other, kid="old"), NOW)
 
 
@@ -103,21 +103,21 @@ def test_where_the_secret_does_not_count_its_tokens_are_refused_and_the_issuers_
     keys = parse_jwk_set(jwk_set(jwk("ES256")))
     alone = TokenVerifier(None, issuers=keys)
     assert alone.verify(signed("ES256"), NOW).user == "alice"
-    ours = by_hand({"alg": "HS256"}, OWN.secret)
+    ours = by_hand({"alg": "HS256"}, SELF.secret)
     assert verifier(keys).verify(ours, NOW).user == "alice"
-    with pytest.raises(TokenForged, match="none of RS256, ES256, EdDSA"):
+    with pytest.raises(TokenSignatureInvalid, match="none of RS256, ES256, EdDSA"):
         alone.verify(ours, NOW)
 
 
 def test_one_key_may_serve_many_issuers_of_whom_one_counts() -> None:
     keys = parse_jwk_set(jwk_set(jwk("ES256")))
-    ours = TokenVerifier(OWN, issuers=keys, issuer="https://id.example/ours")
+    ours = TokenVerifier(SELF, issuers=keys, issuer="https://id.example/ours")
     assert ours.verify(signed("ES256", claims={**CLAIMS, "iss": "https://id.example/ours"}), NOW).user == "alice"
     for more in ({}, {"iss": "https://id.example/theirs"}, {"iss": ["https://id.example/ours"]}, {"iss": None}):
-        with pytest.raises(TokenForeign):
+        with pytest.raises(TokenIssuerInvalid):
             ours.verify(signed("ES256", claims={**CLAIMS, **more}), NOW)
     assert (
-        ours.verify(by_hand({"alg": "HS256"}, OWN.secret), NOW).user == "alice"
+        ours.verify(by_hand({"alg": "HS256"}, SELF.secret), NOW).user == "alice"
     )  # it says of nobody that they issued it
 
 
@@ -133,7 +133,7 @@ def test_a_key_that_is_not_in_the_set_yet_is_told_from_a_forgery() -> None:
 
 
 def test_our_own_secret_signs_beside_the_keys_of_others() -> None:
-    token = by_hand({"alg": "HS256", "kid": "one"}, OWN.secret)
+    token = by_hand({"alg": "HS256", "kid": "one"}, SELF.secret)
     keys = parse_jwk_set(jwk_set(jwk("RS256", kid="one")))
     assert verifier(keys).verify(token, NOW).user == "alice"
 
@@ -176,7 +176,7 @@ def test_the_header_does_not_choose_the_algorithm(has: str, says: str) -> None:
 @pytest.mark.parametrize("signature", ["", "AA", b64(bytes(64)), b64(bytes(63)), b64(bytes(256)), b64(b"\xff" * 64)])
 def test_a_signature_of_any_length_is_only_refused(algorithm: str, signature: str) -> None:
     head, claims, _ = signed(algorithm).split(".")
-    with pytest.raises(TokenForged):
+    with pytest.raises(TokenSignatureInvalid):
         verifier(parse_pem(pem(PRIVATE[algorithm]))).verify(f"{head}.{claims}.{signature}", NOW)
 
 

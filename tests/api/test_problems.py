@@ -14,7 +14,7 @@ import collab
 from collab import errors
 from collab.api.problems import RETRY_AFTER_S, status_of
 from collab.api.sockets import close_code
-from collab.errors import CollabError, PassingError, PeerError
+from collab.errors import CollabError, PeerError, TransientError
 from tests.api.calls import DOCUMENTS, OWNER, problem
 
 TABLE: dict[type[CollabError], tuple[int, int]] = {
@@ -25,21 +25,21 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.NotAuthenticated: (4401, 401),
     errors.TokenMissing: (4401, 401),
     errors.TokenMalformed: (4401, 401),
-    errors.TokenForged: (4401, 401),
+    errors.TokenSignatureInvalid: (4401, 401),
     errors.TokenKeyUnknown: (4401, 401),
-    errors.TokenForeign: (4401, 401),
-    errors.TokenElsewhere: (4401, 401),
-    errors.TokenEarly: (4401, 401),
+    errors.TokenIssuerInvalid: (4401, 401),
+    errors.TokenAudienceInvalid: (4401, 401),
+    errors.TokenImmature: (4401, 401),
     errors.TokenExpired: (4401, 401),
     errors.PermissionDenied: (4403, 403),
     errors.DocumentNotFound: (4404, 404),
     errors.DocumentExists: (4422, 409),
     errors.DocumentDeleted: (4410, 410),
     errors.TooLarge: (4422, 413),
-    errors.BodyOverdue: (4422, 408),
+    errors.BodyTimeout: (4422, 408),
     errors.Conflict: (4422, 409),
     errors.TooSlow: (1013, 400),
-    errors.TokenRanOut: (4501, 503),
+    errors.SessionExpired: (4501, 503),
     errors.KeysUnavailable: (1013, 503),
     errors.Draining: (1012, 503),
     errors.Overloaded: (1013, 503),
@@ -47,7 +47,7 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.StoreUnavailable: (4503, 503),
     errors.RelayUnavailable: (4503, 503),
     PeerError: (4422, 400),
-    PassingError: (1013, 503),
+    TransientError: (1013, 503),
 }
 
 
@@ -78,7 +78,7 @@ def test_error_defined_elsewhere_is_told_like_what_it_is() -> None:
     for kind in every_error():
         error = kind()
         assert (close_code(error) // 100 == 44) == (isinstance(error, PeerError) and not _passes(kind)), kind
-        assert (status_of(error) >= 500) == isinstance(error, PassingError), kind
+        assert (status_of(error) >= 500) == isinstance(error, TransientError), kind
 
 
 def _passes(kind: type[CollabError]) -> bool:
@@ -98,7 +98,7 @@ def test_error_over_http_is_a_problem_with_its_sentence(client: TestClient, kind
     app.router.routes.insert(0, app.router.routes.pop())
     answer = client.get("/raise")
     assert problem(answer, TABLE[kind][1], kind.slug) == "This is the sentence."
-    assert answer.headers.get("retry-after") == (str(RETRY_AFTER_S) if issubclass(kind, PassingError) else None)
+    assert answer.headers.get("retry-after") == (str(RETRY_AFTER_S) if issubclass(kind, TransientError) else None)
 
 
 @pytest.mark.parametrize(

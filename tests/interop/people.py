@@ -220,7 +220,7 @@ class People(Network):
 
     def reload(self, page: Page) -> None:
         """The page is loaded anew. What only it had is lost, and nobody was told that it was saved."""
-        self.cut(page, goodbye=True)
+        self.cut(page, clean=True)
         page.open(self.random.getrandbits(32))
 
     def hear(self, client: Client) -> None:

@@ -9,7 +9,7 @@ from collab.protocol.presence import Claim, PresenceEntry, decode_presence, enco
 
 ENTRIES = (
     PresenceEntry(UserId("ada"), AwarenessEntry(ClientId(2**53 - 1), 7, '{"name":"Ädä 😀"}'.encode())),
-    PresenceEntry(UserId(""), AwarenessEntry(ClientId(1), 0, GONE), Claim.SPOKEN_FOR),
+    PresenceEntry(UserId(""), AwarenessEntry(ClientId(1), 0, GONE), Claim.RELAYED),
 )
 
 
@@ -20,8 +20,8 @@ def test_what_is_encoded_reads_back(entries: tuple[PresenceEntry, ...]) -> None:
 
 def test_a_claim_that_is_none_is_refused() -> None:
     payload = bytearray(encode_presence(ENTRIES[1:]))
-    assert payload[2] == Claim.SPOKEN_FOR
-    payload[2] = Claim.WRITES + 1
+    assert payload[2] == Claim.RELAYED
+    payload[2] = Claim.SELF_WRITER + 1
     with pytest.raises(ProtocolError):
         decode_presence(bytes(payload))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
 from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
 from tests.waiting import eventually
@@ -25,7 +25,7 @@ class Ear:
 
     frames: list[RelayFrame] = field(default_factory=list)
     interruptions: int = 0
-    lost: list[Origin] = field(default_factory=list)
+    lost: list[WriterId] = field(default_factory=list)
 
     def relayed(self, frame: RelayFrame) -> None:
         self.frames.append(frame)
@@ -33,7 +33,7 @@ class Ear:
     def interrupted(self) -> None:
         self.interruptions += 1
 
-    def replica_lost(self, origin: Origin) -> None:
+    def replica_lost(self, origin: WriterId) -> None:
         self.lost.append(origin)
 
 
@@ -54,7 +54,7 @@ class Replica:
 
 
 def row(document: DocumentName, seq: int, payload: bytes = b"payload", *, origin: int = 77) -> RowFrame:
-    return RowFrame(document, Epoch(0), CommittedRow(Sequence(seq), Origin(origin), seq, payload))
+    return RowFrame(document, Epoch(0), CommittedRow(Sequence(seq), WriterId(origin), seq, payload))
 
 
 async def fence(sender: Replica, *receivers: Replica) -> None:
@@ -67,7 +67,7 @@ async def fence(sender: Replica, *receivers: Replica) -> None:
         await eventually(lambda receiver=receiver: mark in receiver.ear.frames)  # type: ignore[misc]
 
 
-Make = Callable[[Origin], Relay]
+Make = Callable[[WriterId], Relay]
 Join = Callable[[], Awaitable[Replica]]
 
 
@@ -80,7 +80,7 @@ class RelayContract:
         replicas: list[Replica] = []
 
         async def join() -> Replica:
-            replica = Replica(make(Origin(1000 + len(replicas))), Ear())
+            replica = Replica(make(WriterId(1000 + len(replicas))), Ear())
             replicas.append(replica)
             await replica.relay.open(replica.ear)
             await eventually(lambda: replica.relay.up)
@@ -101,7 +101,7 @@ class RelayContract:
     async def test_presence_reaches_them_with_its_question(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        frames = [PresenceFrame(NOTES, Origin(5), b"\x01\x02", wanted=wanted) for wanted in (True, False)]
+        frames = [PresenceFrame(NOTES, WriterId(5), b"\x01\x02", wanted=wanted) for wanted in (True, False)]
         for frame in frames:
             alice.relay.publish(frame)
         await eventually(lambda: bob.heard == frames)
@@ -111,7 +111,7 @@ class RelayContract:
         await eventually(lambda: self.know_each_other(alice, bob, carol))
         await carol.relay.close()
         await eventually(lambda: alice.ear.lost and bob.ear.lost)
-        assert alice.ear.lost == bob.ear.lost == [Origin(1002)]
+        assert alice.ear.lost == bob.ear.lost == [WriterId(1002)]
 
     def know_each_other(self, *replicas: Replica) -> bool:
         """Whether each has heard of all others: a relay that learns of them by and by overrides this."""
@@ -200,7 +200,7 @@ class RelayContract:
     async def test_publishing_before_opening_and_after_closing_is_nothing(self, make: Make, join: Join) -> None:
         bob = await join()
         await bob.open(NOTES)
-        alice = make(Origin(1))
+        alice = make(WriterId(1))
         assert not alice.up
         alice.publish(row(NOTES, 1))
         await alice.open(Ear())
@@ -225,4 +225,4 @@ class RelayContract:
         assert bob.ear.interruptions == told
 
     async def test_closing_what_was_never_opened_is_nothing(self, make: Make) -> None:
-        await make(Origin(1)).close()
+        await make(WriterId(1)).close()

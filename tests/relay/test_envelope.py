@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.errors import ProtocolError
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.relay.envelope import SEAL_BYTES, decode, encode, is_from
 
 KEY = b"k" * 32
-SENDER = Origin(2**63 - 1)
+SENDER = WriterId(2**63 - 1)
 ROW = RowFrame(
-    DocumentName("team/é😀"), Epoch(3), CommittedRow(Sequence(2**53 - 1), Origin(2**62 + 1), 7, b"\x01\x00payload")
+    DocumentName("team/é😀"), Epoch(3), CommittedRow(Sequence(2**53 - 1), WriterId(2**62 + 1), 7, b"\x01\x00payload")
 )
-PRESENCE = PresenceFrame(DocumentName("notes"), Origin(5), b"\x01\x02\x03", wanted=True)
+PRESENCE = PresenceFrame(DocumentName("notes"), WriterId(5), b"\x01\x02\x03", wanted=True)
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(DocumentName)
-origins = st.integers(0, 2**63 - 1).map(Origin)
+origins = st.integers(0, 2**63 - 1).map(WriterId)
 counts = st.integers(0, 2**53 - 1)
 rows = st.builds(
     RowFrame,
@@ -37,15 +37,15 @@ def sealed(body: bytes) -> bytes:
 
 
 @given(frame=frames, sender=origins)
-def test_what_goes_in_comes_out(frame: RelayFrame, sender: Origin) -> None:
+def test_what_goes_in_comes_out(frame: RelayFrame, sender: WriterId) -> None:
     assert decode(encode(frame, sender=sender, key=KEY), key=KEY) == (sender, frame)
 
 
 @given(frame=frames, sender=origins)
-def test_ones_own_frames_are_known_without_opening_them(frame: RelayFrame, sender: Origin) -> None:
+def test_ones_own_frames_are_known_without_opening_them(frame: RelayFrame, sender: WriterId) -> None:
     envelope = encode(frame, sender=sender, key=KEY)
     assert is_from(envelope, sender)
-    assert not is_from(envelope, Origin(sender ^ 1))
+    assert not is_from(envelope, WriterId(sender ^ 1))
     assert not is_from(b"", sender)
 
 
@@ -104,9 +104,9 @@ def test_another_version_or_kind_is_refused_in_words() -> None:
 
 def test_the_bytes_are_those_the_layout_says() -> None:
     ids = b"\0\0\0\0\0\0\x01\x02" + b"\0\0\0\0\0\0\0\x05"
-    row = RowFrame(DocumentName("n"), Epoch(0), CommittedRow(Sequence(300), Origin(5), 2, b"p"))
-    body = encode(row, sender=Origin(258), key=KEY)[:-SEAL_BYTES]
+    row = RowFrame(DocumentName("n"), Epoch(0), CommittedRow(Sequence(300), WriterId(5), 2, b"p"))
+    body = encode(row, sender=WriterId(258), key=KEY)[:-SEAL_BYTES]
     assert body == b"\x01\x00" + ids + b"\x01n" + b"\x00" + b"\xac\x02" + b"\x02" + b"\x01p"
-    presence = PresenceFrame(DocumentName("n"), Origin(5), b"p", wanted=True)
-    body = encode(presence, sender=Origin(258), key=KEY)[:-SEAL_BYTES]
+    presence = PresenceFrame(DocumentName("n"), WriterId(5), b"p", wanted=True)
+    body = encode(presence, sender=WriterId(258), key=KEY)[:-SEAL_BYTES]
     assert body == b"\x01\x01" + ids + b"\x01n" + b"\x01" + b"\x01p"

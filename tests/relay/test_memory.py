@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from collab.ids import Origin
+from collab.ids import WriterId
 from collab.relay.base import PresenceFrame
 from collab.relay.memory import Delivery, MemoryBus, MemoryRelay
 from tests.relay.contract import NOTES, Join, Make, RelayContract, fence, row
@@ -28,7 +28,7 @@ class TestMemoryRelay(RelayContract):
         alice, bob = await join(), await join()
         for replica in (alice, bob):
             await replica.open(NOTES)
-        alice.relay.publish(PresenceFrame(NOTES, Origin(1), b"", wanted=True))
+        alice.relay.publish(PresenceFrame(NOTES, WriterId(1), b"", wanted=True))
         assert bob.heard == []
         await eventually(lambda: len(bob.heard) == 1)
 

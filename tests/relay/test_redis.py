@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from collab.errors import InvalidRequest
-from collab.ids import DocumentName, Origin
+from collab.ids import DocumentName, WriterId
 from collab.observe.metrics import Metrics
 from collab.relay import redis as module
 from collab.relay.base import Relay
@@ -111,14 +111,14 @@ class TestRedisRelay(RelayContract):
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         (channel,) = (c for c in await self.channels(redis, prefix) if b":doc:" in c)
-        good = encode(row(NOTES, 1), sender=Origin(1), key=KEY)
+        good = encode(row(NOTES, 1), sender=WriterId(1), key=KEY)
         forged = [
             b"",
             b"garbage",
             good[:-1],
             good + b"x",
             good.replace(b"payload", b"pAyload"),
-            encode(row(NOTES, 1), sender=Origin(1), key=b"x" * 32),
+            encode(row(NOTES, 1), sender=WriterId(1), key=b"x" * 32),
         ]
         for envelope in forged:
             await redis.publish(channel, envelope)
@@ -132,11 +132,11 @@ class TestRedisRelay(RelayContract):
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         (channel,) = (c for c in await self.channels(redis, prefix) if b":doc:" in c)
-        await redis.publish(channel, encode(row(OTHER, 1), sender=Origin(1), key=KEY))
+        await redis.publish(channel, encode(row(OTHER, 1), sender=WriterId(1), key=KEY))
         await fence(alice, bob)
         assert bob.heard == [], "a frame of a document that is not open here"
         await bob.open(OTHER)
-        await redis.publish(channel, encode(row(OTHER, 1), sender=Origin(1), key=KEY))
+        await redis.publish(channel, encode(row(OTHER, 1), sender=WriterId(1), key=KEY))
         await fence(alice, bob)
         assert bob.heard == [row(OTHER, 1)]
 
@@ -144,7 +144,7 @@ class TestRedisRelay(RelayContract):
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         (channel,) = (c for c in await self.channels(redis, prefix) if b":doc:" in c)
-        await redis.publish(channel, encode(row(NOTES, 1), sender=Origin(1001), key=KEY))
+        await redis.publish(channel, encode(row(NOTES, 1), sender=WriterId(1001), key=KEY))
         await fence(alice, bob)
         assert bob.heard == []
 
@@ -235,7 +235,7 @@ class TestRedisRelay(RelayContract):
     ) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        stranger = RedisRelay(redis_url, key=KEY, origin=Origin(7), prefix=f"{prefix}-other")
+        stranger = RedisRelay(redis_url, key=KEY, origin=WriterId(7), prefix=f"{prefix}-other")
         await stranger.open(Ear())
         await eventually(lambda: stranger.up)
         stranger.publish(row(NOTES, 1))
@@ -248,10 +248,10 @@ class TestRedisRelay(RelayContract):
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://localhost:port", ""])
 def test_what_is_no_redis_url_is_refused_in_words(url: str) -> None:
     with pytest.raises(InvalidRequest, match="The Redis URL cannot be read"):
-        RedisRelay(url, key=KEY, origin=Origin(1))
+        RedisRelay(url, key=KEY, origin=WriterId(1))
 
 
 def test_the_url_cannot_change_how_failures_are_handled() -> None:
-    relay = RedisRelay("redis://localhost?socket_timeout=99&protocol=3", key=KEY, origin=Origin(1))
+    relay = RedisRelay("redis://localhost?socket_timeout=99&protocol=3", key=KEY, origin=WriterId(1))
     options = relay._pool.connection_kwargs
     assert (options["protocol"], options["socket_timeout"]) == (2, module.ANSWER_S)

@@ -5,18 +5,18 @@ from typing import Any
 
 import pycrdt
 
-from collab.ids import DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.crdt.document import Document
+from collab.crdt.statevector import decode_state_vector
+from collab.crdt.update import InspectedUpdate, inspect_update
+from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import FromServer
 from collab.protocol.rows import CommittedRow, Entry, encode_entries
-from collab.protocol.statevector import decode_state_vector
-from collab.protocol.update import InspectedUpdate, inspect_update
-from collab.room.document import Document
 from collab.room.effects import Effect, End, Send
 from collab.room.room import Room
 from collab.room.session import Session
 
 NAME = DocumentName("notes")
-OURS, OTHER = Origin(1), Origin(77)
+OURS, OTHER = WriterId(1), WriterId(77)
 
 
 class Author:
@@ -77,14 +77,14 @@ def document_of(*updates: bytes) -> Document:
     return Document.load(None, updates)
 
 
-def a_session(number: int, user: str = "ann", *, can_write: bool = True, listens: bool = True) -> Session:
+def a_session(number: int, user: str = "ann", *, can_write: bool = True, synced: bool = True) -> Session:
     session = Session(SessionId(number), UserId(user), user.capitalize(), can_write)
-    session.listens = listens
+    session.synced = synced
     return session
 
 
 def a_room(
-    *updates: bytes, cursor: int = 0, origin: Origin = OURS, sessions: Iterable[Session] = (), **parts: Any
+    *updates: bytes, cursor: int = 0, origin: WriterId = OURS, sessions: Iterable[Session] = (), **parts: Any
 ) -> Room:
     """A room whose document these updates made, with ``sessions`` in it."""
     room = Room(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), origin=origin, **parts)
@@ -93,7 +93,7 @@ def a_room(
     return room
 
 
-def a_row(seq: int, *updates: bytes, origin: Origin = OTHER, n: int | None = None) -> CommittedRow:
+def a_row(seq: int, *updates: bytes, origin: WriterId = OTHER, n: int | None = None) -> CommittedRow:
     """A row of another replica."""
     entries = encode_entries([Entry(UserId("bob"), update) for update in updates])
     return CommittedRow(Sequence(seq), origin, n or seq, entries)

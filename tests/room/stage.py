@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from collab.errors import CollabError
-from collab.ids import Epoch, Origin, Sequence, SessionId
+from collab.ids import Epoch, Sequence, SessionId, WriterId
 from collab.protocol.messages import EMPTY_STATE_VECTOR, Saved, SyncStep1, SyncStep2, Update
 from collab.protocol.rows import CommittedRow, decode_entries
 from collab.room.effects import CatchUp, Effect, End, Fail, Publish, Send
@@ -18,7 +18,7 @@ class Stage:
     """Rooms of one document, one a replica, over one log. What every session says and is told is kept."""
 
     def __init__(self, replicas: int) -> None:
-        self.rooms = [a_room(origin=Origin(number)) for number in range(replicas)]
+        self.rooms = [a_room(origin=WriterId(number)) for number in range(replicas)]
         self.log: list[CommittedRow] = []
         self.heard: dict[int, list[bytes]] = {}
         """The updates that each session has, in the order in which it came by them."""
@@ -40,11 +40,11 @@ class Stage:
         self.heard.setdefault(session, [])
         self._owed.add(session)
         room = self.rooms[replica]
-        self._perform(room.join(a_session(session, listens=False)), replica)
+        self._perform(room.join(a_session(session, synced=False)), replica)
         self._perform(room.receive(SessionId(session), SyncStep1(has), 0.0), replica)
 
     def leave(self, session: int, replica: int) -> None:
-        self._perform(self.rooms[replica].leave(SessionId(session), 0.0, goodbye=True), replica)
+        self._perform(self.rooms[replica].leave(SessionId(session), 0.0, clean=True), replica)
 
     def say(self, message: Update | SyncStep2, session: int, replica: int) -> None:
         """A client sends what it has."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.ids import ClientId, Origin, SessionId, UserId
+from collab.ids import ClientId, SessionId, UserId, WriterId
 from collab.protocol.messages import GONE, AwarenessEntry
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.room import awareness as module
@@ -16,7 +16,7 @@ from tests.room.build import a_session
 
 HERE = b'{"cursor":1}'
 THERE = b'{"cursor":2}'
-ONE, OTHER, THIRD = Origin(1), Origin(2), Origin(3)
+ONE, OTHER, THIRD = WriterId(1), WriterId(2), WriterId(3)
 
 
 def says(client: int, clock: int, state: bytes = HERE) -> AwarenessEntry:
@@ -29,7 +29,7 @@ def of(user: str, entry: AwarenessEntry) -> PresenceEntry:
 
 def spoken_for(user: str, entry: AwarenessEntry) -> PresenceEntry:
     """What another replica tells when a session of ``user`` spoke of a client that is not its own."""
-    return PresenceEntry(UserId(user), entry, Claim.SPOKEN_FOR)
+    return PresenceEntry(UserId(user), entry, Claim.RELAYED)
 
 
 class Table(Awareness):
@@ -38,11 +38,11 @@ class Table(Awareness):
     def hear(self, session: Session, *entries: AwarenessEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
         return [each.entry for each in self.receive(session, entries, now_s)]
 
-    def hear_from(self, origin: Origin, *entries: PresenceEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
+    def hear_from(self, origin: WriterId, *entries: PresenceEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
         return [each.entry for each in self.receive_from_replica(origin, entries, now_s)]
 
     def lose(self, session: Session, now_s: float = 0.0) -> None:
-        assert self.leave(session.id, now_s, goodbye=False) == ()
+        assert self.leave(session.id, now_s, clean=False) == ()
 
     def gone_by(self, now_s: float) -> list[AwarenessEntry]:
         return [each.entry for each in self.expire(now_s)]
@@ -149,7 +149,7 @@ def test_word_that_somebody_unknown_is_gone_means_nothing() -> None:
 def test_late_echo_does_not_bring_back_who_is_gone() -> None:
     table, ann = Table(), a_session(1)
     table.hear(ann, says(7, 5))
-    table.leave(ann.id, 10.0, goodbye=True)
+    table.leave(ann.id, 10.0, clean=True)
     for later in (a_session(2, "ann"), a_session(3, "bob")):
         assert table.hear(later, says(7, 5)) == []
     table.gone_by(10.0 + TOMBSTONE_S)
@@ -162,7 +162,7 @@ def test_late_echo_does_not_bring_back_who_is_gone() -> None:
 def test_whoever_is_gone_comes_back_with_a_newer_clock() -> None:
     table, ann = Table(), a_session(1)
     table.hear(ann, says(7, 5))
-    table.leave(ann.id, 0.0, goodbye=True)
+    table.leave(ann.id, 0.0, clean=True)
     assert table.hear(a_session(2), says(7, 6)) == [says(7, 6)]
 
 
@@ -213,7 +213,7 @@ def test_whose_a_client_is_turns_out_at_a_lower_clock_and_everybody_still_sees_i
     table.hear(ann, says(7, 1), says(8, 3, named))
     assert table.hear(bob, says(8, 1, named)) == [says(8, 3, named.replace(b"Ann", b"Bob"))]
     assert table.owner(8) == "bob"
-    assert table.leave(bob.id, 0.0, goodbye=True)[0].entry == says(8, 3, GONE)
+    assert table.leave(bob.id, 0.0, clean=True)[0].entry == says(8, 3, GONE)
 
 
 def test_another_replica_s_own_client_at_a_lower_clock_is_its_own_and_not_gone() -> None:
@@ -249,7 +249,7 @@ def test_echo_does_not_take_a_client_over() -> None:
     table.hear(second, says(8, 1))
     table.hear(first, says(7, 5))
     assert table.hear(second, says(7, 5)) == []
-    assert [each.entry for each in table.leave(first.id, 0.0, goodbye=True)] == [says(7, 5, GONE)]
+    assert [each.entry for each in table.leave(first.id, 0.0, clean=True)] == [says(7, 5, GONE)]
 
 
 def test_client_whose_tab_was_quicker_to_tell_of_it_is_held_by_itself_and_goes_when_it_does() -> None:
@@ -260,7 +260,7 @@ def test_client_whose_tab_was_quicker_to_tell_of_it_is_held_by_itself_and_goes_w
     table.hear(ada, says(1, 1, GONE))
     table.hear(tab, says(1, 1, GONE), says(1, 2))
     assert table.hear(ada, says(1, 2)) == [says(1, 2)]
-    assert [each.entry for each in table.leave(ada.id, 0.0, goodbye=True)] == [says(1, 2, GONE)]
+    assert [each.entry for each in table.leave(ada.id, 0.0, clean=True)] == [says(1, 2, GONE)]
     assert table.here == [2]
 
 
@@ -290,7 +290,7 @@ def test_session_that_has_ended_takes_only_its_own_with_it() -> None:
     table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
     table.hear(ann, says(7, 5), says(8, 1))
     table.hear(bob, says(9, 1))
-    assert table.leave(ann.id, 0.0, goodbye=True) == (of("ann", says(7, 5, GONE)), spoken_for("ann", says(8, 1, GONE)))
+    assert table.leave(ann.id, 0.0, clean=True) == (of("ann", says(7, 5, GONE)), spoken_for("ann", says(8, 1, GONE)))
     assert table.here == [9]
 
 
@@ -319,7 +319,7 @@ def test_client_that_returns_with_the_same_clock_on_a_new_socket_stays(lost_firs
         table.lose(before)
     assert table.gone_by(GRACE_S + 1) == []
     assert table.here == [7]
-    assert table.leave(after.id, 9.0, goodbye=True) == (of("ann", says(7, 5, GONE)),)
+    assert table.leave(after.id, 9.0, clean=True) == (of("ann", says(7, 5, GONE)),)
 
 
 def test_another_user_does_not_return_as_a_lost_client() -> None:
@@ -421,7 +421,7 @@ def test_who_moves_to_another_replica_with_the_same_clock_stays_on_both() -> Non
     assert left.hear_from(OTHER, *moved) == []
     assert left.gone_by(GRACE_S + 1) == []
     assert left.here == right.here == [8]
-    (farewell,) = right.leave(after.id, 9.0, goodbye=True)
+    (farewell,) = right.leave(after.id, 9.0, clean=True)
     assert left.hear_from(OTHER, farewell) == [says(8, 5, GONE)]
 
 
@@ -454,7 +454,7 @@ def test_who_goes_on_elsewhere_before_the_loss_is_noticed_is_followed() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 5))
     assert table.hear_from(OTHER, of("ann", says(7, 6, THERE))) == [says(7, 6, THERE)]
-    assert table.leave(ann.id, 0.0, goodbye=True) == ()
+    assert table.leave(ann.id, 0.0, clean=True) == ()
     assert table.here == [7]
 
 
@@ -469,7 +469,7 @@ def test_who_is_in_grace_may_be_said_to_be_gone_only_with_a_newer_clock() -> Non
 def test_removals_are_for_the_other_replicas_too() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 5))
-    table.leave(ann.id, 0.0, goodbye=True)
+    table.leave(ann.id, 0.0, clean=True)
     assert table.local_entries() == (of("ann", says(7, 5, GONE)),)
     assert table.entries() == ()
 
@@ -500,12 +500,12 @@ def test_whoever_follows_what_is_told_knows_who_is_here(story: list[tuple[object
         match step:
             case ("hear", int(n), int(client), int(clock), bool(gone)):
                 told = table.hear(sessions[n], says(client, clock, GONE if gone else HERE), now_s=now_s)
-            case ("leave", int(n), bool(goodbye)):
-                told = [each.entry for each in table.leave(SessionId(n), now_s, goodbye=goodbye)]
+            case ("leave", int(n), bool(clean)):
+                told = [each.entry for each in table.leave(SessionId(n), now_s, clean=clean)]
                 sessions[n] = Session(SessionId(n), sessions[n].user, sessions[n].name, can_write=True)
             case ("remote", int(n), int(client), int(clock), bool(gone)):
                 entry = says(client, clock, GONE if gone else HERE)
-                told = table.hear_from(Origin(n), of(USERS[client % 2], entry), now_s=now_s)
+                told = table.hear_from(WriterId(n), of(USERS[client % 2], entry), now_s=now_s)
             case ("time", float(passed)):
                 now_s += passed
                 told = table.gone_by(now_s)

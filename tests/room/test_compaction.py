@@ -5,9 +5,9 @@ import random
 import pycrdt
 import pytest
 
+from collab.crdt.document import Document, DocumentPoisoned
 from collab.room import compaction
 from collab.room.compaction import LEFT_TAIL_ROWS_MIN, ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due, load_document
-from collab.room.document import Document, DocumentPoisoned
 from tests.protocol.build import shared, text, update
 from tests.room.build import Author, a_row, document_of, inspected
 

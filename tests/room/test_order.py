@@ -14,11 +14,11 @@ from itertools import count, islice, permutations
 
 import pytest
 
+from collab.crdt.document import Document
+from collab.crdt.update import SKIP, inspect_update
 from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep2, Update
-from collab.protocol.update import SKIP, inspect_update
 from collab.room.compaction import fold, load_document
-from collab.room.document import Document
-from collab.room.gate import GateLimits
+from collab.room.pending import PendingLimits
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge, Written
 from tests.room.stage import Stage
@@ -102,7 +102,7 @@ def test_what_is_kept_of_an_update_that_never_completes_is_what_yjs_shows_of_it(
         for session in (WRITER, LISTENER):
             stage.join(session, 0)
         stage.say(SyncStep2(lacking), WRITER, 0)
-        stage.tick(GateLimits().age_s_max + 1)
+        stage.tick(PendingLimits().age_s_max + 1)
         stage.settle()
         whole, shown, logged, heard = judge.read([history, [lacking], stage.logged, stage.heard[LISTENER]])
         room = stage.rooms[0].document
@@ -170,7 +170,7 @@ def tell(
     guest_has: bytes | None = EMPTY_STATE_VECTOR
     for written in order:
         replica = dice.randrange(replicas)
-        met[_standing(stage.rooms[replica].document, written)] += 1
+        met[_lease(stage.rooms[replica].document, written)] += 1
         message = SyncStep2(written.bytes) if written.resync else Update(written.bytes)
         stage.say(message, 10 * written.writer + replica, replica)
         while dice.random() < 0.4:
@@ -201,7 +201,7 @@ def tell(
     return Story(name, [written.bytes for written in history], outcomes, [*documents, replayed, opened])
 
 
-def _standing(document: Document, written: Written) -> str:
+def _lease(document: Document, written: Written) -> str:
     """How an update relates to what is here when it comes."""
     update = inspect_update(written.bytes)
     state = document.state

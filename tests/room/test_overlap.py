@@ -5,8 +5,8 @@ import random
 import pycrdt
 import pytest
 
+from collab.crdt.update import DELETED, GC, STRING
 from collab.protocol.messages import SyncStep2, Update
-from collab.protocol.update import DELETED, GC, STRING
 from collab.room.compaction import load_document
 from tests.interop.content import content_of
 from tests.interop.judge import Judge

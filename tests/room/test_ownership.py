@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
+from collab.crdt.comparison import contradiction
+from collab.crdt.document import DocumentPoisoned
+from collab.crdt.update import Id, InspectedUpdate, Struct, inspect_update
 from collab.errors import Conflict, UpdateRefused
 from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
-from collab.protocol.update import Id, InspectedUpdate, Struct, inspect_update
-from collab.room.document import DocumentPoisoned
 from collab.room.effects import Append, Fail, PublishPresence
-from collab.room.gate import NeverCompleted
-from collab.room.ownership import contradiction
+from collab.room.pending import MissingDependencies
 from collab.room.room import Room
 from tests.protocol.build import gc, item, string, text, update
 from tests.room.build import OTHER, a_room, a_row, a_session, commit, ends, told
@@ -56,7 +56,7 @@ def test_what_somebody_here_shows_as_their_own_waits_until_they_send_it() -> Non
 
 
 def test_an_owner_with_another_role_keeps_others_waiting_from_then_on_or_no_longer() -> None:
-    for can_write, claim in ((False, Claim.OWN), (True, Claim.WRITES)):
+    for can_write, claim in ((False, Claim.SELF), (True, Claim.SELF_WRITER)):
         ann = a_session(1)
         ann.can_write = not can_write
         room = a_room(sessions=[ann, a_session(2, "bob")])
@@ -89,7 +89,7 @@ def test_a_forgery_as_long_as_what_the_owner_sends_is_refused_at_once() -> None:
 def test_what_waits_for_an_owner_who_leaves_is_carried_and_saved_and_its_sender_stays() -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(BOTH), 0.0)
-    room.leave(SessionId(1), 1.0, goodbye=True)
+    room.leave(SessionId(1), 1.0, clean=True)
     effects = room.tick(LATE_S)
     assert ends(effects) == {}
     assert told(commit(room), 2) == [Saved(BOTH)]
@@ -171,7 +171,7 @@ def test_who_waits_for_an_owner_in_vain_starts_over_however_often_and_keeps_what
     room = ann_and_bob()
     for round_ in range(3):
         room.receive(SessionId(2), SyncStep2(BOTH), 10.0 * round_)
-        assert ends(room.tick(10.0 * round_ + 6)) == {2: NeverCompleted}
+        assert ends(room.tick(10.0 * round_ + 6)) == {2: MissingDependencies}
         assert room.document.text() == "bob's"
         room.join(a_session(2, "bob"))
         show(room, 2, BOB, clock=round_ + 2)
@@ -200,7 +200,7 @@ def test_what_is_known_of_an_owner_who_is_here_makes_nobody_wait_for_them() -> N
     for round_ in range(2):
         room.receive(SessionId(2), Update(never), 10.0 * round_)
         told_off = ends(room.tick(10.0 * round_ + 6))
-        assert told_off == ({2: NeverCompleted} if round_ == 0 else {})
+        assert told_off == ({2: MissingDependencies} if round_ == 0 else {})
         if told_off:
             room.join(a_session(2, "bob"))
             show(room, 2, BOB, clock=2)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from collab.crdt.comparison import is_known_in_part
+from collab.crdt.document import Document
+from collab.crdt.update import Id, InspectedUpdate
 from collab.ids import UserId
-from collab.protocol.update import Id, InspectedUpdate
-from collab.room.document import Document
-from collab.room.ownership import is_known_in_part
 from collab.room.room import Room
 from tests.interop.judge import Judge
 from tests.interop.people import first_that_fails, shortest, tell
@@ -84,7 +84,7 @@ class CutsCharacters(Document):
 
 
 class TrustsTheLogNotToCutCharacters(Document):
-    def pairs_torn_by(self, update: InspectedUpdate) -> list[Id]:
+    def pairs_split_by_log(self, update: InspectedUpdate) -> list[Id]:
         return []
 
 

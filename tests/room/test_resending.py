@@ -4,19 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
-from collab.ids import Origin, Sequence
+from collab.crdt.document import Document
+from collab.crdt.update import EMBED, FORMAT, STRING, TYPE, inspect_update
+from collab.ids import Sequence, WriterId
 from collab.protocol.rows import CommittedRow, Entry, encode_entries
-from collab.protocol.update import EMBED, FORMAT, STRING, TYPE, inspect_update
 from collab.room.compaction import fold, load_document
-from collab.room.document import Document
-from collab.room.gate import NOBODY
+from collab.room.pending import NOBODY
 from tests.interop.judge import Judge
 from tests.room.build import document_of, inspected
 
 
 def rows(updates: list[bytes]) -> list[CommittedRow]:
     return [
-        CommittedRow(Sequence(seq), Origin(1), seq, encode_entries([Entry(NOBODY, update)]))
+        CommittedRow(Sequence(seq), WriterId(1), seq, encode_entries([Entry(NOBODY, update)]))
         for seq, update in enumerate(updates, 1)
     ]
 

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.statevector import decode_state_vector, encode_state_vector
+from collab.crdt.update import inspect_update
 from collab.errors import Conflict, DocumentDeleted, Overloaded, ProtocolError, RoomClosed, UpdateRefused
-from collab.ids import ClientId, DocumentName, Epoch, Origin, Sequence, SessionId, UserId
+from collab.ids import ClientId, DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
     EMPTY_STATE_VECTOR,
@@ -23,20 +26,17 @@ from collab.protocol.messages import (
 )
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
-from collab.protocol.statevector import decode_state_vector, encode_state_vector
-from collab.protocol.update import inspect_update
-from collab.room import ledger
 from collab.room import room as module
+from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
-from collab.room.document import Document, DocumentPoisoned
 from collab.room.effects import Append, CatchUp, Effect, Fail, Publish, PublishPresence, Send
-from collab.room.gate import GateLimits, NeverCompleted
+from collab.room.pending import MissingDependencies, PendingLimits
 from collab.room.room import Room
 from tests.protocol.build import shared, skip, text, uint, update
 from tests.room.build import NAME, OTHER, Author, a_room, a_row, a_session, commit, document_of, ends, told
 
 ANN, BOB, COY = 1, 2, 3
-LATE_S = GateLimits().age_s_max + 0.1
+LATE_S = PendingLimits().age_s_max + 0.1
 
 
 def receive(room: Room, session: int, message: Any, now_s: float = 0.0) -> list[Effect]:
@@ -61,8 +61,8 @@ def test_newcomer_is_told_who_is_here_and_nothing_of_the_document() -> None:
 
 def test_who_has_left_says_nothing_any_more_and_leaves_only_once() -> None:
     room = a_room(sessions=[a_session(1)])
-    assert room.leave(SessionId(1), 0.0, goodbye=True) == []
-    assert room.leave(SessionId(1), 0.0, goodbye=True) == []
+    assert room.leave(SessionId(1), 0.0, clean=True) == []
+    assert room.leave(SessionId(1), 0.0, clean=True) == []
     assert receive(room, 1, Update(Author(ANN).type(0, "x"))) == []
     assert room.sessions == ()
 
@@ -70,7 +70,7 @@ def test_who_has_left_says_nothing_any_more_and_leaves_only_once() -> None:
 def test_what_somebody_wrote_before_leaving_goes_on_to_the_log_and_is_answered_to_nobody() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(Author(ANN).type(0, "abc")))
-    room.leave(SessionId(1), 0.0, goodbye=False)
+    room.leave(SessionId(1), 0.0, clean=False)
     assert not room.is_settled
     effects = commit(room)
     assert [type(effect) for effect in effects] == [Publish]
@@ -96,7 +96,7 @@ def test_step1_is_answered_with_what_is_missing_and_a_step1_of_ours() -> None:
 
 
 def test_session_hears_of_updates_only_from_its_first_step1_on() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2, listens=False)])
+    room = a_room(sessions=[a_session(1), a_session(2, synced=False)])
     ann = Author(ANN)
     assert told(receive(room, 1, Update(ann.type(0, "a"))), 2) == []
     receive(room, 2, SyncStep1(EMPTY_STATE_VECTOR))
@@ -115,7 +115,7 @@ def test_at_most_one_step1_of_ours_is_on_its_way_to_a_session() -> None:
 
 def test_a_session_that_goes_on_is_given_everything_and_asked_for_everything() -> None:
     ann = Author(ANN)
-    room = a_room(ann.type(0, "ab"), sessions=[a_session(1), a_session(2, listens=False)])
+    room = a_room(ann.type(0, "ab"), sessions=[a_session(1), a_session(2, synced=False)])
     given, asked = told(room.resume(SessionId(2)), 2)
     assert isinstance(given, Update)
     assert Author(BOB, given.update).text == "ab"
@@ -228,7 +228,7 @@ def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
         (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Append)
         sizes.append(append.size)
     assert room.unsaved_bytes == sum(sizes)
-    assert min(sizes) > ledger.UPDATE_COST_BYTES
+    assert min(sizes) > uncommitted.UPDATE_COST_BYTES
     room.next_row()
     assert room.unsaved_bytes == sum(sizes)
     receive(room, 1, Update(ann.type(3, "x")))
@@ -239,7 +239,7 @@ def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
 
 
 def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "ROW_BYTES_MAX", 1000)
+    monkeypatch.setattr(uncommitted, "ROW_BYTES_MAX", 1000)
     room = a_room(sessions=[a_session(1)])
     ann = Author(ANN)
     edits = [ann.type(0, letter * length) for letter, length in zip("abcd", (100, 100, 5000, 100), strict=True)]
@@ -330,7 +330,7 @@ def test_reader_may_say_what_is_known_with_every_deletion() -> None:
     ann = Author(ANN)
     parts = [ann.type(0, "abc"), ann.delete(1, 1)]
     reader = a_session(1, can_write=False)
-    room = Room(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), origin=Origin(1))
+    room = Room(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), origin=WriterId(1))
     room.join(reader)
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     assert told(receive(room, 1, SyncStep2(ann.everything)), 1) == [Saved(ann.everything)]
@@ -437,7 +437,7 @@ def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, Update(second))
     receive(room, 1, Update(second))
-    room.leave(SessionId(1), 0.0, goodbye=False)
+    room.leave(SessionId(1), 0.0, clean=False)
     assert told(receive(room, 2, Update(first)), 2) == [Update(second)]
     assert of_kind(commit(room), Send) == [Send((SessionId(2),), Saved(first))]
     assert room.document.text() == "ab"
@@ -470,13 +470,13 @@ def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() ->
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, AwarenessUpdate((AwarenessEntry(ClientId(ANN), 1, b"{}"),)))
     receive(room, 1, Update(second))
-    effects = room.dismiss(SessionId(1), 0.0, goodbye=True)
+    effects = room.dismiss(SessionId(1), 0.0, clean=True)
     assert told(effects, 2) == [AwarenessUpdate((AwarenessEntry(ClientId(ANN), 1, GONE),))]
     assert room.owes(SessionId(1))
     assert told(receive(room, 2, Update(first)), 1) == []
     assert told(commit(room), 1) == [Saved(second)]
     assert not room.owes(SessionId(1))
-    assert room.dismiss(SessionId(3), 0.0, goodbye=True) == []
+    assert room.dismiss(SessionId(3), 0.0, clean=True) == []
 
 
 def test_step2_that_lacks_something_is_held_without_another_question() -> None:
@@ -499,7 +499,7 @@ def test_held_update_that_expires_leaves_its_ready_part_and_ends_its_session_ret
     assert isinstance(kept, Update)
     assert {(s.client, s.length) for s in inspect_update(kept.update).structs} == {(ANN, 2), (BOB, 1)}
     assert told(effects, 1) == [Refused()]
-    assert ends(effects) == {1: NeverCompleted}
+    assert ends(effects) == {1: MissingDependencies}
     assert told(commit(room), 1) == []
     assert room.document.state == {ANN: 2, BOB: 1}
 
@@ -507,7 +507,7 @@ def test_held_update_that_expires_leaves_its_ready_part_and_ends_its_session_ret
 def test_second_time_that_the_same_never_comes_the_session_goes_on_without_it() -> None:
     room = a_room()
     whole = update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))
-    for attempt, ended in enumerate(({1: NeverCompleted}, {}), 1):
+    for attempt, ended in enumerate(({1: MissingDependencies}, {}), 1):
         room.join(a_session(attempt))
         receive(room, attempt, SyncStep1(EMPTY_STATE_VECTOR))
         receive(room, attempt, SyncStep2(whole))
@@ -547,7 +547,7 @@ def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_the
         room.join(a_session(attempt, user))
         receive(room, attempt, Update(update((attempt, 0, [text("c", left=(lost, 0))]))))
         errors += ends(room.tick(LATE_S)).values()
-    assert errors == [NeverCompleted, NeverCompleted, NeverCompleted]
+    assert errors == [MissingDependencies, MissingDependencies, MissingDependencies]
     assert not ends(room.tick(LATE_S))
     assert room.sessions == (SessionId(4),)
 
@@ -576,7 +576,7 @@ def test_update_with_a_gap_that_may_not_be_taken_ends_its_session_and_does_not_w
 def test_held_update_that_skips_is_never_logged_whole() -> None:
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), skip(2), text("c", left=(ANN, 1))]))))
-    assert ends(room.tick(LATE_S)) == {1: NeverCompleted}
+    assert ends(room.tick(LATE_S)) == {1: MissingDependencies}
     row = room.next_row()
     assert row is not None
     (entry,) = decode_entries(row.payload)
@@ -589,14 +589,14 @@ def test_expiring_part_may_free_others_before_they_expire_too() -> None:
     freed = update((BOB, 0, [text("x", left=(ANN, 1))]))
     receive(room, 2, Update(freed))
     effects = room.tick(LATE_S)
-    assert ends(effects) == {1: NeverCompleted}
+    assert ends(effects) == {1: MissingDependencies}
     assert told(commit(room), 2) == [Saved(freed)]
 
 
 def test_expired_update_of_somebody_who_left_leaves_its_part_and_ends_nobody() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
-    room.leave(SessionId(1), 0.0, goodbye=True)
+    room.leave(SessionId(1), 0.0, clean=True)
     effects = room.tick(LATE_S)
     assert ends(effects) == {}
     assert len(told(effects, 2)) == 1
@@ -607,12 +607,12 @@ def test_expired_update_of_which_nothing_is_ready_or_new_leaves_nothing() -> Non
     receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
     receive(room, 2, Update(update((COY, 4, [text("c")]))))
     effects = room.tick(LATE_S)
-    assert ends(effects) == {1: NeverCompleted, 2: NeverCompleted}
+    assert ends(effects) == {1: MissingDependencies, 2: MissingDependencies}
     assert room.next_row() is None
 
 
 def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2)], gate_limits=GateLimits(updates_max=1))
+    room = a_room(sessions=[a_session(1), a_session(2)], pending_limits=PendingLimits(updates_max=1))
     waiting = update((ANN, 5, [text("c")]))
     receive(room, 1, Update(waiting))
     effects = receive(room, 2, Update(waiting))
@@ -621,11 +621,11 @@ def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> No
 
 
 def test_step2_too_large_to_be_held_is_kept_as_far_as_it_is_ready() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2)], gate_limits=GateLimits(bytes_max=10))
+    room = a_room(sessions=[a_session(1), a_session(2)], pending_limits=PendingLimits(bytes_max=10))
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     freed = update((BOB, 0, [text("x", left=(ANN, 999))]))
     effects = receive(room, 1, SyncStep2(update((ANN, 0, [text("a" * 1000), text("c", left=(9, 9))]))))
-    assert ends(effects) == {1: NeverCompleted}
+    assert ends(effects) == {1: MissingDependencies}
     assert told(effects, 1) == [Refused()]
     assert room.document.state == {ANN: 1000}
     receive(room, 2, Update(freed))
@@ -707,7 +707,7 @@ def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
 def test_a_room_whose_own_rows_pile_up_behind_a_gap_ends_with_every_answer_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("collab.room.arrivals.OWN_BYTES_MAX", 0)
+    monkeypatch.setattr("collab.room.log_cursor.OWN_BYTES_MAX", 0)
     room = a_room(sessions=[a_session(1)])
     edit = Author(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
@@ -883,7 +883,7 @@ def entry(client: int, clock: int, state: bytes = b"{}") -> AwarenessEntry:
 
 
 def test_presence_is_told_to_everybody_the_sender_too_and_to_the_other_replicas() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2, listens=False)])
+    room = a_room(sessions=[a_session(1), a_session(2, synced=False)])
     here = AwarenessUpdate((entry(7, 1),))
     everybody = (SessionId(1), SessionId(2))
     assert receive(room, 1, here) == [
@@ -903,8 +903,8 @@ def test_clean_leave_is_told_at_once_and_a_lost_session_s_after_the_grace() -> N
     room = a_room(sessions=[a_session(1), a_session(2), a_session(3)])
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
     receive(room, 2, AwarenessUpdate((entry(8, 1),)))
-    assert told(room.leave(SessionId(1), 10.0, goodbye=True), 3) == [AwarenessUpdate((entry(7, 1, GONE),))]
-    assert room.leave(SessionId(2), 10.0, goodbye=False) == []
+    assert told(room.leave(SessionId(1), 10.0, clean=True), 3) == [AwarenessUpdate((entry(7, 1, GONE),))]
+    assert room.leave(SessionId(2), 10.0, clean=False) == []
     assert told(room.tick(10.0 + GRACE_S), 3) == []
     assert told(room.tick(10.1 + GRACE_S), 3) == [AwarenessUpdate((entry(8, 1, GONE),))]
 
@@ -920,12 +920,12 @@ def test_grace_of_a_session_that_is_ended_begins_then() -> None:
 def test_last_one_s_farewell_is_for_the_other_replicas_alone() -> None:
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
-    (published,) = room.leave(SessionId(1), 0.0, goodbye=True)
+    (published,) = room.leave(SessionId(1), 0.0, clean=True)
     assert isinstance(published, PublishPresence)
 
 
 def test_room_asks_the_other_replicas_who_is_with_them_and_is_asked() -> None:
-    assert a_room().introduce() == [PublishPresence((), wanted=True)]
+    assert a_room().request_presence() == [PublishPresence((), wanted=True)]
     room = a_room(sessions=[a_session(1)])
     assert room.receive_presence(OTHER, (), 0.0, wanted=True) == []
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
@@ -960,7 +960,7 @@ def test_types_nested_too_deep_over_many_updates_are_refused() -> None:
 
 
 def test_name_of_the_document_is_on_every_row() -> None:
-    room = Room(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), origin=Origin(9))
+    room = Room(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), origin=WriterId(9))
     room.join(a_session(1))
     receive(room, 1, Update(Author(ANN).type(0, "x")))
     row = room.next_row()

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from collab.crdt.document import Document
+from collab.crdt.update import Id, InspectedUpdate
 from collab.ids import Epoch, SessionId, UserId
 from collab.protocol.messages import Saved
 from collab.protocol.rows import CommittedRow
-from collab.protocol.update import Id, InspectedUpdate
 from collab.room.compaction import fold
-from collab.room.document import Document
 from collab.room.effects import Effect, Send
 from collab.room.room import Room
 from collab.room.session import Session

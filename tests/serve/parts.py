@@ -7,16 +7,16 @@ from collections.abc import Sequence as Seq
 
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import CollabError
-from collab.ids import Origin, SessionId, UserId
+from collab.ids import SessionId, UserId, WriterId
 from collab.protocol.rows import Row
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.gate import GateLimits
+from collab.room.pending import PendingLimits
 from collab.room.session import Session
 from collab.serve.connection import ConnectionLimits
-from collab.serve.issuer import PublishedKeys
-from collab.serve.outlet import Outgoing
+from collab.serve.jwks import JwksClient
 from collab.serve.server import Server, ServerLimits
+from collab.serve.sink import EncodedMessage
 from collab.store.base import Outcome, Store
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET
@@ -30,7 +30,7 @@ class Ear:
     def __init__(self) -> None:
         self.ended: CollabError | None = None
 
-    def deliver(self, outgoing: Outgoing) -> None:
+    def deliver(self, outgoing: EncodedMessage) -> None:
         pass
 
     def end(self, error: CollabError) -> None:
@@ -65,16 +65,18 @@ def make_server(
     *,
     wall_clock: Callable[[], float] = time.time,
     connection: ConnectionLimits | None = None,
-    gate: GateLimits | None = None,
-    published: PublishedKeys | None = None,
+    pending: PendingLimits | None = None,
+    published: JwksClient | None = None,
 ) -> Server:
     """Not started yet: ``async with`` does that."""
     return Server(
         store=store,
-        relay=relay or MemoryRelay(MemoryBus(), Origin(1)),
+        relay=relay or MemoryRelay(MemoryBus(), WriterId(1)),
         verifier=TokenVerifier(SharedSecret(SECRET.encode())),
-        origin=Origin(1),
-        limits=ServerLimits(poll_s=0.05, connection=connection or ConnectionLimits(), gate=gate or GateLimits()),
+        origin=WriterId(1),
+        limits=ServerLimits(
+            poll_s=0.05, connection=connection or ConnectionLimits(), pending=pending or PendingLimits()
+        ),
         published=published,
         wall_clock=wall_clock,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collab.ids import DocumentName, Epoch, Origin, UserId
+from collab.ids import DocumentName, Epoch, UserId, WriterId
 from collab.protocol.rows import Entry, Row, encode_entries
 from collab.room.compaction import LEFT_TAIL_ROWS_MIN, load_document
 from collab.serve.compactor import CANDIDATES_MAX, Compactor
@@ -26,7 +26,7 @@ async def write(store: MemoryStore, name: str, updates: list[bytes]) -> Document
     """A document with these updates, each in a row of its own."""
     document = DocumentName(name)
     entries = [encode_entries([Entry(UserId("ann"), update)]) for update in updates]
-    await store.append([Row(document, Epoch(0), Origin(7), n, payload) for n, payload in enumerate(entries, 1)])
+    await store.append([Row(document, Epoch(0), WriterId(7), n, payload) for n, payload in enumerate(entries, 1)])
     return document
 
 

@@ -109,7 +109,7 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
     connection.say(KEEPALIVE)
     assert await connection.run(hear_slowly, keepalive_address=lambda: "") == 1001
     assert heard == [b"one", b"two"]
-    assert connection.goodbye
+    assert connection.clean
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1001", by="peer") == 1
 
 
@@ -159,12 +159,12 @@ async def test_the_first_reason_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "goodbye"),
+    ("code", "reason", "clean"),
     [(1000, "left", True), (1001, "left", True), (1005, "left", True), (1006, "lost", False), (4000, "closed", False)],
 )
-def test_only_a_close_frame_that_means_it_is_a_goodbye(code: int, reason: str, goodbye: bool) -> None:
+def test_only_a_close_frame_that_means_it_is_a_goodbye(code: int, reason: str, clean: bool) -> None:
     closed = SocketClosed(code)
-    assert (closed.ending.reason, closed.goodbye) == (reason, goodbye)
+    assert (closed.ending.reason, closed.clean) == (reason, clean)
 
 
 async def test_a_client_that_says_thousands_of_things_at_once_leaves_others_their_turn() -> None:

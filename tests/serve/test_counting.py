@@ -33,8 +33,8 @@ async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() 
     async with make_server(AbsentStore()) as server:
         host = await server.rooms.join(NOTES, a_session(1), Ear())
         host.receive(a_session(1).id, Update(Author(1).type(0, "a")))
-        assert sample(server.metrics, "unsaved_bytes") == server.persister.queued_bytes > 0
-        await server.persister.flush()
+        assert sample(server.metrics, "unsaved_bytes") == server.log_writer.queued_bytes > 0
+        await server.log_writer.flush()
         assert sample(server.metrics, "store_unavailable_total") == 1
         assert sample(server.metrics, "commit_seconds_count") == sample(server.metrics, "commit_rows_sum") == 1
         assert sample(server.metrics, "rooms") == sample(server.metrics, "sessions", dialect="program") == 1
@@ -50,7 +50,7 @@ async def test_a_snapshot_is_counted_with_its_bytes() -> None:
         ann = Author(1)
         for at in range(100):
             host.receive(a_session(1).id, Update(ann.type(at, "a")))
-            await server.persister.flush()
+            await server.log_writer.flush()
         compactor = Compactor(store, interval_s=60, metrics=server.metrics)
         compactor.left(NOTES)
         assert await compactor.compact_due() == 1

@@ -1,7 +1,7 @@
 """A document that is damaged in the store costs only itself."""
 
 from collab.errors import RoomClosed
-from collab.ids import DocumentName, Epoch, Origin, Sequence, UserId
+from collab.ids import DocumentName, Epoch, Sequence, UserId, WriterId
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.serve.compactor import Compactor
 from collab.store.base import Stored
@@ -33,7 +33,7 @@ class DamagedStore(MemoryStore):
 def row(name: DocumentName, n: int) -> Row:
     """Client ``n`` writes "x" into the root "content"."""
     update = bytes([1, 1, n, 0, 4, 1, 7]) + b"content" + b"\x01x\x00"
-    return Row(name, Epoch(0), Origin(9), n, encode_entries([Entry(UserId("eve"), update)]))
+    return Row(name, Epoch(0), WriterId(9), n, encode_entries([Entry(UserId("eve"), update)]))
 
 
 async def test_a_damaged_row_ends_its_own_room_and_no_other_is_left_behind() -> None:

@@ -8,7 +8,7 @@ from collab.errors import Draining
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, SyncStep1, Update
 from collab.room.compaction import load_document
-from collab.serve.outlet import Outgoing
+from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
 from tests.room.build import Author
@@ -25,7 +25,7 @@ class Listener(Ear):
         super().__init__()
         self.saved = 0
 
-    def deliver(self, outgoing: Outgoing) -> None:
+    def deliver(self, outgoing: EncodedMessage) -> None:
         assert self.ended is None
         self.saved += isinstance(outgoing.message, Saved)
 

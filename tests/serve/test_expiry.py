@@ -14,10 +14,10 @@ from collab.errors import RoomClosed, TokenExpired
 from collab.ids import DocumentName, UserId
 from collab.protocol.rows import Row, decode_entries
 from collab.room.compaction import load_document
-from collab.room.gate import GateLimits
+from collab.room.pending import PendingLimits
 from collab.serve.connection import ConnectionLimits
-from collab.serve.issuer import REST_S, PublishedKeys
-from collab.serve.program import write_update
+from collab.serve.jwks import REST_S, JwksClient
+from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
 from collab.store.base import Outcome, Stored
 from collab.store.memory import MemoryStore
@@ -38,8 +38,8 @@ class GatedStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate, self.entrance = asyncio.Event(), asyncio.Event()
-        self.gate.set()
+        self.pending, self.entrance = asyncio.Event(), asyncio.Event()
+        self.pending.set()
         self.entrance.set()
         self.loads = 0
 
@@ -49,7 +49,7 @@ class GatedStore(MemoryStore):
         return await super().load(name)
 
     async def append(self, rows: Sequence[Row]) -> list[Outcome]:
-        await self.gate.wait()
+        await self.pending.wait()
         return await super().append(rows)
 
 
@@ -69,7 +69,7 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Time passes, and what is due happens."""
         self.clock.now_s += seconds
-        self.server.deadlines.fire()
+        self.server.timers.run_due()
 
     def pass_until(self, seconds: float) -> None:
         """The same, to so many seconds after the test began."""
@@ -97,7 +97,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     limits = ConnectionLimits(denial_hold_s=0)
     async with make_server(store, wall_clock=clock, connection=limits) as server:
         yield World(server, app_around(server, tmp_path), store, clock)
-    assert len(server.deadlines) == 0, "a session left a deadline behind"
+    assert len(server.timers) == 0, "a session left a deadline behind"
 
 
 def hocuspocus(world: World) -> Client:
@@ -229,7 +229,7 @@ async def test_an_acknowledgement_under_way_still_comes_after_the_end(world: Wor
     author = Author(7)
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
         await world.join(ada, world.token(ttl_s=10))
-        world.store.gate.clear()
+        world.store.pending.clear()
         ada.update(author.type(0, "just in time"))
         await ada.catch_up()
         world.pass_time(10)
@@ -237,7 +237,7 @@ async def test_an_acknowledgement_under_way_still_comes_after_the_end(world: Wor
         assert "saved" not in ada.heard
         bob.update(Author(8).type(0, "for those who may read"))
         await bob.catch_up()
-        world.store.gate.set()
+        world.store.pending.set()
         await ada.hear("saved")
         assert "just in time" in await world.stored()
         assert "update" not in ada.heard
@@ -262,7 +262,7 @@ async def test_an_update_that_waits_for_another_is_answered_after_the_end_as_wel
 async def test_an_update_that_never_completes_after_the_end_is_refused_and_the_socket_stays(tmp_path: Path) -> None:
     clock = WallClock()
     async with (
-        make_server(MemoryStore(), wall_clock=clock, gate=GateLimits(age_s_max=0)) as server,
+        make_server(MemoryStore(), wall_clock=clock, pending=PendingLimits(age_s_max=0)) as server,
         Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         key = SharedSecret(SECRET.encode())
@@ -272,7 +272,7 @@ async def test_an_update_that_never_completes_after_the_end_is_refused_and_the_s
         ada.update(author.type(1, "b"))
         await ada.catch_up()
         clock.now_s += 10
-        server.deadlines.fire()
+        server.timers.run_due()
         await server.rooms.tick()
         await ada.hear("refused")
         ada.show("worthless")
@@ -301,7 +301,7 @@ async def test_a_document_that_opens_after_the_end_is_not_told(world: World) -> 
 
 
 async def test_a_programs_update_whose_token_ended_while_it_came_in_is_not_written(world: World) -> None:
-    principal = await world.server.admission.principal(world.token(ttl_s=10))
+    principal = await world.server.authenticator.principal(world.token(ttl_s=10))
     world.store.entrance.clear()
     writing = asyncio.create_task(write_update(world.server, NAME, principal, Author(7).type(0, "too late")))
     await eventually(lambda: world.store.loads == 1)
@@ -349,7 +349,7 @@ async def test_who_was_told_that_the_token_ended_is_not_told_that_there_is_none(
             ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
             await ada.catch_up()
             clock.now_s += 10
-            server.deadlines.fire()
+            server.timers.run_due()
             silent.step1()  # and never a token: its time begins after hers has
             await silent.hear("denied token-missing")
             ada.show("worthless")
@@ -442,7 +442,7 @@ class Issuer:
 
 async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(tmp_path: Path) -> None:
     clock, issuer = WallClock(), Issuer()
-    published = PublishedKeys("http://issuer", clock=clock, read=issuer.read)
+    published = JwksClient("http://issuer", clock=clock, read=issuer.read)
     async with (
         make_server(MemoryStore(), wall_clock=clock, published=published) as server,
         Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
@@ -456,12 +456,12 @@ async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(t
         await ada.hear("saved")
         issuer.is_away = False
         clock.now_s += 60
-        server.deadlines.fire()
+        server.timers.run_due()
         await ada.hear("token wanted")
         ada.show(fresh)
         await ada.hear("read-write")
         clock.now_s += 120
-        server.deadlines.fire()
+        server.timers.run_due()
         ada.update(Author(8).type(0, "b"))
         await ada.hear("saved")
         assert words(ada.heard) == ["read-write", "saved", "token wanted", "read-write", "saved"]
@@ -469,7 +469,7 @@ async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(t
 
 async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path) -> None:
     clock, issuer = WallClock(), Issuer()
-    published = PublishedKeys("http://issuer", clock=clock, read=issuer.read)
+    published = JwksClient("http://issuer", clock=clock, read=issuer.read)
     async with make_server(MemoryStore(), wall_clock=clock, published=published) as server:
         app = app_around(server, tmp_path)
         fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": {"**": "editor"}})
@@ -493,13 +493,13 @@ async def test_another_person_on_the_same_client_waits_for_nobody(world: World) 
         await world.join(somebody, world.token("ada"))
         somebody.presence(7)
         await somebody.hear("presence")
-        world.store.gate.clear()
+        world.store.pending.clear()
         somebody.update(author.type(0, "a"))
         somebody.show(world.token("bob"))
         somebody.update(author.type(1, "b"))
         await somebody.catch_up()
         assert [host.held for host in world.server.rooms.hosts] == [0]
-        world.store.gate.set()
+        world.store.pending.set()
         await somebody.hear("saved")
         await somebody.hear("saved")
         assert await world.authors() == ["ada", "bob"]

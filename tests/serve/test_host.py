@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collab.ids import Epoch, Origin, Sequence, SessionId
+from collab.crdt.document import DocumentPoisoned
+from collab.ids import Epoch, Sequence, SessionId, WriterId
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.document import DocumentPoisoned
 from collab.room.effects import Effect
 from collab.room.room import Room
 from collab.serve.host import Host
-from collab.serve.persister import Persister
+from collab.serve.log_writer import LogWriter
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
@@ -33,14 +33,14 @@ class Bench:
     room: Room = field(default_factory=a_room)
 
     def __post_init__(self) -> None:
-        self.persister = Persister(
+        self.log_writer = LogWriter(
             MemoryStore(), window_s=0, queue_bytes_max=1 << 20, clock=lambda: self.now_s, metrics=self.metrics
         )
         self.host = Host(
             self.room,
-            origin=Origin(1),
-            persister=self.persister,
-            relay=MemoryRelay(MemoryBus(), Origin(1)),
+            origin=WriterId(1),
+            log_writer=self.log_writer,
+            relay=MemoryRelay(MemoryBus(), WriterId(1)),
             clock=lambda: self.now_s,
             on_fail=lambda _: None,
             metrics=self.metrics,
@@ -98,7 +98,7 @@ async def test_a_room_that_fails_while_it_is_told_of_its_commit_harms_nobody_els
     monkeypatch.setattr(bench.room, "appended", fail)
     bench.commit(1)  # raises nothing
     assert isinstance(bench.host.failed, DocumentPoisoned)
-    assert bench.persister.queued_bytes == 0
+    assert bench.log_writer.queued_bytes == 0
 
 
 async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fewer(bench: Bench) -> None:
@@ -111,7 +111,7 @@ async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fe
     bench.host.relayed(RowFrame(NAME, Epoch(0), a_row(2, theirs)))
     bench.commit(1)
     assert bench.host.held == 0
-    assert bench.persister.queued_bytes == bench.room.unsaved_bytes > 0
+    assert bench.log_writer.queued_bytes == bench.room.unsaved_bytes > 0
     bench.commit(3)
-    assert bench.persister.queued_bytes == bench.room.unsaved_bytes == 0
+    assert bench.log_writer.queued_bytes == bench.room.unsaved_bytes == 0
     assert bench.counted("save_seconds_count") == 2

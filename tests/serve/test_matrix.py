@@ -17,7 +17,7 @@ from jwt import PyJWS
 
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
-from collab.ids import DocumentName, Epoch, Origin, UserId
+from collab.ids import DocumentName, Epoch, UserId, WriterId
 from collab.protocol.rows import Entry, Row, encode_entries
 from collab.room.compaction import load_document
 from collab.serve.connection import ConnectionLimits
@@ -50,7 +50,7 @@ SAYS: dict[str, Callable[[Client], None]] = {
     "query": lambda client: client.query(),
     "stateless": lambda client: client.stateless(),
 }
-WRITES = {"step2 with a new insert", "step2 with a new delete", "update"}
+SELF_WRITER = {"step2 with a new insert", "step2 with a new delete", "update"}
 
 TOKENS = {
     # State of the token → what a client is told of it; None when it is good, for a while at least.
@@ -81,7 +81,7 @@ class Cell:
     @property
     def may_write(self) -> bool:
         """The document may be another afterwards."""
-        return self.token == "good" and self.role in ("editor", "owner") and self.says in WRITES
+        return self.token == "good" and self.role in ("editor", "owner") and self.says in SELF_WRITER
 
     def expected(self) -> list[str]:
         """What the client hears, in words, in order."""
@@ -159,7 +159,7 @@ class Matrix:
             await self._settle(client)
         if cell.token == "expires while live":
             self._clock.now_s += TTL_S
-            self._server.deadlines.fire()
+            self._server.timers.run_due()
             if cell.dialect == "hocuspocus":
                 await client.hear("denied token-expired")
         SAYS[cell.says](client)
@@ -203,7 +203,7 @@ async def test_everybody_may_do_exactly_what_the_table_says(dialect: DialectName
     store, clock = MemoryStore(), WallClock()
     cells = CELLS[dialect]
     payload = encode_entries([Entry(UserId("owner"), CONTENT)])
-    await store.append([Row(cell.document, Epoch(0), Origin(9), 1, payload) for cell in cells])
+    await store.append([Row(cell.document, Epoch(0), WriterId(9), 1, payload) for cell in cells])
     before = await content_hash(store, cells[0].document)
     wrong = {}
     async with make_server(store, wall_clock=clock, connection=ConnectionLimits(denial_hold_s=0)) as server:
@@ -212,7 +212,7 @@ async def test_everybody_may_do_exactly_what_the_table_says(dialect: DialectName
             heard = await matrix.hear(cell)
             if heard != cell.expected():
                 wrong[cell] = heard
-        assert len(server.deadlines) == 0
+        assert len(server.timers) == 0
     changed = {cell for cell in cells if await content_hash(store, cell.document) != before}
     assert wrong == {}
     assert changed == {cell for cell in cells if cell.may_write}

@@ -3,7 +3,7 @@
 import asyncio
 
 from collab.errors import RoomClosed
-from collab.ids import DocumentName, Origin
+from collab.ids import DocumentName, WriterId
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.store.memory import MemoryStore
 from tests.serve.parts import Ear, make_server, writer
@@ -14,7 +14,7 @@ class SlowRelay(MemoryRelay):
     """Unsubscribing takes until it is let go."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryBus(), Origin(1))
+        super().__init__(MemoryBus(), WriterId(1))
         self.go_on = asyncio.Event()
         self.unsubscribed: list[DocumentName] = []
 

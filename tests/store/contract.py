@@ -9,7 +9,7 @@ from sqlalchemy import Update, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound, RoomClosed, StoreUnavailable
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Snapshot, Store, Tail
 from collab.store.schema import snapshots, updates
@@ -20,7 +20,7 @@ HEAVY = DocumentName('it\'s 100% "häßlich" 😀' + "x" * 220)
 
 
 def row(n: int, *, name: DocumentName = NAME, origin: int = 7, epoch: int = 0, payload: bytes = b"x") -> Row:
-    return Row(name, Epoch(epoch), Origin(origin), n, payload)
+    return Row(name, Epoch(epoch), WriterId(origin), n, payload)
 
 
 class StoreContract:

@@ -1,6 +1,6 @@
 """The log on a Postgres that dies, stalls or hangs up: nothing is lost, nothing is there twice, the writer goes on.
 
-Every caller here does what ``serve/persister.py`` does: it offers the very same rows again until it is answered.
+Every caller here does what ``serve/log_writer.py`` does: it offers the very same rows again until it is answered.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from collab.errors import StoreUnavailable
-from collab.ids import DocumentName, Epoch, Origin, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import Row
 from collab.store.base import Committed
 from collab.store.migrate import upgrade
@@ -32,7 +32,7 @@ IMPATIENT_S = 1.0
 
 
 def row(n: int, name: DocumentName = NAME, *, origin: int = 7) -> Row:
-    return Row(name, Epoch(0), Origin(origin), n, b"payload %d" % n)
+    return Row(name, Epoch(0), WriterId(origin), n, b"payload %d" % n)
 
 
 @pytest.fixture

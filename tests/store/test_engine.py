@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import exc
 
 from collab.errors import StoreUnavailable
-from collab.ids import DocumentName, Epoch, Origin
+from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import Row
 from collab.store.engine import PASSING, mapped_errors
 from collab.store.sql import SqlStore
@@ -104,7 +104,7 @@ def test_every_line_of_the_table_is_tried() -> None:
 async def test_a_database_that_is_not_there_is_named_without_its_address() -> None:
     port = free_port()
     store = SqlStore(f"postgresql+asyncpg://user:secret@127.0.0.1:{port}/collab")
-    for call in (store.open(), store.ping(), store.append([Row(NAME, Epoch(0), Origin(1), 1, b"x")])):
+    for call in (store.open(), store.ping(), store.append([Row(NAME, Epoch(0), WriterId(1), 1, b"x")])):
         with pytest.raises(StoreUnavailable) as caught:
             await call
         assert str(caught.value) == "The database does not answer: connection refused."

@@ -1,0 +1,108 @@
+"""What values are the same, in whatever bytes they come.
+
+Whoever passes a document on writes its values anew: the engine orders the keys of objects as it likes, keeps a number
+in the shortest form, a bigint as a number where that can be, and rounds the decimals of JSON in their last bit. So
+bytes cannot tell whether somebody says the same again. It stands between the guard, which only skips values, and
+``protocol/content``, which compares them.
+"""
+
+import math
+import struct
+from typing import Any
+
+from collab.crdt.scan import (
+    ARRAY,
+    BIGINT,
+    BYTES,
+    FALSE,
+    FLOAT32,
+    FLOAT64,
+    NULL,
+    OBJECT,
+    STRING,
+    TRUE,
+    signed,
+    span,
+    text,
+    varint,
+)
+from collab.crdt.scan import UNDEFINED as _UNDEFINED
+from collab.protocol.json_text import check_json
+
+
+class Undefined:
+    """JavaScript's ``undefined``, which is not its ``null``."""
+
+
+UNDEFINED = Undefined()
+_CONSTANTS = {TRUE: True, FALSE: False, NULL: None, _UNDEFINED: UNDEFINED}
+_FIXED = {FLOAT32: struct.Struct(">f"), FLOAT64: struct.Struct(">d"), BIGINT: struct.Struct(">q")}
+
+
+def read_values(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
+    """``count`` lib0 values ("any") that have passed the guard, and the next position.
+
+    Numbers come as floats, bigints as ints. It recurses: the guard bounds how deep.
+    """
+    values: list[Any] = []
+    for _ in range(count):
+        value, at = _read_value(data, at)
+        values.append(value)
+    return values, at
+
+
+def read_json(data: bytes, at: int) -> Any:
+    """The value of a length-prefixed JSON text that has passed the guard. All numbers are floats."""
+    at, end = span(data, at)
+    return check_json(data[at:end])
+
+
+def equivalent(one: Any, other: Any) -> bool:
+    """Whether two values are the same to whoever reads the document."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(equivalent(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(equivalent, one, other))
+    if type(one) in (int, float) and type(other) in (int, float):
+        return _are_same_number(one, other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def _are_same_number(one: float, other: float) -> bool:
+    if isinstance(one, int) and isinstance(other, int):
+        return one == other
+    one, other = float(one), float(other)
+    if math.isnan(one) or math.isnan(other):
+        return math.isnan(one) and math.isnan(other)
+    return math.isclose(one, other, rel_tol=1e-15, abs_tol=1e-300)
+
+
+def _read_value(data: bytes, at: int) -> tuple[Any, int]:
+    tag = data[at]
+    at += 1
+    if tag in _CONSTANTS:
+        return _CONSTANTS[tag], at
+    if tag in _FIXED:
+        form = _FIXED[tag]
+        return form.unpack_from(data, at)[0], at + form.size
+    if tag == STRING:
+        return text(data, at)
+    if tag == BYTES:
+        at, end = span(data, at)
+        return data[at:end], end
+    if tag == ARRAY:
+        count, at = varint(data, at)
+        return read_values(data, at, count)
+    if tag == OBJECT:
+        return _read_object(data, at)
+    value, at = signed(data, at)
+    return float(value), at
+
+
+def _read_object(data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    count, at = varint(data, at)
+    entries: dict[str, Any] = {}
+    for _ in range(count):
+        key, at = text(data, at)
+        entries[key], at = _read_value(data, at)
+    return entries, at

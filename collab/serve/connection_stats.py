@@ -1,0 +1,74 @@
+"""What one connection did, told once: in one log line and in the metrics, when it has ended.
+
+It stands between a connection and the operator who asks why people were disconnected. Sizes and numbers only: what
+was said is nobody's business.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from collab.ids import DocumentName, UserId
+from collab.observe.logs import get_logger
+from collab.observe.metrics import Metrics, close_code_label
+
+log = get_logger("connection")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a connection ended. ``reason``: the slug of our error, or of what the peer did (``SocketClosed``)."""
+
+    code: int
+    by: Literal["peer", "server"]
+    reason: str
+
+
+CANCELLED = Ending(1006, "server", "cancelled")
+"""The process took the connection's task away: it could not even be closed."""
+
+
+class ConnectionStats:
+    """Of one connection. Begins with it."""
+
+    def __init__(self, dialect: str, metrics: Metrics, *, clock: Callable[[], float]) -> None:
+        self._dialect = dialect
+        self._metrics = metrics
+        self._clock = clock
+        self._began_s = clock()
+        self._document: DocumentName | None = None
+        self._documents = 0
+        self._user: UserId | None = None
+        self.frames_in = self.bytes_in = 0
+
+    def accepted(self) -> None:
+        """The socket is open."""
+        self._metrics.sockets_accepted.labels(self._dialect).inc()
+        self._metrics.sockets.labels(self._dialect).inc()
+
+    def names(self, document: DocumentName | None, user: UserId | None) -> None:
+        """It is about this document, among others perhaps, and this user."""
+        if document is not None:
+            self._document = document
+            self._documents += 1
+        self._user = user
+
+    def ended(self, ending: Ending, *, frames_out: int, bytes_out: int) -> None:
+        """The socket is closed, or lost."""
+        self._metrics.sockets.labels(self._dialect).dec()
+        self._metrics.sockets_closed.labels(self._dialect, close_code_label(ending.code), ending.by).inc()
+        log.info(
+            "socket_closed",
+            dialect=self._dialect,
+            code=ending.code,
+            by=ending.by,
+            reason=ending.reason,
+            document=self._document if self._documents == 1 else None,
+            documents=self._documents,
+            user=self._user,
+            duration_s=round(self._clock() - self._began_s, 3),
+            frames_in=self.frames_in,
+            bytes_in=self.bytes_in,
+            frames_out=frames_out,
+            bytes_out=bytes_out,
+        )

@@ -1,0 +1,57 @@
+"""A program that writes one update and waits until it is committed: a session without a socket.
+
+It stands between REST and the room, so that a program's edit goes the same road as a person's: the same
+guard, the same rights, the same log, the same acknowledgement.
+"""
+
+import asyncio
+
+from collab.access.tokens import Principal
+from collab.errors import CollabError, StoreUnavailable
+from collab.ids import DocumentName
+from collab.protocol.messages import Saved, Update
+from collab.room.session import Session
+from collab.serve.server import Server
+from collab.serve.sink import EncodedMessage
+
+
+class _Answer:
+    """The outlet of a session that says one thing and waits for what becomes of it."""
+
+    dialect = "program"
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def deliver(self, outgoing: EncodedMessage) -> None:
+        """Saved is the good answer. Behind a refusal of somebody who may write stands ``end``, with the reason."""
+        if isinstance(outgoing.message, Saved) and not self.future.done():
+            self.future.set_result(None)
+
+    def end(self, error: CollabError) -> None:
+        """The room ended the session."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+async def write_update(server: Server, name: DocumentName, principal: Principal, update: bytes) -> None:
+    """Write ``update`` as ``principal``, who may write, and return when it is committed.
+
+    Raises UpdateRefused, Conflict when predecessors are missing, TokenExpired when it ended while the update came in,
+    and whatever opening the document raises; nothing of the update is kept then. Only after Draining, RoomClosed or
+    StoreUnavailable it may be that it was written, or will be: the same update again does no harm. Takes
+    ``program_s_max`` at most once the document is open.
+    """
+    answer = _Answer()
+    session = Session(server.next_session(), principal.user, principal.name, can_write=True, waits=False)
+    host = await server.rooms.join(name, session, answer)
+    try:
+        async with asyncio.timeout(server.limits.program_s_max):
+            await server.log_writer.writable()
+            server.authenticator.may_write(principal, name)
+            host.receive(session.id, Update(update))
+            await answer.future
+    except TimeoutError:
+        raise StoreUnavailable("The update could not be saved in time; send it again.") from None
+    finally:
+        host.leave(session.id, clean=True)

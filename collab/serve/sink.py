@@ -1,0 +1,37 @@
+"""Where a session's messages go: a socket, or a program that waits for one answer."""
+
+from typing import Protocol
+
+from collab.errors import CollabError
+from collab.protocol.dialect import Dialect
+from collab.protocol.messages import FromServer
+
+
+class EncodedMessage:
+    """One message on its way to many: each dialect and address encodes it once."""
+
+    __slots__ = ("_frames", "message")
+
+    def __init__(self, message: FromServer) -> None:
+        self.message = message
+        self._frames: dict[tuple[str, str], bytes | None] = {}
+
+    def frame(self, dialect: Dialect, address: str) -> bytes | None:
+        """The bytes for this dialect, or None where it has no words for the message."""
+        key = (dialect.name, address)
+        if key not in self._frames:
+            self._frames[key] = dialect.encode(self.message, address)
+        return self._frames[key]
+
+
+class Sink(Protocol):
+    """The far side of one session. Both calls only take note; they never block and never raise."""
+
+    dialect: str
+    """How it speaks: one of ``observe.metrics.DIALECTS``."""
+
+    def deliver(self, outgoing: EncodedMessage) -> None:
+        """Queue a message."""
+
+    def end(self, error: CollabError) -> None:
+        """The room has ended the session."""

@@ -1,0 +1,88 @@
+"""What is to happen at a time of day, on one heap and in one task, however many sessions there are.
+
+Times are wall-clock seconds since 1970, as tokens give them. The clock may be set meanwhile, so the task looks at
+it at least once a second and trusts no timer for longer.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+LOOK_S = 1.0
+CANCELLED_MAX = 1024
+"""Cancelled deadlines that stay on the heap until their time, at least; beyond, not more than there are live ones."""
+
+
+class Timer:
+    """One of them, until it is due or cancelled."""
+
+    __slots__ = ("_timers", "act", "at_s")
+
+    def __init__(self, timers: "TimerQueue", at_s: float, act: Callable[[], None]) -> None:
+        self._timers = timers
+        self.at_s = at_s
+        self.act: Callable[[], None] | None = act
+
+    def cancel(self) -> None:
+        """It will not happen. Cancelling twice, or what has happened, means nothing."""
+        if self.act is not None:
+            self.act = None
+            self._timers.count_cancelled()
+
+
+class TimerQueue:
+    """``run`` is their task. ``wall_clock`` gives seconds since 1970."""
+
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
+        self._wall_clock = wall_clock
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._numbers = count()
+        self._cancelled = 0
+        self._earlier = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def now_s(self) -> float:
+        """The time that counts here."""
+        return self._wall_clock()
+
+    def at(self, at_s: float, act: Callable[[], None]) -> Timer:
+        """Call ``act`` once it is ``at_s``, in the task of ``run``. It must not raise."""
+        deadline = Timer(self, at_s, act)
+        heapq.heappush(self._heap, (at_s, next(self._numbers), deadline))
+        if self._heap[0][2] is deadline:
+            self._earlier.set()
+        return deadline
+
+    def run_due(self) -> None:
+        """Do everything that is due."""
+        now_s = self._wall_clock()
+        while self._heap and self._heap[0][0] <= now_s:
+            deadline = heapq.heappop(self._heap)[2]
+            act, deadline.act = deadline.act, None
+            if act is None:
+                self._cancelled -= 1
+            else:
+                act()
+
+    async def run(self) -> None:
+        """Fire each when its time has come, for ever."""
+        while True:
+            self.run_due()
+            self._earlier.clear()
+            wait_s = min(LOOK_S, self._heap[0][0] - self._wall_clock()) if self._heap else None
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._earlier.wait()
+            except TimeoutError:
+                continue
+
+    def count_cancelled(self) -> None:
+        """From a deadline: it is on the heap for nothing. Tokens may live for months, and connections for seconds."""
+        self._cancelled += 1
+        if self._cancelled > CANCELLED_MAX and 2 * self._cancelled > len(self._heap):
+            self._heap = [each for each in self._heap if each[2].act is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0

@@ -1,0 +1,247 @@
+"""What an update waits for, and what of it can be had meanwhile."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab.crdt.causality import NEVER, first_missing, in_slices, ready_part
+from collab.crdt.update import InspectedUpdate, inspect_update
+from tests.protocol.build import gc, item, skip, text, update
+from tests.room.build import Author, document_of, inspected
+
+ANN, BOB, COY = 1, 2, 3
+
+
+def read(*blocks: tuple[int, int, list[bytes]], **deletes: dict[int, list[tuple[int, int]]]) -> InspectedUpdate:
+    return inspect_update(update(*blocks, **deletes))
+
+
+def chars(count: int, *, left: tuple[int, int] | None = None) -> list[bytes]:
+    """So many structs of one character each, of which the first is beside ``left``."""
+    return [text("x", left=left) for _ in range(count)]
+
+
+# --- what is missing ------------------------------------------------------------------------------------
+
+
+def test_first_words_of_a_client_are_ready_for_an_empty_document() -> None:
+    assert first_missing(read((ANN, 0, chars(3))), {}) is None
+
+
+def test_next_words_of_a_client_wait_for_the_ones_before() -> None:
+    next_words = read((ANN, 5, chars(1)))
+    assert first_missing(next_words, {ANN: 3}) == (ANN, 4)
+    assert first_missing(next_words, {ANN: 5}) is None
+    assert first_missing(next_words, {ANN: 9}) is None
+
+
+def test_struct_waits_for_its_neighbours_and_its_parent() -> None:
+    beside = read((ANN, 0, [text("x", left=(BOB, 1), right=(COY, 4))]))
+    assert first_missing(beside, {}) == (BOB, 1)
+    assert first_missing(beside, {BOB: 2}) == (COY, 4)
+    assert first_missing(beside, {BOB: 2, COY: 5}) is None
+    inside = read((ANN, 0, [text("x", parent=(BOB, 0))]))
+    assert first_missing(inside, {}) == (BOB, 0)
+    assert first_missing(inside, {BOB: 1}) is None
+
+
+def test_deletion_waits_for_the_whole_of_what_it_deletes() -> None:
+    deletion = read(deletes={BOB: [(0, 2), (4, 3)]})
+    assert first_missing(deletion, {}) == (BOB, 1)
+    assert first_missing(deletion, {BOB: 2}) == (BOB, 6)
+    assert first_missing(deletion, {BOB: 6}) == (BOB, 6)
+    assert first_missing(deletion, {BOB: 7}) is None
+
+
+def test_update_may_bring_what_it_builds_on_and_what_it_deletes() -> None:
+    both = read((ANN, 0, chars(2)), (BOB, 0, [text("y", left=(ANN, 1))]), deletes={ANN: [(0, 2)]})
+    assert first_missing(both, {}) is None
+
+
+def test_update_may_bring_what_it_builds_on_later_in_its_bytes() -> None:
+    backwards = read((BOB, 0, [text("y", left=(ANN, 1)), text("z", left=(COY, 0))]), (ANN, 0, chars(2)))
+    assert first_missing(backwards, {}) == (COY, 0)
+    assert first_missing(backwards, {COY: 1}) is None
+
+
+def test_missing_id_is_never_one_that_the_update_itself_brings() -> None:
+    chain = read(
+        (ANN, 0, [text("a", left=(BOB, 0))]), (BOB, 0, [text("b", left=(COY, 0))]), (COY, 0, [text("c", left=(9, 6))])
+    )
+    assert first_missing(chain, {}) == (9, 6)
+    assert first_missing(chain, {9: 7}) is None
+
+
+def test_knot_waits_for_ever() -> None:
+    knot = read((ANN, 0, [text("a", left=(BOB, 0))]), (BOB, 0, [text("b", left=(ANN, 0))]))
+    assert first_missing(knot, {}) == NEVER
+    assert ready_part(knot, {}) is None
+
+
+def test_knot_of_many_clients_is_undone_in_one_pass() -> None:
+    many = 20_000
+    knot = read(*((client, 0, [text("x", left=((client + 1) % many, 0))]) for client in range(many)))
+    assert first_missing(knot, {}) == NEVER
+    zigzag = read(
+        (BOB, 0, [text("x", left=(ANN, clock)) for clock in range(many)]),
+        (ANN, 0, [text("x", left=(BOB, clock - 1) if clock else None) for clock in range(many)]),
+    )
+    assert first_missing(zigzag, {}) is None
+
+
+def test_update_that_skips_waits_for_the_last_that_it_skips() -> None:
+    skipping = read((ANN, 0, [*chars(2), skip(3), *chars(2, left=(BOB, 0))]), (BOB, 0, chars(1)))
+    assert first_missing(skipping, {}) == (ANN, 4)
+    assert first_missing(skipping, {ANN: 4}) == (ANN, 4)
+    assert first_missing(skipping, {ANN: 5}) is None
+    assert first_missing(skipping, {ANN: 9}) is None
+
+
+def test_skip_with_nothing_behind_it_waits_for_nothing() -> None:
+    assert first_missing(read((ANN, 0, [skip(3)]), (BOB, 0, [*chars(1), skip(1)])), {}) is None
+
+
+# --- in slices -------------------------------------------------------------------------------------------
+
+
+def test_slices_are_of_bounded_size_and_each_is_ready_once_those_before_it_are_here() -> None:
+    many = 20
+    zigzag = update(
+        (BOB, 0, [text("x", left=(ANN, clock)) for clock in range(many)]),
+        (ANN, 0, [text("x", left=(BOB, clock - 1) if clock else None) for clock in range(many)]),
+        deletes={ANN: [(0, 3)], COY: [(1, 1)]},
+    )
+    state = {COY: 2}
+    slices = [inspect_update(each) for each in in_slices(inspect_update(zigzag), state, 3)]
+    assert [len(each.structs) for each in slices] == [3] * 13 + [1, 0]
+    assert slices[-1].payload == update(deletes={COY: [(1, 1)], ANN: [(0, 3)]})
+    for each in slices:
+        assert first_missing(each, state) is None
+        for struct in each.structs:
+            state[struct.client] = struct.clock + struct.length
+    assert state == {ANN: many, BOB: many, COY: 2}
+
+
+def test_slices_are_in_the_order_of_the_engine() -> None:
+    whole = read(
+        (ANN, 0, [text("1"), text("1", left=(COY, 1))]),
+        (BOB, 0, [text("2", left=(ANN, 0)), text("2")]),
+        (COY, 0, [text("3", left=(BOB, 0)), text("3")]),
+    )
+    slices = [inspect_update(each) for each in in_slices(whole, {}, 1)]
+    order = [(struct.client, struct.clock) for each in slices for struct in each.structs]
+    assert order == [(ANN, 0), (BOB, 0), (COY, 0), (COY, 1), (BOB, 1), (ANN, 1)]
+
+
+def test_small_update_is_one_slice_as_it_came() -> None:
+    whole = read((ANN, 0, chars(3)), deletes={ANN: [(0, 1)]})
+    assert list(in_slices(whole, {}, 3)) == [whole.payload]
+    assert len(list(in_slices(whole, {}, 2))) == 3
+    assert len(list(in_slices(read((ANN, 0, chars(3))), {}, 2))) == 2
+
+
+# --- the part that is ready --------------------------------------------------------------------------------
+
+
+def part_of(whole: InspectedUpdate, state: dict[int, int]) -> InspectedUpdate | None:
+    part = ready_part(whole, state)
+    return None if part is None else inspect_update(part)
+
+
+def test_ready_part_of_a_ready_update_is_all_of_it() -> None:
+    whole = read((BOB, 0, [text("y", left=(ANN, 1))]), (ANN, 0, chars(2)), deletes={ANN: [(0, 1)]})
+    part = part_of(whole, {})
+    assert part is not None
+    assert {(s.client, s.clock, s.length, s.needs) for s in part.structs} == {
+        (s.client, s.clock, s.length, s.needs) for s in whole.structs
+    }
+    assert part.deletes == whole.deletes
+
+
+def test_ready_part_ends_for_each_client_at_the_first_struct_that_waits() -> None:
+    whole = read((ANN, 0, [*chars(2), text("x", left=(9, 0)), *chars(1)]), (BOB, 0, chars(1)))
+    part = part_of(whole, {})
+    assert part is not None
+    assert [(s.client, s.clock) for s in part.structs] == [(BOB, 0), (ANN, 0), (ANN, 1)]
+
+
+def test_ready_part_leaves_out_what_comes_after_a_gap_or_a_skip() -> None:
+    gap = part_of(read((ANN, 4, chars(1)), (BOB, 0, chars(1))), {ANN: 2})
+    assert gap is not None
+    assert [(s.client, s.clock) for s in gap.structs] == [(BOB, 0)]
+    skipped = part_of(read((ANN, 0, [*chars(1), skip(2), *chars(1)])), {})
+    assert skipped is not None
+    assert [(s.client, s.clock) for s in skipped.structs] == [(ANN, 0)]
+
+
+def test_ready_part_of_a_deletion_is_the_front_that_is_here() -> None:
+    deletion = read(deletes={ANN: [(0, 2), (3, 4)], BOB: [(0, 1)]})
+    part = part_of(deletion, {ANN: 5})
+    assert part is not None
+    assert part.deletes == ((ANN, 0, 2), (ANN, 3, 2))
+    assert part_of(deletion, {}) is None
+
+
+def test_ready_part_may_delete_what_it_brings() -> None:
+    part = part_of(read((ANN, 0, chars(3)), deletes={ANN: [(1, 2)], BOB: [(0, 1)]}), {})
+    assert part is not None
+    assert part.deletes == ((ANN, 1, 2),)
+
+
+def test_struct_of_which_the_front_is_here_is_ready() -> None:
+    overlapping = read((ANN, 2, [text("abcdef"), gc(2), item(8, b"\x01\x7e", left=(ANN, 7))]))
+    assert first_missing(overlapping, {ANN: 4}) is None
+    part = part_of(overlapping, {ANN: 4})
+    assert part is not None
+    assert len(part.structs) == 3
+
+
+# --- both, on real histories -------------------------------------------------------------------------------
+
+
+def a_history(seed: int) -> list[bytes]:
+    """What three people wrote, hearing of each other now and then."""
+    dice = random.Random(seed)
+    authors = [Author(client) for client in (ANN, BOB, COY)]
+    history: list[bytes] = []
+    for _ in range(12):
+        author = dice.choice(authors)
+        if author.text and dice.random() < 0.3:
+            history.append(author.delete(dice.randrange(len(author.text)), 1))
+        else:
+            history.append(author.type(dice.randint(0, len(author.text)), dice.choice(("a", "bc", "def"))))
+        for other in authors:
+            if dice.random() < 0.3:
+                other.hear(author.everything)
+    return history
+
+
+@given(st.integers(0, 2**32), st.data())
+def test_update_is_ready_exactly_when_all_of_it_is_its_ready_part(seed: int, data: st.DataObject) -> None:
+    history = inspected(*a_history(seed))
+    chosen = data.draw(st.sampled_from(history))
+    state: dict[int, int] = {}
+    for other in data.draw(st.lists(st.sampled_from(history), unique_by=id)):
+        if other is not chosen and first_missing(other, state) is None:
+            for struct in other.structs:
+                state[struct.client] = max(state.get(struct.client, 0), struct.clock + struct.length)
+    part = part_of(chosen, state)
+    whole = part is not None and (len(part.structs), part.deletes) == (len(chosen.structs), chosen.deletes)
+    missing = first_missing(chosen, state)
+    assert whole == (missing is None)
+    if missing is not None:
+        assert state.get(missing[0], 0) <= missing[1]
+
+
+@given(st.integers(0, 2**32), st.randoms(use_true_random=False))
+def test_ready_parts_in_any_order_and_the_rest_again_make_the_whole(seed: int, dice: random.Random) -> None:
+    history = a_history(seed)
+    document = document_of()
+    shuffled = inspected(*dice.sample(history, len(history)))
+    for _ in history:  # each round at least one more update is ready
+        for whole in shuffled:
+            part = ready_part(whole, document.state)
+            if part is not None:
+                document.apply(inspect_update(part))
+    assert document.equals(document_of(*history))

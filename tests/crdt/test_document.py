@@ -1,0 +1,512 @@
+"""The wrapper round the library: what it has, what it lacks, what it refuses to become, and how it fails."""
+
+from collections.abc import Callable
+
+import pycrdt
+import pytest
+
+from collab.crdt import document as module
+from collab.crdt.comparison import contradiction
+from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.statevector import decode_state_vector
+from collab.crdt.update import DELETED, InspectedUpdate, inspect_update
+from collab.errors import UpdateRefused
+from collab.protocol.limits import NESTING_MAX
+from collab.protocol.messages import EMPTY_UPDATE
+from tests.protocol.build import ROOT, gc, item, shared, skip, string, text, uint, update
+from tests.room.build import Author, document_of, inspected
+
+ANN, BOB = 1, 2
+
+
+class Panic(BaseException):
+    """What a failure inside the library looks like: no Exception."""
+
+
+def breaking(document: Document, call: str, panic: BaseException) -> None:
+    """From now on one of the library's calls fails on this document."""
+
+    def fail(*_: object) -> bytes:
+        raise panic
+
+    setattr(document._doc, call, fail)
+
+
+def an_element(client: int, clock: int, *, parent: tuple[int, int] | None = None) -> bytes:
+    return update((client, clock, [shared(parent=parent)]))
+
+
+# --- loading -------------------------------------------------------------------------------------------
+
+
+def test_document_is_its_snapshot_and_the_updates_after_it() -> None:
+    ann = Author(ANN)
+    first, second = ann.type(0, "one "), ann.type(4, "two")
+    loaded = Document.load(document_of(first).encode(), [second])
+    assert loaded.text() == "one two"
+    assert loaded.state == {ANN: 7}
+    assert loaded.whole()
+    assert loaded.equals(document_of(first, second))
+
+
+def test_log_out_of_order_is_damaged() -> None:
+    ann = Author(ANN)
+    updates = [ann.type(at, letter) for at, letter in enumerate("abcd")]
+    with pytest.raises(DocumentPoisoned, match="damaged"):
+        document_of(*reversed(updates))
+
+
+def test_log_without_what_its_updates_build_on_is_damaged() -> None:
+    ann = Author(ANN)
+    _lost, found = ann.type(0, "a"), ann.type(1, "b")
+    with pytest.raises(DocumentPoisoned, match="damaged"):
+        document_of(found)
+
+
+def test_bytes_that_are_no_snapshot_make_no_document() -> None:
+    with pytest.raises(DocumentPoisoned):
+        Document.load(b"\xff\xff", [])
+
+
+def test_snapshot_of_more_clients_than_a_peer_may_have_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = document_of(*(Author(client).type(0, "x") for client in range(1, 9)))
+    monkeypatch.setattr("collab.crdt.statevector.STATE_VECTOR_ENTRIES_MAX", 4)
+    assert len(Document.load(many.encode(), []).state) == 8
+
+
+# --- what adds nothing ------------------------------------------------------------------------------------
+
+
+def test_update_adds_nothing_once_its_text_and_its_deletions_are_here() -> None:
+    ann = Author(ANN)
+    first, second, deletion = ann.type(0, "ab"), ann.type(2, "c"), ann.delete(0, 2)
+    whole = inspected(first, second, deletion, ann.everything)
+    document = Document()
+    for each in whole[:3]:
+        assert not document.has(each)
+        document.apply(each)
+        assert document.has(each)
+    assert document.has(whole[3])
+
+
+def test_deletion_of_part_of_what_was_deleted_adds_nothing() -> None:
+    document = document_of(update((ANN, 0, [text("abcdef")])), update(deletes={ANN: [(1, 3)]}))
+    assert all(document.has(each) for each in inspected(update(deletes={ANN: [(1, 1), (3, 1)]})))
+    assert not document.has(inspect_update(update(deletes={ANN: [(3, 2)]})))
+    assert not document.has(inspect_update(update(deletes={BOB: [(0, 1)]})), exact=True)
+
+
+def test_document_from_a_snapshot_knows_its_deletions_only_when_asked_exactly() -> None:
+    ann = Author(ANN)
+    ann.type(0, "abc")
+    deletion = inspect_update(ann.delete(1, 1))
+    loaded = Document.load(ann.everything, [])
+    assert not loaded.has(deletion)
+    assert loaded.has(deletion, exact=True)
+    assert loaded.has(deletion)
+
+
+def test_what_was_deleted_with_its_parent_is_known_when_asked_exactly() -> None:
+    child = update((BOB, 0, [text("x", parent=(ANN, 0))]))
+    document = document_of(update((ANN, 0, [shared()])), child, update(deletes={ANN: [(0, 1)]}))
+    gone = inspect_update(update(deletes={BOB: [(0, 1)]}))
+    assert not document.has(gone)
+    assert document.has(gone, exact=True)
+    assert not document.has(inspect_update(update(deletes={BOB: [(0, 2)]})), exact=True)
+
+
+def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_so() -> None:
+    def give_title(author: Author) -> bytes:
+        return author.change(lambda: author.doc.get("meta", type=pycrdt.Map).__setitem__("title", "x"))
+
+    values = [give_title(Author(client)) for client in (ANN, BOB)]
+    document = document_of(values[0])
+    loser = inspect_update(update(deletes={ANN: [(0, 1)]}))
+    assert not document.has(loser, exact=True)
+    document.replay(inspect_update(values[1]))
+    assert document.has(loser, exact=True)
+
+
+def test_library_is_not_asked_again_for_deletions_until_something_changes() -> None:
+    ann = Author(ANN)
+    ann.type(0, "abc")
+    document = Document.load(ann.everything, [])
+    unknown = inspect_update(update(deletes={ANN: [(0, 3)]}))
+    assert not document.has(unknown, exact=True)
+    breaking(document, "get_state", Panic())
+    assert not document.has(unknown, exact=True)
+    document.apply(inspect_update(ann.delete(0, 1)))
+    with pytest.raises(DocumentPoisoned):
+        document.has(unknown, exact=True)
+
+
+def test_update_that_skips_what_is_here_adds_nothing() -> None:
+    document = document_of(update((ANN, 0, [text("abc")])))
+    assert document.has(inspect_update(update((ANN, 0, [text("a"), skip(1), text("c")]))))
+    assert document.has(inspect_update(update((ANN, 0, [text("a"), skip(9)]))))
+    assert not document.has(inspect_update(update((ANN, 0, [text("a"), skip(3), text("c")]))))
+
+
+@pytest.mark.parametrize("integrate", [Document.apply, Document.replay])
+def test_update_that_is_known_in_part_brings_the_rest(
+    integrate: Callable[[Document, InspectedUpdate], InspectedUpdate],
+) -> None:
+    document = document_of(update((ANN, 0, [text("ab")]), (BOB, 0, [text("xyz")])), update(deletes={BOB: [(2, 1)]}))
+    overlapping = update(
+        (ANN, 1, [text("bc", left=(ANN, 0))]), (BOB, 0, [text("xy")]), deletes={BOB: [(2, 1)], ANN: [(0, 1)]}
+    )
+    news = integrate(document, inspect_update(overlapping))
+    assert news.payload == update((ANN, 2, [text("c", left=(ANN, 1))]), deletes={ANN: [(0, 1)]})
+    assert document.state == {ANN: 3, BOB: 3}
+    assert document.whole()
+
+
+def test_update_that_is_all_new_is_taken_as_it_came() -> None:
+    document = document_of(Author(ANN).type(0, "abc"))
+    fresh = inspect_update(Author(BOB).type(0, "x"))
+    assert document.apply(fresh) is fresh
+
+
+def test_what_is_here_in_part_stays_where_it_is_whatever_the_rest_says() -> None:
+    document = Document()
+    document.apply(inspect_update(update((ANN, 0, [shared(), text("abc", parent=(ANN, 0))]))))
+    document.apply(inspect_update(update((ANN, 1, [item(DELETED, uint(4))]))))  # said to lie in the root
+    with pytest.raises(UpdateRefused, match="no shared type"):
+        document.apply(inspect_update(update((BOB, 0, [text("x", parent=(ANN, 3))]))))
+    document.apply(inspect_update(update((BOB, 0, [text("x", parent=(ANN, 4))]))))
+    assert document.whole()
+
+
+@pytest.mark.parametrize("clients", [1, 32, 33])
+@pytest.mark.parametrize("differs", [False, True])
+def test_little_is_read_to_compare_a_duplicate_with_a_long_history(
+    clients: int, differs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = [text("a"), *(text("b", right=(ANN, at)) for at in range(1499))]
+    others = [(client, 0, [text("c")] * 1500) for client in range(BOB, clients + 1)]
+    document = document_of(update((ANN, 0, long), *others))
+    read: list[int] = []
+
+    def note(update: InspectedUpdate, known: InspectedUpdate) -> tuple[int, int] | None:
+        read.append(len(known.structs))
+        return contradiction(update, known)
+
+    monkeypatch.setattr(module, "contradiction", note)
+    fresh = (clients + 1, 0, [text("new")])
+    again = update(
+        *((client, 0, [text("c")]) for client, _, _ in others), (ANN, 20, [text("x" if differs else "b")]), fresh
+    )
+    assert document.contradicted_by(inspect_update(again)) == ((ANN, 20) if differs else None)
+    assert sum(read) <= 64 * clients or clients == 33
+    at_once = update((ANN, 0, [text("a"), *(text("b", right=(ANN, at)) for at in range(40)), text("x")]))
+    assert document.contradicted_by(inspect_update(at_once)) == (ANN, 41)
+
+
+def test_what_says_nothing_is_compared_with_nothing() -> None:
+    document = document_of(update((ANN, 0, [text("abc")])))
+    breaking(document, "get_update", Panic())
+    assert document.contradicted_by(inspect_update(update((ANN, 0, [gc(2)]), (BOB, 0, [text("new")])))) is None
+
+
+# --- what it may become ----------------------------------------------------------------------------------
+
+
+def nested(depth: int) -> list[bytes]:
+    """One type inside the other, each in an update of its own."""
+    return [an_element(ANN, level, parent=(ANN, level - 1) if level else None) for level in range(depth)]
+
+
+def test_types_nested_too_deep_are_refused_wherever_the_levels_came_from() -> None:
+    levels = nested(NESTING_MAX + 2)
+    live = Document()
+    for level in levels[:-1]:
+        live.apply(inspect_update(level))
+    loaded = Document.load(live.encode(), [])
+    replayed = document_of(*levels[:-1])
+    for document in (live, loaded, replayed):
+        with pytest.raises(UpdateRefused, match="deep"):
+            document.apply(inspect_update(levels[-1]))
+        assert document.state == {ANN: len(levels) - 1}
+        document.apply(inspect_update(update((ANN, len(levels) - 1, [text("x")]))))
+        assert document.whole()
+
+
+def test_child_of_what_is_no_type_is_refused_and_nothing_of_its_update_applied() -> None:
+    document = document_of(update((ANN, 0, [text("abc")])))
+    with pytest.raises(UpdateRefused, match="no shared type"):
+        document.apply(inspect_update(update((BOB, 0, [text("y"), text("x", parent=(ANN, 1))]))))
+    assert document.state == {ANN: 3}
+    assert document.whole()
+
+
+def test_levels_stay_known_through_what_is_typed_and_what_the_log_brings() -> None:
+    document = Document()
+    document.apply(inspect_update(update((ANN, 0, [shared()]))))
+    document.apply(inspect_update(update((ANN, 1, [text("x", parent=(ANN, 0))]))))
+    document.replay(inspect_update(update((BOB, 0, [shared(parent=(ANN, 0))]))))
+    document.apply(inspect_update(update((BOB, 1, [text("y", parent=(BOB, 0))]))))
+    with pytest.raises(UpdateRefused):
+        document.apply(inspect_update(update((BOB, 2, [text("z", parent=(BOB, 1))]))))
+
+
+def test_plain_text_pays_for_no_levels() -> None:
+    document = document_of(update((ANN, 0, [text("abc")])))
+    breaking(document, "get_update", Panic())
+    document.apply(inspect_update(update((BOB, 0, [text("x", left=(ANN, 1))]))))
+    with pytest.raises(DocumentPoisoned):
+        document.apply(inspect_update(update((BOB, 1, [shared()]))))
+
+
+def test_clients_are_bounded_and_those_who_are_in_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DOCUMENT_CLIENTS_MAX", 3)
+    authors = [Author(client) for client in range(1, 5)]
+    document = document_of(*(author.type(0, "x") for author in authors[:2]))
+    with pytest.raises(UpdateRefused, match="clients"):
+        document.apply(inspect_update(update((3, 0, [text("x")]), (4, 0, [text("x")]))))
+    document.apply(inspect_update(update((3, 0, [text("x")]), (1, 1, [text("x")]))))
+    with pytest.raises(UpdateRefused, match="clients"):
+        document.apply(inspect_update(authors[3].type(0, "x")))
+    document.apply(inspect_update(authors[0].type(1, "more")))
+    document.apply(inspect_update(update(deletes={3: [(0, 1)]})))
+    assert len(document.state) == 3
+
+
+def deletions(*places: int) -> InspectedUpdate:
+    """Each takes one letter out of Ann's text, and so cuts it twice."""
+    return inspect_update(update(deletes={ANN: [(2 * place + 1, 1) for place in places]}))
+
+
+def test_places_that_an_update_may_cut_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPLITS_MAX", 6)
+    document = document_of(update((ANN, 0, [text("x" * 20)])))
+    document.apply(deletions(0, 1))
+    with pytest.raises(UpdateRefused, match="6 places"):
+        document.judge(deletions(2, 3, 4, 5))
+    with pytest.raises(UpdateRefused, match="6 places"):
+        document.apply(deletions(2, 3, 4, 5))
+    assert document.text() == ""
+    assert not document.has(deletions(2))
+    document.apply(deletions(2, 3, 4))
+    monkeypatch.setattr(module, "SPLITS_MAX", 7)
+    with pytest.raises(UpdateRefused, match="7 places"):
+        document.apply(deletions(5, 6, 7, 8))
+    document.replay(deletions(5, 6, 7, 8))
+    assert document.has(deletions(*range(9)))
+
+
+def test_known_deletions_are_no_reason_to_refuse_whoever_repeats_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPLITS_MAX", 6)
+    document = document_of(update((ANN, 0, [text("x" * 20)])), deletions(0, 1, 2, 3, 4).payload)
+    reloaded = Document.load(document.encode(), [])
+    for each in (document, reloaded):
+        each.apply(deletions(*range(8)))
+        assert each.has(deletions(*range(8)))
+    with pytest.raises(UpdateRefused):
+        Document.load(document_of(update((ANN, 0, [text("x" * 20)]))).encode(), []).apply(deletions(*range(8)))
+
+
+def test_an_update_of_many_structs_reaches_the_library_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE_STRUCTS_MAX", 5)
+    ann = Author(ANN)
+    typed = [ann.type(at, letter) for at, letter in enumerate("so many words")]
+    merged = inspect_update(pycrdt.merge_updates(*typed, ann.delete(3, 5)))
+    document = Document()
+    given: list[InspectedUpdate] = []
+    document._doc.observe(lambda event: given.append(inspect_update(event.update)))
+    document.apply(merged)
+    assert sum(len(each.structs) for each in given) <= len(given) <= 4
+    assert document.text() == ann.text == "so words"
+    assert document.equals(document_of(*typed, ann.everything))
+
+
+# --- reading it ------------------------------------------------------------------------------------------
+
+
+def test_empty_document_is_the_empty_update_and_the_empty_state() -> None:
+    document = Document()
+    assert document.encode() == EMPTY_UPDATE
+    assert document.state_vector() == b"\0"
+    assert document.diff({}) == EMPTY_UPDATE
+    assert document.text() == ""
+    assert document.whole()
+
+
+def test_whole_state_is_encoded_once_until_something_changes() -> None:
+    ann = Author(ANN)
+    document = document_of(ann.type(0, "abc"))
+    whole = document.encode()
+    assert document.encode() is whole
+    assert document.diff({}) is whole
+    document.apply(inspect_update(ann.delete(0, 1)))
+    assert document.encode() != whole
+
+
+def test_diff_brings_what_a_peer_lacks_and_every_deletion() -> None:
+    ann = Author(ANN)
+    first, second, deletion = ann.type(0, "abc"), ann.type(3, "def"), ann.delete(1, 1)
+    document = document_of(first, second, deletion)
+    peer = Author(BOB, first)
+    peer.hear(document.diff(peer.state))
+    assert peer.text == "acdef"
+    difference = inspect_update(document.diff({ANN: 3}))
+    assert [(s.clock, s.length) for s in difference.structs] == [(3, 3)]
+    assert difference.deletes == ((ANN, 1, 1),)
+    assert document.diff({ANN: 6, BOB: 9}) == update(deletes={ANN: [(1, 1)]})
+
+
+def test_state_vector_says_what_is_here() -> None:
+    document = document_of(Author(ANN).type(0, "abc"), Author(BOB).type(0, "é😀"))
+    assert decode_state_vector(document.state_vector()) == document.state == {ANN: 3, BOB: 3}
+
+
+# --- comparing -------------------------------------------------------------------------------------------
+
+
+def a_rich_document() -> Author:
+    ann = Author(ANN)
+    fragment = ann.doc.get("default", type=pycrdt.XmlFragment)
+    block = fragment.children.append(pycrdt.XmlElement("paragraph", {"align": "left"}))
+    words = block.children.append(pycrdt.XmlText("hello world"))
+    words.format(0, 5, {"bold": {}})
+    ann.doc.get("meta", type=pycrdt.Map)["title"] = "A"
+    ann.type(0, "plain")
+    ann.delete(1, 2)
+    return ann
+
+
+def test_documents_that_came_about_differently_are_equal() -> None:
+    ann, bob = Author(ANN), Author(BOB)
+    first = ann.type(0, "abc")
+    bob.hear(first)
+    second, third = ann.type(3, "d"), bob.delete(0, 1)
+    one, other = document_of(first, second, third), document_of(first, third, second)
+    assert one.equals(other)
+    assert one.equals(Document.load(other.encode(), []))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ann: ann.type(0, "x"),
+        lambda ann: ann.delete(0, 1),
+        lambda ann: ann.doc.get("default", type=pycrdt.XmlFragment).children.append(pycrdt.XmlElement("p")),
+        lambda ann: (
+            ann.doc.get("default", type=pycrdt.XmlFragment).children[0].children[0].format(0, 5, {"bold": None})
+        ),
+        lambda ann: ann.doc.get("meta", type=pycrdt.Map).__setitem__("title", "B"),
+    ],
+    ids=["letter", "deletion", "element", "format", "map"],
+)
+def test_documents_that_differ_in_anything_are_not_equal(change: Callable[[Author], object]) -> None:
+    ann = a_rich_document()
+    before = document_of(ann.everything)
+    change(ann)
+    after = document_of(ann.everything)
+    assert not before.equals(after)
+    assert not after.equals(before)
+    assert after.equals(document_of(ann.everything))
+
+
+@pytest.mark.parametrize(("kept", "lost"), [(b"hello", b"jello"), (b"left", b"felt"), (b"bold", b"mold")])
+def test_documents_with_the_same_clocks_and_other_words_are_not_equal(kept: bytes, lost: bytes) -> None:
+    whole = a_rich_document().everything
+    one, other = document_of(whole), document_of(whole.replace(kept, lost))
+    assert one.state == other.state
+    assert not one.equals(other)
+
+
+def test_content_that_became_a_hole_is_noticed() -> None:
+    one = document_of(update((ANN, 0, [text("abc"), text("def", left=(ANN, 2))])))
+    other = document_of(update((ANN, 0, [text("abc"), gc(3)])))
+    assert one.state == other.state
+    assert not one.equals(other)
+
+
+def test_document_reads_back_as_it_is() -> None:
+    document = document_of(a_rich_document().everything, Author(BOB).type(0, "é😀"))
+    assert document.reads_back()
+    document.encode()
+    document._full = document_of(a_rich_document().everything).encode()
+    assert not document.reads_back()
+
+
+@pytest.mark.parametrize("links", [1, 20])
+def test_document_of_objects_reads_back_in_whatever_order_their_keys_are_written(links: int) -> None:
+    def a_document(target: str) -> Document:
+        href = '{"href":"https://example.org","target":"%s","rel":"nofollow","class":null}'
+        marks = [item(6, string("link") + string(href % target)) for _ in range(links)]
+        values = [item(8, b"\x01\x76\x03\x01a\x7d\x01\x01b\x7e\x01c\x7f", root="list")]
+        return document_of(update((ANN, 0, [*marks, *values])))
+
+    document = a_document("_blank")
+    assert document.reads_back()
+    assert document.equals(a_document("_blank"))
+    assert not document.equals(a_document("_self"))
+
+
+def test_document_with_something_parked_in_the_library_is_not_whole() -> None:
+    ann = Author(ANN)
+    _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
+    document = Document()
+    document.replay(found)
+    assert not document.whole()
+    assert not document.reads_back()
+
+
+# --- failing ---------------------------------------------------------------------------------------------
+
+EVERYTHING: dict[str, Callable[[Document, InspectedUpdate], object]] = {
+    "apply": lambda document, update: document.apply(update),
+    "replay": lambda document, update: document.replay(update),
+    "encode": lambda document, update: document.encode(),
+    "diff": lambda document, update: document.diff({ANN: 1}),
+    "text": lambda document, update: document.text(),
+    "whole": lambda document, update: document.whole(),
+    "reads_back": lambda document, update: document.reads_back(),
+    "equals": lambda document, update: document.equals(document),
+    "deletions": lambda document, update: document.has(update, exact=True),
+}
+
+
+@pytest.mark.parametrize("call", EVERYTHING)
+def test_poisoned_document_is_never_read_or_written_again(call: str) -> None:
+    ann = Author(ANN)
+    document = document_of(ann.type(0, "abc"), ann.delete(0, 1))
+    document.encode()
+    deletion = inspect_update(ann.delete(0, 1))
+    breaking(document, "apply_update", Panic())
+    with pytest.raises(DocumentPoisoned) as caught:
+        document.apply(deletion)
+    assert isinstance(caught.value.__cause__, Panic)
+    assert document.is_poisoned
+    for untouchable in ("apply_update", "get_update", "get_state", "get", "keys"):
+        breaking(document, untouchable, AssertionError("touched"))
+    with pytest.raises(DocumentPoisoned) as again:
+        EVERYTHING[call](document, deletion)
+    assert again.value.__cause__ is None
+
+
+def test_update_that_fails_in_the_library_is_not_taken_for_known() -> None:
+    ann = Author(ANN)
+    document = Document()
+    breaking(document, "apply_update", ValueError())
+    with pytest.raises(DocumentPoisoned):
+        document.apply(inspect_update(ann.type(0, "abc")))
+    assert document.state == {}
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_being_stopped_in_the_middle_of_a_call_poisons_too_and_is_passed_on(stop: type[BaseException]) -> None:
+    ann = Author(ANN)
+    document = Document()
+    breaking(document, "apply_update", stop())
+    with pytest.raises(stop):
+        document.apply(inspect_update(ann.type(0, "abc")))
+    assert document.is_poisoned
+
+
+def test_root_of_two_kinds_reads_the_same_after_a_reload() -> None:
+    """A root's kind is only known to who reads it; nothing here may fix it by reading."""
+    document = document_of(update((ANN, 0, [text("abc")])), update((BOB, 0, [b"\x28" + ROOT + b"\x01k\x01\x7e"])))
+    document.text()
+    assert Document.load(document.encode(), []).equals(document)

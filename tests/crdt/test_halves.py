@@ -1,0 +1,89 @@
+"""A text whose halves were written offline, an hour apart and in two browsers, is whole in the end."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+from collab.crdt.document import Document
+from collab.crdt.ranges import IdRanges
+from collab.crdt.splits import splits_at_most
+from collab.crdt.update import inspect_update
+from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
+from collab.protocol.limits import SPLITS_MAX
+from collab.protocol.messages import SyncStep1, SyncStep2
+from collab.protocol.rows import CommittedRow
+from collab.room.compaction import fold, load_document
+from collab.room.room import Room
+from tests.room.build import Author, a_session, told
+
+TRACE = Path(__file__).parent.parent / "traces" / "json-crdt-patch.json.gz"
+HOUR_S = 3600.0
+
+
+def write(author: Author, text: str, patches: list[Any]) -> str:
+    """Make these edits; positions in a trace count code points, those of the library bytes."""
+    for at, removed, inserted in patches:
+        begin = len(text[:at].encode())
+        if removed:
+            author.delete(begin, len(text[at : at + removed].encode()))
+        if inserted:
+            author.type(begin, inserted)
+        text = text[:at] + inserted + text[at + removed :]
+    return text
+
+
+def a_later_room(snapshot: bytes | None, rows: list[CommittedRow], origin: int) -> Room:
+    """The document as it is opened after everybody had left."""
+    document = load_document(snapshot, rows)
+    return Room(DocumentName("halves"), document, epoch=Epoch(0), cursor=Sequence(origin - 1), origin=WriterId(origin))
+
+
+def bring(room: Room, author: Author, now_s: float) -> CommittedRow:
+    """The author's browser connects, hands over what it has, and leaves; the row that is committed."""
+    session = a_session(1)
+    room.join(session)
+    effects = room.receive(session.id, SyncStep1(author.doc.get_state()), now_s)
+    asked, answer = told(effects, 1)
+    assert isinstance(asked, SyncStep1)
+    assert isinstance(answer, SyncStep2)
+    author.hear(answer.update)
+    room.receive(SessionId(1), SyncStep2(author.doc.get_update(asked.state_vector)), now_s)
+    row = room.next_row()
+    assert row is not None
+    seq = Sequence(room.cursor + 1)
+    room.appended(seq)
+    room.leave(session.id, now_s, clean=True)
+    return CommittedRow(seq, row.origin, row.n, row.payload)
+
+
+def test_halves_written_offline_an_hour_apart_in_two_browsers_make_the_whole() -> None:
+    with gzip.open(TRACE) as file:
+        trace = json.load(file)
+    patches = [patch for transaction in trace["txns"] for patch in transaction["patches"]]
+    half = len(patches) // 2
+
+    first = Author(7)
+    text = write(first, "", patches[:half])
+    row = bring(a_later_room(None, [], 1), first, 0.0)
+
+    other = Author(8, first.everything)  # the file was taken along to another browser, and written on there
+    text = write(other, text, patches[half:])
+    room = a_later_room(fold(None, [row]), [], 2)
+    room.tick(HOUR_S)
+    bring(room, other, HOUR_S)
+    assert room.document.text() == text == trace["endContent"]
+
+
+def test_a_day_of_writing_without_a_connection_is_far_from_every_limit() -> None:
+    with gzip.open(TRACE) as file:
+        patches = [patch for transaction in json.load(file)["txns"] for patch in transaction["patches"]]
+    half = len(patches) // 2
+    author = Author(1)
+    text = write(author, "", patches[:half])
+    document = Document.load(author.everything, [])
+    write(author, text, patches[half:])
+    day = inspect_update(author.doc.get_update(document.state_vector()))
+    assert splits_at_most(day, document.state, IdRanges(), enough=0) < SPLITS_MAX // 20
+    document.apply(day)
+    assert document.text() == author.text

@@ -1,0 +1,112 @@
+"""The words of a document, whatever its authors made of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pycrdt
+import pytest
+
+from collab.crdt.document import Document
+from collab.crdt.update import inspect_update
+from tests.protocol.build import string, uint, update
+from tests.room.build import Author, document_of
+
+
+def text_of(write: Callable[[Author], object]) -> str:
+    """The text of the document that ``write`` makes, read by somebody who did not take part."""
+    author = Author(1)
+    write(author)
+    return document_of(author.everything).text()
+
+
+def paragraphs(author: Author, *lines: str) -> Any:
+    fragment = author.doc.get("default", type=pycrdt.XmlFragment)
+    for line in lines:
+        block = fragment.children.append(pycrdt.XmlElement("paragraph"))
+        if line:
+            block.children.append(pycrdt.XmlText(line))
+    return fragment
+
+
+def test_empty_document_has_no_text() -> None:
+    assert text_of(lambda author: None) == ""
+
+
+def test_plain_text_is_its_characters_without_formats_and_embeds() -> None:
+    def write(author: Author) -> None:
+        text = author.doc.get("content", type=pycrdt.Text)
+        text += "a😀b é"
+        text.insert_embed(1, {"image": "x"})
+        text.format(0, 3, {"bold": True})
+
+    assert text_of(write) == "a😀b é"
+
+
+def test_each_block_of_rich_text_is_a_line_and_so_is_an_empty_paragraph() -> None:
+    assert text_of(lambda author: paragraphs(author, "one", "", "three")) == "one\n\nthree"
+
+
+def test_blocks_inside_blocks_are_lines_in_document_order() -> None:
+    def write(author: Author) -> None:
+        fragment = paragraphs(author, "before")
+        items = fragment.children.append(pycrdt.XmlElement("list"))
+        for word in ("first", "second"):
+            item = items.children.append(pycrdt.XmlElement("item"))
+            item.children.append(pycrdt.XmlElement("paragraph")).children.append(pycrdt.XmlText(word))
+        paragraphs(author, "after")
+
+    assert text_of(write) == "before\nfirst\nsecond\nafter"
+
+
+def test_break_inside_a_paragraph_is_a_line_s_end_and_words_inside_an_inline_element_are_kept() -> None:
+    def write(author: Author) -> None:
+        fragment = paragraphs(author, "")
+        block = fragment.children[0]
+        block.children.append(pycrdt.XmlText("one"))
+        block.children.append(pycrdt.XmlElement("hardBreak"))
+        block.children.append(pycrdt.XmlText("two "))
+        note = block.children.append(pycrdt.XmlElement("footnote"))
+        note.children.append(pycrdt.XmlElement("b")).children.append(pycrdt.XmlText("deep"))
+        note.children.append(pycrdt.XmlText(" note"))
+
+    assert text_of(write) == "one\ntwo deep note"
+
+
+def test_formatted_words_are_plain() -> None:
+    def write(author: Author) -> None:
+        fragment = paragraphs(author, "")
+        words = fragment.children[0].children.append(pycrdt.XmlText("bold <words>"))
+        words.format(0, 4, {"bold": {}})
+
+    assert text_of(write) == "bold <words>"
+
+
+def test_document_of_both_shapes_reads_plain_first() -> None:
+    def write(author: Author) -> None:
+        paragraphs(author, "rich", "text")
+        author.type(0, "plain")
+
+    assert text_of(write) == "plain\nrich\ntext"
+
+
+def test_deep_document_is_read_without_recursion() -> None:
+    def write(author: Author) -> None:
+        children = author.doc.get("default", type=pycrdt.XmlFragment).children
+        for _ in range(190):
+            children = children.append(pycrdt.XmlElement("div")).children
+        children.append(pycrdt.XmlText("down here"))
+
+    assert text_of(write) == "down here"
+
+
+@pytest.mark.parametrize("root", ["content", "default"])
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [(8, uint(1) + b"\x7e"), (3, string("ab")), (7, b"\0"), (7, b"\1"), (7, b"\2"), (7, b"\4"), (5, string("{}"))],
+    ids=["value", "binary", "array", "map", "text", "fragment", "embed"],
+)
+def test_root_that_holds_what_it_should_not_is_read_as_no_words(root: str, kind: int, content: bytes) -> None:
+    document = Document()
+    document.apply(inspect_update(update((1, 0, [bytes([kind]) + b"\1" + string(root) + content]))))
+    assert document.text().strip() == ""
+    document.encode()

@@ -1,0 +1,45 @@
+"""State vectors, and the bombs that look like them."""
+
+import pycrdt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab.crdt.statevector import decode_state_vector, encode_state_vector
+from collab.errors import ProtocolError
+from collab.protocol.limits import CLIENT_MAX, CLOCK_END, STATE_VECTOR_ENTRIES_MAX
+from tests.protocol.build import uint
+
+
+@given(st.dictionaries(st.integers(0, CLIENT_MAX), st.integers(0, CLOCK_END - 1)))
+def test_every_state_vector_comes_back(clocks: dict[int, int]) -> None:
+    assert decode_state_vector(encode_state_vector(clocks)) == clocks
+
+
+def test_it_reads_and_writes_what_the_library_does() -> None:
+    doc: pycrdt.Doc[pycrdt.Text] = pycrdt.Doc(client_id=300)
+    doc.get("t", type=pycrdt.Text).insert(0, "hello")
+    assert decode_state_vector(doc.get_state()) == {300: 5}
+    assert encode_state_vector({300: 5}) == doc.get_state()
+    assert encode_state_vector({}) == b"\0"
+
+
+def test_higher_client_ids_come_first_as_in_yjs() -> None:
+    assert encode_state_vector({1: 9, 5: 8, 3: 7}).hex() == "03" + "0508" + "0307" + "0109"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["", "ffffffff0f", "8080808002", "020105", "0001", "0207050708", "0107" + uint(CLOCK_END).hex(), "01" + "ff" * 9],
+    ids=["nothing", "bomb", "bomb of a gigabyte", "too short", "too long", "twice", "clock", "client"],
+)
+def test_what_is_no_state_vector_is_refused(payload: str) -> None:
+    with pytest.raises(ProtocolError):
+        decode_state_vector(bytes.fromhex(payload))
+
+
+def test_the_number_of_clients_is_bounded() -> None:
+    most = dict.fromkeys(range(STATE_VECTOR_ENTRIES_MAX), 1)
+    assert decode_state_vector(encode_state_vector(most)) == most
+    with pytest.raises(ProtocolError):
+        decode_state_vector(encode_state_vector({**most, STATE_VECTOR_ENTRIES_MAX: 1}))

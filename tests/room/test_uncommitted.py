@@ -1,0 +1,157 @@
+"""The durable prefix, whatever is accepted, owed and committed in whatever order."""
+
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from collab.ids import Epoch, SessionId, UserId
+from collab.protocol.messages import Refused, Saved
+from collab.protocol.rows import Entry, decode_entries
+from collab.room import uncommitted as module
+from collab.room.uncommitted import UPDATE_COST_BYTES, UncommittedQueue
+from tests.room.build import NAME, OURS
+
+ANN, BOB = SessionId(1), SessionId(2)
+
+
+def a_ledger() -> UncommittedQueue:
+    return UncommittedQueue(NAME, Epoch(0), OURS)
+
+
+def entry(text: bytes) -> Entry:
+    return Entry(UserId("ann"), text)
+
+
+def words(ledger: UncommittedQueue) -> list[bytes]:
+    """The row that is formed next: its updates."""
+    row = ledger.next_row()
+    return [] if row is None else [each.update for each in decode_entries(row.payload)]
+
+
+def test_an_answer_is_due_when_all_that_was_accepted_before_it_is_committed() -> None:
+    ledger = a_ledger()
+    ledger.accept(entry(b"a"))
+    ledger.owe(ANN, Saved(b"a"))
+    assert words(ledger) == [b"a"]
+    ledger.accept(entry(b"b"))
+    ledger.owe(BOB, Refused())
+    assert list(ledger.due()) == []
+    ledger.committed()
+    assert list(ledger.due()) == [(ANN, Saved(b"a"))]
+    assert words(ledger) == [b"b"]
+    ledger.committed()
+    assert list(ledger.due()) == [(BOB, Refused())]
+    assert ledger.is_settled
+
+
+def test_one_row_is_on_its_way_at_a_time_and_never_changes() -> None:
+    ledger = a_ledger()
+    ledger.accept(entry(b"a"))
+    first = ledger.next_row()
+    assert first is not None
+    ledger.accept(entry(b"b"))
+    assert ledger.next_row() is None
+    assert ledger.committed() is first
+    second = ledger.next_row()
+    assert second is not None
+    assert (first.n, second.n) == (1, 2)
+    assert [each.update for each in decode_entries(second.payload)] == [b"b"]
+
+
+def test_a_row_is_bounded_but_for_one_update_that_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROW_BYTES_MAX", 2 * (UPDATE_COST_BYTES + 1))
+    ledger = a_ledger()
+    for text in (b"a", b"b", b"c", b"x" * 10_000, b"d"):
+        ledger.accept(entry(text))
+    rows = []
+    while row := words(ledger):
+        rows.append(row)
+        ledger.committed()
+    assert rows == [[b"a", b"b"], [b"c"], [b"x" * 10_000], [b"d"]]
+
+
+def test_what_is_not_committed_is_known_in_its_order_also_on_its_way() -> None:
+    ledger = a_ledger()
+    for text in (b"a", b"b"):
+        ledger.accept(entry(text))
+    ledger.next_row()
+    ledger.accept(entry(b"c"))
+    assert [each.update for each in ledger.uncommitted()] == [b"a", b"b", b"c"]
+    ledger.committed()
+    assert [each.update for each in ledger.uncommitted()] == [b"c"]
+
+
+def test_who_has_left_is_owed_nothing() -> None:
+    ledger = a_ledger()
+    ledger.accept(entry(b"a"))
+    ledger.owe(ANN, Saved(b"a"))
+    assert ledger.owed(ANN) == 1
+    ledger.forget(ANN)
+    assert ledger.owed(ANN) == 0
+    ledger.next_row()
+    ledger.committed()
+    assert list(ledger.due()) == []
+
+
+class Bookkeeping(RuleBasedStateMachine):
+    """A ledger beside a list of all that was accepted, and how much of it is committed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = a_ledger()
+        self.texts = (number.to_bytes(4) for number in count())
+        self.accepted: list[bytes] = []
+        self.durable = self.under_way = 0
+        self.owed: dict[SessionId, list[tuple[int, bytes]]] = {ANN: [], BOB: []}
+
+    @rule()
+    def accept(self) -> None:
+        self.accepted.append(next(self.texts))
+        assert self.ledger.accept(entry(self.accepted[-1])) == UPDATE_COST_BYTES + 4
+
+    @rule(session=st.sampled_from([ANN, BOB]))
+    def owe(self, session: SessionId) -> None:
+        text = next(self.texts)
+        self.owed[session].append((len(self.accepted), text))
+        self.ledger.owe(session, Saved(text))
+
+    @rule()
+    def form(self) -> None:
+        row = words(self.ledger)
+        if self.under_way:
+            assert row == []
+        else:
+            assert row == self.accepted[self.durable :]
+            self.under_way = len(row)
+
+    @precondition(lambda self: self.under_way)
+    @rule()
+    def commit(self) -> None:
+        self.ledger.committed()
+        self.durable += self.under_way
+        self.under_way = 0
+
+    @rule()
+    def answer(self) -> None:
+        due: dict[SessionId, list[Saved | Refused]] = {ANN: [], BOB: []}
+        for session, answer in self.ledger.due():
+            due[session].append(answer)
+        for session, owed in self.owed.items():
+            assert due[session] == [Saved(text) for position, text in owed if position <= self.durable]
+            owed[:] = [(position, text) for position, text in owed if position > self.durable]
+
+    @invariant()
+    def adds_up(self) -> None:
+        unsaved = self.accepted[self.durable :]
+        assert [each.update for each in self.ledger.uncommitted()] == unsaved
+        assert self.ledger.unsaved_bytes == len(unsaved) * (UPDATE_COST_BYTES + 4)
+        assert self.ledger.bytes_under_way == self.under_way * (UPDATE_COST_BYTES + 4)
+        assert self.ledger.is_settled == self.ledger.is_durable == (not unsaved)
+        assert [self.ledger.owed(session) for session in self.owed] == [len(owed) for owed in self.owed.values()]
+
+
+TestBookkeeping = Bookkeeping.TestCase
+TestBookkeeping.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
