@@ -1,72 +1,77 @@
-"""May an update be applied now, and if not, what is it waiting for and which part of it may?
+"""Which part of an update is ready to be applied, and what the rest waits for.
 
-pycrdt loses text when an update comes before what it builds on, so this question is asked of every
-update before it gets there. An update is *ready* for a state vector when every struct follows its
-client's last one and everything it refers to, and everything it deletes, is in the document or comes
-earlier in the update itself.
+The engine loses text when an update arrives before what it builds on, so it is given only what is *ready*: of each
+client the structs that follow its last one and refer to nothing that is missing, and the deletions of what is there.
+Yjs keeps the rest in ``pendingStructs`` and ``pendingDs``; ``room/pending.py`` does so here.
 """
 
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update
-from collab.protocol.limits import CLOCK_END
+from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update, inspect_stored_update
 
-NEVER: Id = (0, CLOCK_END)
-"""An id that cannot come. It is what an update waits for whose structs wait for each other."""
+NO_CLIENTS: frozenset[int] = frozenset()
 
 
-def first_missing(update: InspectedUpdate, state: Mapping[int, int]) -> Id | None:
-    """An id that must be here before ``update`` can be applied to a document that has ``state``.
+@dataclass(frozen=True, slots=True)
+class Split:
+    """An update in two parts."""
 
-    None when nothing is missing: the update is ready. The id is never one that the update itself brings, so
-    until it has come, asking again is of no use.
-    """
+    ready: InspectedUpdate | None
+    """What can be applied now; None when that is nothing."""
+    rest: InspectedUpdate | None
+    """What cannot; None when that is nothing. Its payload holds the bytes of its structs and is no update."""
+    waits_for: Mapping[int, int]
+    """Client id → the lowest clock of it that the rest waits for. Once one of them is here, more may be ready."""
+
+
+def is_ready(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
+    """Return True if all of ``update`` can be applied to a document that has ``state``."""
     ends: dict[int, int] = {}
-    cyclic = False
+    refers_ahead = False
     for struct in update.structs:
         client, clock = struct.client, struct.clock
         end = ends.get(client, state.get(client, 0))
         if struct.kind == SKIP:
-            continue  # the struct behind it says what is missing, if it still is
+            continue  # the struct after it tells whether the gap has been filled
         if clock > end:
-            return client, clock - 1
+            return False
         for needed, needed_clock in struct.needs:
             if needed_clock >= state.get(needed, 0) and needed_clock >= ends.get(needed, 0):
-                cyclic = True  # perhaps later in this update, of another client
+                refers_ahead = True  # perhaps to a struct of another client that comes later in this update
         ends[client] = max(clock + struct.length, end)
     for client, clock, length in update.deletes:
         if clock + length > ends.get(client, state.get(client, 0)):
-            return client, clock + length - 1
-    if not cyclic:
-        return None
-    _, missing = _integrate(update, state)
-    if not missing:
-        return None
-    return next((id_ for id_ in missing if id_[1] >= ends.get(id_[0], 0)), NEVER)
+            return False
+    return not refers_ahead or not _Integration(update, state).blocked
 
 
-def ready_part(update: InspectedUpdate, state: Mapping[int, int], barred: frozenset[int] = frozenset()) -> bytes | None:
-    """The largest part of ``update`` that is ready for ``state``, encoded anew; None when that is nothing.
+def split_update(update: InspectedUpdate, state: Mapping[int, int], withheld: frozenset[int] = NO_CLIENTS) -> Split:
+    """Split ``update`` into the largest part that is ready for ``state`` and the rest.
 
-    It holds no struct of the clients ``barred``.
+    Structs of the clients ``withheld`` are never ready; they wait until all that the update has of that client is here.
     """
-    structs, _ = _integrate(update, state, barred)
-    have = dict(state)
-    for struct in structs:
-        have[struct.client] = max(struct.clock + struct.length, have.get(struct.client, 0))
-    deletes = [part for deleted in update.deletes if (part := _known(deleted, have)) is not None]
-    if not structs and not deletes:
-        return None
-    return encode_update(structs, deletes, update.payload)
+    integration = _Integration(update, state, withheld)
+    ready_deletes, rest_deletes = _split_deletes(update, integration.have, state)
+    ready = None
+    if integration.taken or ready_deletes:
+        ready = inspect_stored_update(encode_update(integration.taken, ready_deletes, update.payload))
+    rest_structs = integration.rest()
+    if not rest_structs and not rest_deletes:
+        return Split(ready, None, {})
+    waits_for = integration.waits_for()
+    for client, clock, _ in rest_deletes:
+        waits_for[client] = min(clock, waits_for.get(client, clock))
+    return Split(ready, _part_of(update, rest_structs, rest_deletes), waits_for)
 
 
 def in_slices(update: InspectedUpdate, state: Mapping[int, int], structs_max: int) -> Iterator[bytes]:
-    """An update that is ready for ``state``, as updates of at most ``structs_max`` structs, in the order to apply them.
+    """Yield an update that is ready for ``state`` as updates of at most ``structs_max`` structs, in order.
 
-    Deletions come last. One that is small enough is given as it is. The order is the engine's own, in which what is
-    written at one place comes in from the right: in another one it would search for each place from the left.
+    Deletions come last. A small update is yielded as it is. The order is the engine's own, in which what is written at
+    one place is inserted from the right; in another order the engine would search for each place from the left.
     """
     if len(update.structs) <= structs_max:
         yield update.payload
@@ -79,7 +84,7 @@ def in_slices(update: InspectedUpdate, state: Mapping[int, int], structs_max: in
 
 
 def _in_order(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struct]:
-    """The structs of an update that is ready: higher clients first, but for what these refer to."""
+    """Order the structs of an update that is ready: higher clients first, but after what they refer to."""
     queues: dict[int, deque[Struct]] = defaultdict(deque)
     for struct in update.structs:
         queues[struct.client].append(struct)
@@ -101,49 +106,111 @@ def _in_order(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struct]
     return ordered
 
 
-def _known(deleted: DeletedRange, have: Mapping[int, int]) -> DeletedRange | None:
-    """The front of a deleted range that lies in the document."""
-    length = min(deleted.length, have.get(deleted.client, 0) - deleted.clock)
-    return DeletedRange(deleted.client, deleted.clock, length) if length > 0 else None
+def _split_deletes(
+    update: InspectedUpdate, have: Mapping[int, int], state: Mapping[int, int]
+) -> tuple[list[DeletedRange], list[DeletedRange]]:
+    """Split the deletions into those of what will be there and those of what is missing."""
+    ready: list[DeletedRange] = []
+    rest: list[DeletedRange] = []
+    for deleted in update.deletes:
+        client, clock, length = deleted
+        known = min(length, max(0, have.get(client, state.get(client, 0)) - clock))
+        if known == length:
+            ready.append(deleted)
+        else:
+            if known:
+                ready.append(DeletedRange(client, clock, known))
+            rest.append(DeletedRange(client, clock + known, length - known))
+    return ready, rest
 
 
-def _integrate(
-    update: InspectedUpdate, state: Mapping[int, int], barred: frozenset[int] = frozenset()
-) -> tuple[list[Struct], list[Id]]:
-    """The structs that can be integrated, in wire order, and the ids that those in front of the rest refer to.
+def _part_of(update: InspectedUpdate, structs: list[Struct], deletes: list[DeletedRange]) -> InspectedUpdate:
+    """Return a part of an update that keeps no other bytes of it. A gap in it stays a Skip."""
+    payload = bytearray()
+    moved = []
+    for struct in structs:
+        begin = len(payload)
+        payload += update.payload[struct.begin : struct.end]
+        moved.append(struct._replace(begin=begin, end=len(payload)))
+    return replace(update, payload=bytes(payload), structs=tuple(moved), deletes=tuple(deletes))
 
-    Of each client it is a prefix, up to the first that waits. Works like the integration itself: each client's
-    queue moves until its front refers to an id that is not there, and moves again when that id has come. A
-    waiting queue is woken once for each id it waited for, so the whole is linear (but for a logarithm) in
-    structs plus references, whatever knots an update ties.
+
+class _Integration:
+    """Which structs of an update can be integrated, found as the integration itself proceeds.
+
+    Each client's queue advances until its front refers to an id that is missing, and again when that id has come. A
+    queue that waits is woken once for each id, so the whole takes time linear (but for a logarithm) in structs and
+    references, however they refer to each other.
     """
-    queues: dict[int, deque[Struct]] = defaultdict(deque)
-    for struct in update.structs:
-        if struct.client not in barred and struct.kind != SKIP:
-            queues[struct.client].append(struct)
-    have = {client: state.get(client, 0) for client in queues}
-    waiting_on: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    taken: list[Struct] = []
-    runnable = deque(queues)
-    while runnable:
-        client = runnable.popleft()
-        queue = queues[client]
-        while queue and queue[0].clock <= have[client]:
-            missing = _missing(queue[0], have, state)
-            if missing is not None:
-                heappush(waiting_on[missing[0]], (missing[1], client))
-                break
-            struct = queue.popleft()
-            have[client] = max(struct.clock + struct.length, have[client])
-            taken.append(struct)
-        while waiting_on[client] and waiting_on[client][0][0] < have[client]:
-            runnable.append(heappop(waiting_on[client])[1])
-    taken.sort(key=lambda struct: struct.begin)
-    return taken, [(needed, clock) for needed, waiting in waiting_on.items() for clock, _ in waiting]
+
+    def __init__(
+        self, update: InspectedUpdate, state: Mapping[int, int], withheld: frozenset[int] = NO_CLIENTS
+    ) -> None:
+        self._state = state
+        self._queues: dict[int, deque[Struct]] = defaultdict(deque)
+        for struct in update.structs:
+            self._queues[struct.client].append(struct)
+        self.have = {client: state.get(client, 0) for client in self._queues}
+        """What the document has of each client once the taken structs are in it."""
+        self.taken: list[Struct] = []
+        """The structs that can be integrated and are not here yet, in wire order. Of each client a prefix."""
+        self._withheld = withheld
+        self._waiting_on: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        """Client id → heap of (clock, client whose queue waits for it)."""
+        self._run()
+        self.taken.sort(key=lambda struct: struct.begin)
+
+    @property
+    def blocked(self) -> bool:
+        """True if some structs cannot be integrated."""
+        return any(self._queues.values())
+
+    def rest(self) -> list[Struct]:
+        """Return the structs that cannot be integrated, in wire order."""
+        return [struct for queue in self._queues.values() for struct in queue]
+
+    def waits_for(self) -> dict[int, int]:
+        """Return for each client the lowest clock that the rest waits for."""
+        lowest = {client: waiting[0][0] for client, waiting in self._waiting_on.items() if waiting}
+        for client, queue in self._queues.items():
+            if queue and client in self._withheld:
+                last = queue[-1].clock + queue[-1].length - 1
+                lowest[client] = min(last, lowest.get(client, last))
+        return lowest
+
+    def _run(self) -> None:
+        runnable = deque(self._queues)
+        while runnable:
+            client = runnable.popleft()
+            self._advance(client)
+            waiting = self._waiting_on[client]
+            while waiting and waiting[0][0] < self.have[client]:
+                runnable.append(heappop(waiting)[1])
+
+    def _advance(self, client: int) -> None:
+        """Take structs off the front of a client's queue until one of them is blocked."""
+        queue, have = self._queues[client], self.have
+        while queue:
+            struct = queue[0]
+            end = struct.clock + struct.length
+            if end <= have[client] or struct.kind == SKIP:
+                queue.popleft()  # here already, or a gap, of which the next struct tells whether it was filled
+                continue
+            if client in self._withheld:
+                return
+            blocking = (client, struct.clock - 1) if struct.clock > have[client] else self._missing(struct)
+            if blocking is not None:
+                heappush(self._waiting_on[blocking[0]], (blocking[1], client))
+                return
+            self.taken.append(queue.popleft())
+            have[client] = end
+
+    def _missing(self, struct: Struct) -> Id | None:
+        return _missing(struct, self.have, self._state)
 
 
 def _missing(struct: Struct, have: Mapping[int, int], state: Mapping[int, int]) -> Id | None:
-    """The first id that ``struct`` refers to and that is not here yet."""
+    """Return the first id that ``struct`` refers to and that is missing."""
     for client, clock in struct.needs:
         if clock >= have.get(client, state.get(client, 0)):
             return client, clock

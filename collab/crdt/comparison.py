@@ -1,42 +1,84 @@
 """Compare what an update repeats with what the document holds under the same ids.
 
-The engine passes over structs whose ids it knows, whatever their content. Other content under a known id would
-therefore be acknowledged and lost, so the repeated part of every update is compared first.
+The engine skips structs whose ids it knows, whatever their content. Other content under a known id would therefore be
+acknowledged and lost, so the repeated part of every update is compared first.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
+from typing import TypeAlias
 
 from collab.crdt.content import first_difference, read_content
-from collab.crdt.update import DELETED, GC, SKIP, Id, InspectedUpdate, Struct
+from collab.crdt.update import (
+    DELETED,
+    GC,
+    SKIP,
+    Id,
+    InspectedUpdate,
+    Struct,
+    inspect_front,
+    inspect_stored_update,
+)
+
+READ_APART_MAX = 32
+"""Clients whose structs are read one client at a time, where that client has written much since."""
+
+MUCH_SINCE = 1000
+"""Clocks. Reading so many costs as much as asking the engine for one client alone."""
 
 _WITHOUT_CONTENT = frozenset((GC, DELETED, SKIP))
 
+Diff: TypeAlias = Callable[[dict[int, int]], bytes]
+"""Returns the update that brings a peer with this state vector up to date (``Document.diff``)."""
+
+
+def find_contradiction(update: InspectedUpdate, state: Mapping[int, int], diff: Diff) -> Id | None:
+    """Return the first id at which ``update`` has other content than the document; None when they agree."""
+    repeated = repeated_structs(update, state)
+    if not repeated:
+        return None
+    state = dict(state)
+    firsts = {client: structs[0].clock for client, structs in repeated.items()}
+    since = sum(state[client] - first for client, first in firsts.items())
+    if len(repeated) > READ_APART_MAX or since <= MUCH_SINCE * len(repeated):
+        return contradiction(update, inspect_stored_update(diff(state | firsts)))
+    parts = (replace(update, structs=tuple(structs)) for structs in repeated.values())
+    found = (contradiction(part, _known_beside(part, state, diff)) for part in parts)
+    return next((id_ for id_ in found if id_ is not None), None)
+
+
+def _known_beside(part: InspectedUpdate, state: dict[int, int], diff: Diff) -> InspectedUpdate:
+    """Return what the document has beside the structs of one client, and little more: a history may be long."""
+    first, last = part.structs[0], part.structs[-1]
+    rest = diff(state | {first.client: first.clock})
+    return inspect_front(rest, min(last.clock + last.length, state[first.client]))
+
 
 def is_known_in_part(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
-    """Whether the update repeats something that is here."""
+    """Return True if the update repeats something that a document with ``state`` has."""
     return any(struct.clock < state.get(struct.client, 0) for struct in update.structs)
 
 
-def repeated(update: InspectedUpdate, state: Mapping[int, int]) -> dict[int, list[Struct]]:
-    """What the update repeats of what is here and says something, by client. The last may go on beyond it."""
-    again: dict[int, list[Struct]] = {}
+def repeated_structs(update: InspectedUpdate, state: Mapping[int, int]) -> dict[int, list[Struct]]:
+    """Return the structs with content that the document has, by client. The last of a client may extend beyond it."""
+    repeated: dict[int, list[Struct]] = {}
     for struct in update.structs:
         if struct.clock < state.get(struct.client, 0) and struct.kind not in _WITHOUT_CONTENT:
-            again.setdefault(struct.client, []).append(struct)
-    return again
+            repeated.setdefault(struct.client, []).append(struct)
+    return repeated
 
 
 def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
-    """The first id at which both have content and it is not the same; None when they agree.
+    """Return the first id at which both have content and it differs; None when they agree.
 
     What is deleted on either side agrees with anything.
     """
     runs: dict[int, list[Struct]] = {}
     for struct in known.structs:
         runs.setdefault(struct.client, []).append(struct)
-    # One text may lie beside as many as it has units. Both sides go forward, so the latest is all that is kept.
+    # One text may overlap as many structs as it has units. Both sides advance, so only the latest is kept.
     their_content, our_content = (lru_cache(1)(partial(read_content, each)) for each in (update, known))
     for theirs in update.structs:
         run = runs.get(theirs.client, [])

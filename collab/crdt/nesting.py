@@ -27,40 +27,35 @@ class Nesting:
         self._levels: dict[int, _Levels] = {}
         self._containers = IdRanges()
 
-    def admit(self, update: InspectedUpdate) -> None:
-        """Take in an update all of whose predecessors are here, or in itself, and none of whose structs are.
+    def check(self, update: InspectedUpdate) -> list[int]:
+        """Return the level that each struct would have. Changes nothing.
 
-        Raises UpdateRefused, and takes in nothing, when it puts something into what is no shared type, or
-        nests deeper than allowed.
+        The predecessors of all structs must be here or in the update, and none of the structs may be here. Raises
+        UpdateRefused when the update puts something into what is no shared type, or nests deeper than allowed.
         """
-        if len(update.structs) == 1 and self._continues(update):
-            return
-        levels = self.judge(update)
+        if len(update.structs) == 1 and (level := self._continued_level(update)) is not None:
+            return [level]
+        levels = _Reading(self, update).levels()
+        if max(levels, default=0) > self._deepest:
+            raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
+        return levels
+
+    def add(self, update: InspectedUpdate, levels: list[int]) -> None:
+        """Take in an update whose structs have these ``levels``, as ``check`` returned them."""
         for struct, level in zip(update.structs, levels, strict=True):
             end = struct.clock + struct.length
             self._levels.setdefault(struct.client, _Levels()).extend(struct.clock, end, level)
             if struct.kind in _CONTAINERS:
                 self._containers.add(struct.client, struct.clock, end)
 
-    def judge(self, update: InspectedUpdate) -> list[int]:
-        """The level that each struct would have. Raises UpdateRefused as ``admit`` does; takes in nothing."""
-        levels = _Reading(self, update).levels()
-        if max(levels, default=0) > self._deepest:
-            raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
-        return levels
-
-    def _continues(self, update: InspectedUpdate) -> bool:
-        """Take in a keystroke: text beside what lies level with what its client wrote before."""
+    def _continued_level(self, update: InspectedUpdate) -> int | None:
+        """Return the level of a keystroke: text beside what lies level with what its client wrote before."""
         struct = update.structs[0]
         levels = self._levels.get(struct.client)
         if struct.kind != STRING or levels is None or not struct.needs or update.parent_of(struct):
-            return False
+            return None
         level = levels.last
-        for id_ in struct.needs:
-            if self.level(id_) != level:
-                return False
-        levels.extend(struct.clock, struct.clock + struct.length, level)
-        return True
+        return level if all(self.level(id_) == level for id_ in struct.needs) else None
 
     def level(self, id_: Id) -> int | None:
         """The level of an element, or None when it is not here."""

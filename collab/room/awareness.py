@@ -98,7 +98,8 @@ class Awareness:
                 if self._may_set(known, session, entry):
                     claim = _claim(known, session, entry.client)
                     changed.append(self._set(_at_least(known, entry), session, claim, now_s))
-                session.own = entry.client if session.own is None else session.own
+                if session.client_id is None:
+                    session.client_id = entry.client
         return tuple(changed)
 
     def receive_from_replica(
@@ -161,13 +162,13 @@ class Awareness:
             return entry.clock > known.clock
         if known.user != session.user:
             return known.claim is Claim.RELAYED and not session.has_client_id
-        comes_back = session.own is None
-        is_taken_back = session.own == entry.client and known.session is not None and not known.is_itself
+        comes_back = session.client_id is None
+        is_taken_back = session.client_id == entry.client and known.session is not None and not known.is_itself
         return entry.clock > known.clock or (entry.clock == known.clock and (comes_back or is_taken_back))
 
     def _set(self, entry: AwarenessEntry, session: Session, claim: Claim, now_s: float) -> PresenceEntry:
         state = entry.state if entry.state == GONE else stamp(entry.state, session.user, session.name)
-        is_itself = session.own in (None, entry.client)
+        is_itself = session.client_id in (None, entry.client)
         client = _Client(entry.clock, state, session.user, claim, now_s, session=session.id, is_itself=is_itself)
         self._clients[entry.client] = client
         return _entry(entry.client, client)
@@ -181,7 +182,7 @@ class Awareness:
 
 def _claim(known: _Client | None, session: Session, client: ClientId) -> Claim:
     """By what right a client becomes this session's, or stays its user's."""
-    if session.own not in (None, client):
+    if session.client_id not in (None, client):
         if known is None or known.user != session.user:
             return Claim.RELAYED
         if known.claim is Claim.RELAYED or known.session != session.id:

@@ -1,6 +1,6 @@
-"""What a room wants done. The host performs a list of them in order, and nothing else.
+"""What a room wants done. ``serve/host.py`` performs a list of effects in order, and nothing else.
 
-Order is meaning: an acknowledgement stands behind what it acknowledges.
+The order matters: an acknowledgement stands behind what it acknowledges.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from collab.errors import CollabError
 from collab.ids import SessionId
 from collab.protocol.messages import FromServer
 from collab.protocol.presence import PresenceEntry
-from collab.protocol.rows import CommittedRow
+from collab.protocol.rows import CommittedRow, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Say ``message`` to these sessions of this replica."""
+    """Send ``message`` to these sessions of this replica."""
 
     sessions: tuple[SessionId, ...]
     message: FromServer
@@ -23,7 +23,21 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """``size`` more bytes wait for the log: ask ``Room.next_row`` for them with the next transaction."""
+    """One more update waits for the log; it occupies ``size`` bytes of memory until it is committed."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Append this row to the log, and repeat it unchanged until its outcome is known."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Updates that occupied ``size`` bytes are committed."""
 
     size: int
 
@@ -37,30 +51,29 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class PublishPresence:
-    """Tell the other replicas who is here; with ``wanted``, ask them for their own people."""
+    """Tell the other replicas about clients connected to this one."""
 
     entries: tuple[PresenceEntry, ...]
-    wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """Rows behind the cursor are missing: read them from the store and hand them to ``Room.receive_rows``."""
+    """Rows after the cursor are missing: read them from the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """End one session for this reason; the room has already forgotten it."""
+    """A session is over and the room has forgotten it. With an ``error`` the room ended it, for this reason."""
 
     session: SessionId
-    error: CollabError
+    error: CollabError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The room cannot go on: end every session for this reason, drop what is not committed, forget the room."""
+    """The room cannot continue: end every session for this reason, drop what is not committed, forget the room."""
 
     error: CollabError
 
 
-Effect: TypeAlias = Send | Append | Publish | PublishPresence | CatchUp | End | Fail
+Effect: TypeAlias = Send | Append | Write | Committed | Publish | PublishPresence | CatchUp | End | Fail

@@ -1,21 +1,17 @@
-"""The causal gate: updates whose predecessors have not come yet wait here, never in the library.
+"""Updates that wait for what they build on, as Yjs keeps them in ``pendingStructs``.
 
-It stands between a session's frames and the document. A held update is not acknowledged, not logged and not
-shown; the session is asked once for what is missing (SyncStep1), and usually answers within a round trip.
-What waits is bounded in bytes, number and time: an update that never completes must not become a leak. Nor a
-burden: an update is read again only when the very id it waits for has come.
+Of each update the room takes the part that is ready; the rest waits here and never reaches the engine. It is not
+acknowledged, logged or shown. What waits is bounded in bytes, number and time. An update is examined again only when
+something it waits for has arrived: each is filed under the clients it waits for.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
-from collab.crdt.causality import first_missing
-from collab.crdt.update import Id, InspectedUpdate
+from collab.crdt.update import InspectedUpdate
 from collab.errors import RoomClosed
 from collab.ids import SessionId, UserId
-
-NOBODY = UserId("")
-"""The author of what is read from the log while nobody is there to be told of it."""
 
 
 class MissingDependencies(RoomClosed):
@@ -24,27 +20,33 @@ class MissingDependencies(RoomClosed):
 
 @dataclass(slots=True)
 class PendingUpdate:
-    """An update that waits."""
+    """One update frame of a session, until it is answered.
 
-    session: SessionId | None
-    """Whose frame it was; None for an update of the log, which has nobody to answer to."""
+    On arrival ``update`` is the whole of it; later it is the part that the room has not taken yet.
+    """
+
+    session: SessionId
     user: UserId
     update: InspectedUpdate
+    frame: bytes
+    """The whole update as it arrived, which the acknowledgement repeats; empty if it is not to be repeated."""
     counted: bool
-    """Whether the client counts this frame and wants to hear of it."""
+    """True if the client counts this frame and waits for an answer."""
+    resync: bool
+    """True if the frame was a SyncStep2: all that its client has, so asking again would bring the same bytes."""
     since_s: float
-    missing: Id
-    """What must come before it, perhaps among others."""
+    waits_for: Mapping[int, int] = field(default_factory=dict)
+    """Client id → the lowest clock of it that is missing."""
 
-    @classmethod
-    def of_log(cls, update: InspectedUpdate, missing: Id, author: UserId = NOBODY) -> "PendingUpdate":
-        """An update of a row of the log."""
-        return cls(None, author, update, counted=False, since_s=0.0, missing=missing)
+    @property
+    def size(self) -> int:
+        """Bytes that it occupies."""
+        return len(self.update.payload) + len(self.frame)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingLimits:
-    """How much of its clients' updates may wait in one room, and how long. Rows of the log are not counted."""
+    """How much may wait in one room, and how long."""
 
     bytes_max: int = 1 << 20
     updates_max: int = 256
@@ -52,53 +54,78 @@ class PendingLimits:
 
 
 class PendingUpdates:
-    """The updates of one room that wait for their predecessors."""
+    """The updates of one room that wait."""
 
     def __init__(self, limits: PendingLimits) -> None:
         self._limits = limits
-        self._held: list[PendingUpdate] = []
+        self._updates: dict[int, PendingUpdate] = {}
+        """By the number under which each was added; in the order of their arrival, but for those that wait again."""
+        self._added = 0
         self._bytes = 0
-        self._counted = 0
+        self._waiting_on: dict[int, list[tuple[int, int]]] = {}
+        """Client id → heap of (clock, number): what waits for which clock. Numbers that are gone are skipped."""
+        self._entries = self._live_entries = 0
+        """Entries in those heaps, and how many of them are of updates that still wait."""
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._updates)
 
-    def hold(self, held: PendingUpdate) -> bool:
-        """Let an update wait. False, and it does not, when the gate is full."""
-        if held.session is not None:
-            size = len(held.update.payload)
-            if self._bytes + size > self._limits.bytes_max or self._counted >= self._limits.updates_max:
-                return False
-            self._bytes += size
-            self._counted += 1
-        self._held.append(held)
+    def add(self, pending: PendingUpdate) -> bool:
+        """Keep an update until something it waits for arrives. Return False, and do not keep it, when full."""
+        is_full = len(self._updates) >= self._limits.updates_max
+        if is_full or self._bytes + pending.size > self._limits.bytes_max:
+            return False
+        self._added += 1
+        self._updates[self._added] = pending
+        self._bytes += pending.size
+        for client, clock in pending.waits_for.items():
+            heappush(self._waiting_on.setdefault(client, []), (clock, self._added))
+        self._entries += len(pending.waits_for)
+        self._live_entries += len(pending.waits_for)
         return True
 
-    def owes(self, session: SessionId) -> bool:
-        """Whether an update of this session waits whose frame its client counts."""
-        return any(held.counted and held.session == session for held in self._held)
+    def has_unanswered(self, session: SessionId) -> bool:
+        """Return True if an update of this session waits whose answer its client waits for."""
+        return any(pending.counted and pending.session == session for pending in self._updates.values())
 
-    def release(self, state: Mapping[int, int]) -> PendingUpdate | None:
-        """Take out the oldest update that is ready for ``state``, if there is one."""
-        for index, held in enumerate(self._held):
-            client, clock = held.missing
-            if state.get(client, 0) > clock:
-                missing = first_missing(held.update, state)
-                if missing is None:
-                    return self._take(index)
-                held.missing = missing
-        return None
+    def take_ready(self, changed: Iterable[int], state: Mapping[int, int]) -> list[PendingUpdate]:
+        """Remove and return the updates for which something has arrived, oldest first.
 
-    def expire(self, now_s: float) -> PendingUpdate | None:
-        """Take out the oldest update that has waited too long, if there is one."""
-        for index, held in enumerate(self._held):
-            if held.session is not None and now_s - held.since_s > self._limits.age_s_max:
-                return self._take(index)
-        return None
+        ``changed``: the clients of which the document has gained something; ``state``: what it has now.
+        """
+        numbers: set[int] = set()
+        for client in changed:
+            waiting = self._waiting_on.get(client, [])
+            while waiting and waiting[0][0] < state.get(client, 0):
+                numbers.add(heappop(waiting)[1])
+                self._entries -= 1
+            if not waiting:
+                self._waiting_on.pop(client, None)
+        return [self._remove(number) for number in sorted(numbers) if number in self._updates]
 
-    def _take(self, index: int) -> PendingUpdate:
-        held = self._held.pop(index)
-        if held.session is not None:
-            self._bytes -= len(held.update.payload)
-            self._counted -= 1
-        return held
+    def take_overdue(self, now_s: float) -> PendingUpdate | None:
+        """Remove and return the oldest update that has waited too long, if there is one."""
+        number = next((number for number, each in self._updates.items() if self.is_overdue(each, now_s)), None)
+        return None if number is None else self._remove(number)
+
+    def is_overdue(self, pending: PendingUpdate, now_s: float) -> bool:
+        """Return True if this update has waited as long as it may."""
+        return now_s - pending.since_s > self._limits.age_s_max
+
+    def _remove(self, number: int) -> PendingUpdate:
+        pending = self._updates.pop(number)
+        self._bytes -= pending.size
+        self._live_entries -= len(pending.waits_for)
+        if self._entries > 2 * self._live_entries:
+            self._drop_stale_entries()
+        return pending
+
+    def _drop_stale_entries(self) -> None:
+        """Forget what updates that are gone had waited for, before such entries outnumber the others."""
+        self._entries = 0
+        for client, waiting in list(self._waiting_on.items()):
+            waiting[:] = [entry for entry in waiting if entry[1] in self._updates]
+            heapify(waiting)
+            self._entries += len(waiting)
+            if not waiting:
+                del self._waiting_on[client]

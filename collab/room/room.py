@@ -1,26 +1,28 @@
-"""One document in memory, with everybody who has it open on this replica. It decides; it never acts.
+"""One document in memory, with the sessions that have it open on this replica. It decides; it never acts.
 
-Told what happened, it answers with what should be done: a list of ``effects``, in order. It stands between the
-sessions, the log and the other replicas, and it keeps two promises:
+``Room.step`` is told what happened (an ``Event``) and returns what should be done (a list of ``Effect``). The room
+keeps two promises:
 
-* **The durable prefix.** A frame, also one that added nothing, is acknowledged once every update accepted before it
-  is committed; never before (``ledger``).
-* **The cursor.** Every row of the log up to ``cursor`` is in the document. Row ``cursor + 1`` is the only one
-  that is applied next; any other tells of a gap, which the store fills (``arrivals``). So what this replica knows
-  of the log is always a prefix of it.
+* **The durable prefix.** A frame, also one that added nothing, is acknowledged once every update accepted before it is
+  committed; never before (``uncommitted``).
+* **The cursor.** Every row of the log up to ``cursor`` is in the document. Row ``cursor + 1`` is the only one that is
+  applied next; any other reveals a gap, which the store fills (``log_cursor``). So what this replica knows of the log
+  is always a prefix of it.
+
+Everything the room decides goes into one list. What it cannot recover from raises, and ``step`` turns that into
+``Fail`` behind what was decided before.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import chain
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-from collab.crdt.causality import ready_part
+from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document, DocumentPoisoned
-from collab.crdt.statevector import decode_state_vector
-from collab.crdt.surrogates import deletion, replace_split_pairs
-from collab.crdt.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
+from collab.crdt.statevector import decode_state_vector, encode_state_vector
+from collab.crdt.update import InspectedUpdate, inspect_stored_update, inspect_update
 from collab.errors import (
     CollabError,
     Conflict,
@@ -28,6 +30,7 @@ from collab.errors import (
     Overloaded,
     PeerError,
     RoomClosed,
+    TransientError,
     UpdateRefused,
 )
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
@@ -35,6 +38,7 @@ from collab.protocol.limits import Limits
 from collab.protocol.messages import (
     EMPTY_UPDATE,
     AwarenessUpdate,
+    FromServer,
     QueryAwareness,
     Refused,
     Saved,
@@ -44,25 +48,42 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.presence import PresenceEntry
-from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
+from collab.protocol.rows import CommittedRow, Entry, decode_entries
 from collab.room.awareness import Awareness
-from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
+from collab.room.effects import Append, CatchUp, Committed, Effect, End, Fail, Publish, PublishPresence, Send, Write
+from collab.room.events import (
+    Dismissed,
+    Event,
+    HeadRead,
+    Joined,
+    Left,
+    PresenceRelayed,
+    ReplicaLost,
+    RoleChanged,
+    RoomMessage,
+    RowCommitted,
+    RowRelayed,
+    RowsRead,
+    RowWanted,
+    Said,
+    Ticked,
+)
 from collab.room.log_cursor import LogCursor
-from collab.room.ownership import belongs_to_another, is_carried, owned_by_others
+from collab.room.ownership import is_carried, is_of_another
 from collab.room.pending import MissingDependencies, PendingLimits, PendingUpdate, PendingUpdates
-from collab.room.session import Session
+from collab.room.session import Session, SessionState
 from collab.room.stalled import StalledUpdates
 from collab.room.uncommitted import UncommittedQueue
 
-RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
-"""What a session may say to a room; the rest of the protocol is between the socket and its connection."""
-
-RECEIPTS_MAX = 4096
+PENDING_ACKS_MAX = 4096
 """Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
+
+ECHO_BYTES_MAX = 64 * 1024
+"""Frames up to this size are kept while part of them is pending, to be repeated in their acknowledgement."""
 
 
 class Room:
-    """See the module. Times are seconds of any steady clock; ``origin`` is random and this room's own."""
+    """One document and its sessions on this replica. Times are seconds of any steady clock."""
 
     def __init__(
         self,
@@ -71,491 +92,442 @@ class Room:
         *,
         epoch: Epoch,
         cursor: Sequence,
-        origin: WriterId,
+        writer: WriterId,
         update_limits: Limits | None = None,
         pending_limits: PendingLimits | None = None,
     ) -> None:
+        """``writer``: a random id of this room's life, which its rows of the log carry."""
         self.name = name
         self.epoch = epoch
-        self.origin = origin
         self.document = document
         self._update_limits = update_limits or Limits()
-        self._gate = PendingUpdates(pending_limits or PendingLimits())
-        self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
-        self._unfinished = StalledUpdates()
-        self._ledger = UncommittedQueue(name, epoch, origin)
-        self._arrivals = LogCursor(cursor, origin)
+        self._dismissed: set[SessionId] = set()
+        self._awareness = Awareness()
+        self._pending = PendingUpdates(pending_limits or PendingLimits())
+        self._stalled = StalledUpdates()
+        self._uncommitted = UncommittedQueue(name, epoch, writer)
+        self._log = LogCursor(cursor, writer)
         self._now_s = 0.0
-        """The latest time that this room was told."""
+        self._effects: list[Effect] = []
+        """What this step has decided so far."""
+        self._changed: set[int] = set()
+        """Clients of which the document has gained something that pending updates may wait for."""
 
     def __repr__(self) -> str:
-        return (
-            f"<Room {self.name!r} seq={self.cursor} sessions={len(self._sessions)} "
-            f"waiting={len(self._ledger.waiting)} held={len(self._gate)}>"
-        )
+        return f"<Room {self.name!r} cursor={self.cursor} sessions={len(self._sessions)} pending={self.pending}>"
 
     @property
     def cursor(self) -> Sequence:
-        """Every row of the log up to here is in the document."""
-        return self._arrivals.cursor
-
-    @property
-    def sessions(self) -> tuple[SessionId, ...]:
-        """Everybody on this replica."""
-        return tuple(self._sessions)
+        """Every row of the log up to this one is in the document."""
+        return self._log.cursor
 
     @property
     def is_settled(self) -> bool:
-        """Everything accepted is committed: only now may the room be forgotten."""
-        return self._ledger.is_settled
+        """True if everything accepted is committed. Only then may the room be forgotten."""
+        return self._uncommitted.is_settled
 
     @property
     def unsaved_bytes(self) -> int:
-        """What the updates that are accepted and not committed take in memory."""
-        return self._ledger.unsaved_bytes
+        """Bytes of memory that the accepted and uncommitted updates occupy."""
+        return self._uncommitted.unsaved_bytes
 
     @property
-    def bytes_under_way(self) -> int:
-        """The share of ``unsaved_bytes`` that is in the row on its way to the store."""
-        return self._ledger.bytes_under_way
+    def pending(self) -> int:
+        """Number of updates that wait for what they build on."""
+        return len(self._pending)
 
-    @property
-    def held(self) -> int:
-        """How many updates wait for their predecessors."""
-        return len(self._gate)
+    def step(self, now_s: float, event: Event) -> list[Effect]:
+        """Return what should be done about ``event``, in order.
+
+        Raises ProtocolError, with nothing changed, when a session's message is invalid inside.
+        """
+        self._now_s = now_s
+        self._effects = effects = []
+        try:
+            self._decide(event)
+            self._settle_ready()
+        except (TransientError, DocumentDeleted) as error:
+            effects.append(Fail(error))
+        self._release_dismissed()
+        return effects
+
+    def _decide(self, event: Event) -> None:
+        match event:
+            case Joined(session, resumes):
+                self._join(session, resumes=resumes)
+            case Said(session_id, message):
+                self._receive(session_id, message)
+            case Left(session_id, clean):
+                self._leave(session_id, clean=clean)
+            case Dismissed(session_id, clean):
+                self._dismiss(session_id, clean=clean)
+            case RoleChanged(session_id, can_write, name):
+                self._change_role(session_id, can_write=can_write, name=name)
+            case RowWanted():
+                self._hand_out_row()
+            case RowCommitted(seq):
+                self._commit(seq)
+            case RowRelayed(row, epoch):
+                self._receive_row(row, epoch)
+            case RowsRead(rows, after):
+                self._receive_rows(list(rows), after)
+            case HeadRead():
+                self._receive_head(event)
+            case PresenceRelayed(replica, entries, is_query):
+                self._receive_presence(replica, entries, is_query=is_query)
+            case ReplicaLost(replica):
+                self._show_presence(self._awareness.lose_replica(replica, self._now_s))
+            case Ticked():
+                self._tick()
+            case _:
+                assert_never(event)
 
     # --- sessions -----------------------------------------------------------------------------------
 
-    def join(self, session: Session) -> list[Effect]:
-        """A session begins. It is told who is here; the document it asks for itself, with a SyncStep1."""
+    def _join(self, session: Session, *, resumes: bool) -> None:
+        """Tell a new session who is here. It asks for the document itself, unless it resumes an earlier one."""
         assert session.id not in self._sessions
         self._sessions[session.id] = session
-        here = self._awareness.entries()
-        return [Send((session.id,), AwarenessUpdate(here))] if here else []
+        if here := self._awareness.entries():
+            self._send(session.id, AwarenessUpdate(here))
+        if resumes:
+            session.become(SessionState.SYNCED)
+            self._send(session.id, Update(self.document.encode()))
+            self._ask(session)
 
-    def resume(self, session: SessionId) -> list[Effect]:
-        """A session goes on where an earlier one on the same connection ended: its client will not ask again.
+    def _leave(self, session: SessionId, *, clean: bool, error: CollabError | None = None) -> None:
+        """Forget a session. What it wrote stays on its way to the log. Leaving twice is normal."""
+        if self._sessions.pop(session, None) is not None:
+            self._dismissed.discard(session)
+            self._uncommitted.forget(session)
+            self._stalled.forget(session)
+            self._effects.append(End(session, error))
+            self._tell_presence(self._awareness.leave(session, self._now_s, clean=clean))
 
-        Nobody knows what it missed and what it could not say, so it gets the whole document, and is asked for its own.
-        """
-        sender = self._sessions[session]
-        sender.synced = True
-        try:
-            return [Send((session,), Update(self.document.encode())), *self._ask(sender)]
-        except DocumentPoisoned as error:
-            return [Fail(error)]
+    def _dismiss(self, session: SessionId, *, clean: bool) -> None:
+        """Send a session nothing but the answers it waits for. Its presence goes as when it leaves."""
+        if (dismissed := self._sessions.get(session)) is not None:
+            dismissed.become(SessionState.DISMISSED)
+            self._dismissed.add(session)
+            self._tell_presence(self._awareness.leave(session, self._now_s, clean=clean))
 
-    def change(self, session: SessionId, *, can_write: bool, name: str) -> list[Effect]:
-        """A session goes on with another role or under another name, which act from now on, on what waits too."""
+    def _release_dismissed(self) -> None:
+        """Forget the dismissed sessions that have all their answers."""
+        for session in [each for each in self._dismissed if not self._is_owed_an_answer(each)]:
+            self._leave(session, clean=False)
+
+    def _is_owed_an_answer(self, session: SessionId) -> bool:
+        return self._uncommitted.pending_acks(session) > 0 or self._pending.has_unanswered(session)
+
+    def _change_role(self, session: SessionId, *, can_write: bool, name: str) -> None:
         if (changed := self._sessions.get(session)) is None:
-            return []
+            return
         changed.can_write, changed.name = can_write, name
-        entries = self._awareness.change_role(changed)
-        return [PublishPresence(entries)] if entries else []
+        if entries := self._awareness.change_role(changed):
+            self._effects.append(PublishPresence(entries))
 
-    def owes(self, session: SessionId) -> bool:
-        """Whether frames of this session wait for their answer."""
-        return self._ledger.owed(session) > 0 or self._gate.owes(session)
-
-    def dismiss(self, session: SessionId, now_s: float, *, clean: bool) -> list[Effect]:
-        """A session will say nothing more and is told nothing more, but for the answers that it is owed.
-
-        Its people leave as at its end, so that they are in nobody's way: with ``clean`` at once.
-        """
-        self._now_s = now_s
-        if (dismissed := self._sessions.get(session)) is None:
-            return []
-        dismissed.synced = False
-        return self._tell_presence(self._awareness.leave(session, now_s, clean=clean))
-
-    def leave(self, session: SessionId, now_s: float, *, clean: bool) -> list[Effect]:
-        """A session has ended; ``clean`` if its client said so. What it wrote goes on to the log.
-
-        Leaving twice is normal (the room ends a session while its socket closes) and means nothing.
-        """
-        self._now_s = now_s
-        if self._sessions.pop(session, None) is None:
-            return []
-        self._ledger.forget(session)
-        self._unfinished.forget(session)
-        return self._tell_presence(self._awareness.leave(session, now_s, clean=clean))
-
-    def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
-        """A session says something. A message of a session that has just ended is none.
-
-        Raises ProtocolError when it is nonsense inside.
-        """
-        self._now_s = now_s
+    def _receive(self, session: SessionId, message: RoomMessage) -> None:
         sender = self._sessions.get(session)
-        if sender is None:
-            return []
-        try:
-            return self._receive(sender, message)
-        except DocumentPoisoned as error:
-            return [Fail(error)]
-
-    def _receive(self, sender: Session, message: RoomMessage) -> list[Effect]:
+        if sender is None or sender.state is SessionState.DISMISSED:
+            return  # it has just ended
         match message:
             case SyncStep1(state_vector):
-                return self._receive_step1(sender, state_vector)
+                self._answer_step1(sender, decode_state_vector(state_vector))
             case SyncStep2(payload):
-                counted, sender.owed, sender.asked = sender.owed, False, False
-                return self._receive_update(sender, payload, counted=counted, resync=True)
+                counted, sender.acks_next_step2, sender.step1_outstanding = sender.acks_next_step2, False, False
+                self._receive_update(sender, payload, counted=counted, resync=True)
             case Update(payload):
-                return self._receive_update(sender, payload, counted=True, resync=False)
+                self._receive_update(sender, payload, counted=True, resync=False)
             case AwarenessUpdate(entries):
-                return self._tell_presence(self._awareness.receive(sender, entries, self._now_s))
+                self._tell_presence(self._awareness.receive(sender, entries, self._now_s))
             case QueryAwareness():
-                return [Send((sender.id,), AwarenessUpdate(self._awareness.entries()))]
+                self._send(sender.id, AwarenessUpdate(self._awareness.entries()))
             case Stateless():
-                return []  # an application's own; nothing here listens to it yet
-        assert_never(message)
+                pass  # an application's own message; nothing here listens to it yet
+            case _:
+                assert_never(message)
 
-    def _receive_step1(self, sender: Session, state_vector: bytes) -> list[Effect]:
-        diff = self.document.diff(decode_state_vector(state_vector))
-        sender.owed = sender.synced = True
-        return [*self._ask(sender), Send((sender.id,), SyncStep2(diff))]
+    def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
+        diff = self.document.diff(state)
+        sender.acks_next_step2 = True
+        sender.become(SessionState.SYNCED)
+        self._ask(sender)
+        self._send(sender.id, SyncStep2(diff))
 
-    def _ask(self, session: Session) -> list[Effect]:
+    def _ask(self, session: Session) -> None:
         """Ask a client for all it has that is not here, unless it is being asked already."""
-        if session.asked:
-            return []
-        session.asked = True
-        return [Send((session.id,), SyncStep1(self.document.state_vector()))]
+        if not session.step1_outstanding:
+            session.step1_outstanding = True
+            self._send(session.id, SyncStep1(encode_state_vector(self.document.state)))
 
-    # --- updates of clients -------------------------------------------------------------------------
+    # --- updates of sessions ------------------------------------------------------------------------
 
-    def _receive_update(self, sender: Session, payload: bytes, *, counted: bool, resync: bool) -> list[Effect]:
-        """One update frame. ``counted``: the client waits for its acknowledgement; ``resync``: a SyncStep2."""
+    def _receive_update(self, sender: Session, payload: bytes, *, counted: bool, resync: bool) -> None:
+        """Settle one update frame. ``counted``: its client waits for the answer; ``resync``: it is a SyncStep2."""
         if payload == EMPTY_UPDATE:
-            return self._answer(sender.id, Saved()) if counted else []
+            if counted:
+                self._answer(sender.id, Saved())
+            return
         try:
             update = inspect_update(payload, self._update_limits)
         except UpdateRefused as error:
             return self._refuse(sender.id, error, counted=counted)
-        if self.document.contradicted_by(update):
-            return self._refuse(sender.id, _contradiction(), counted=counted)
-        if self.document.has(update, exact=resync or not sender.can_write):
-            echo = update.payload if update.structs else b""
-            return self._answer(sender.id, Saved(echo)) if counted else []
-        if not sender.can_write:
-            return self._answer(sender.id, Refused()) if counted else []
-        missing = self.document.missing(update) or self._awaited(sender.user, update)
-        if missing is not None and not sender.waits:
-            conflict = Conflict("The update builds on edits that are not here, or that their author is here to send.")
-            return self._refuse(sender.id, conflict, counted=counted)
-        if missing is not None:
-            held = PendingUpdate(sender.id, sender.user, update, counted, self._now_s, missing)
-            hold = self._take_around_gap if update.has_gap else self._hold
-            return hold(sender, held, resync=resync)
-        return [*self._accept(sender.id, sender.user, update, counted=counted), *self._release_held()]
+        self._settle(PendingUpdate(sender.id, sender.user, update, update.payload, counted, resync, self._now_s))
 
-    def _take_around_gap(self, sender: Session, held: PendingUpdate, *, resync: bool) -> list[Effect]:
-        """Take what is ready of an update with a gap, since what fills the gap may build on it; the whole waits."""
-        others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
-        effects = self._keep_ready(held, others)
-        if sender.id not in self._sessions or self.document.is_poisoned:
-            return effects
-        held.missing = self.document.missing(held.update) or self._awaited(held.user, held.update) or held.missing
-        return [*effects, *self._hold(sender, held, resync=resync), *self._release_held()]
+    def _settle(self, pending: PendingUpdate) -> None:
+        """Take what is ready of one update, keep the rest pending, and answer its frame once nothing is left.
 
-    def _keep_ready(self, held: PendingUpdate, others: frozenset[int]) -> list[Effect]:
-        """Take the part of a held update that is ready and not of ``others``. Its frame is not answered by that."""
-        part = ready_part(held.update, self.document.state, others)
-        if part is None or self.document.has(kept := inspect_stored_update(part)):
-            return []
-        return [*self._accept(held.session, held.user, kept, counted=False), *self._release_held()]
-
-    def _awaited(self, user: UserId, update: InspectedUpdate) -> Id | None:
-        """The last of the ids that only somebody else, who is here, may bring."""
-        return belongs_to_another(update, self.document.state, user, self._awareness.owner)
-
-    def _accept(
-        self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool
-    ) -> list[Effect]:
-        """Take an update of this replica's own sessions, and before it what keeps it from cutting a character."""
-        effects: list[Effect] = []
-        if cut := self.document.pairs_cut_by(update):
-            try:
-                self.document.judge(update)
-            except UpdateRefused as error:  # and nothing is deleted for what is not taken
-                return self._refuse(session, error, counted=counted)
-            effects += self._take(None, user, deletion(cut), counted=False)
-        update = replace_split_pairs(update, self.document.state)
-        return [*effects, *self._take(session, user, update, counted=counted)]
-
-    def _take(self, session: SessionId | None, user: UserId, update: InspectedUpdate, *, counted: bool) -> list[Effect]:
-        """Apply an update: show it at once, save it, then acknowledge it."""
-        carried = is_carried(update, self.document.state, user, self._awareness.owner)
+        This happens when it arrives, whenever something it waits for has arrived, and when its time is over.
+        """
         try:
-            news = self.document.apply(update)
+            assessment = self._assess(pending)
         except UpdateRefused as error:
-            return self._refuse(session, error, counted=counted)
-        except DocumentPoisoned as error:  # whoever sent it must not simply send it again
-            refusal = UpdateRefused("The update could not be applied.")
-            return [*self._refuse(session, refusal, counted=counted), Fail(error)]
-        size = self._ledger.accept(Entry(user, news.payload, carried))
-        if counted and session is not None and session in self._sessions:
-            self._ledger.owe(session, Saved(update.payload))
-        return [*self._show(news, besides=session), Append(size)]
+            return self._refuse(pending.session, error, counted=pending.counted)
+        match assessment:
+            case Contradicted():
+                self._refuse(pending.session, _contradicted(), counted=pending.counted)
+            case Known():
+                self._answer_frame(pending, Saved(pending.frame if pending.update.structs else b""))
+            case _ if not self._may_write(pending.session):
+                self._answer_frame(pending, Refused())
+            case News(rest=None) as news:
+                self._take(pending, news)
+                self._answer_frame(pending, Saved(pending.frame))
+            case _ if not self._queues_incomplete(pending.session):
+                self._refuse(pending.session, Conflict(_INCOMPLETE), counted=pending.counted)
+            case News(rest=rest, waits_for=waits_for) as news:
+                self._take(pending, news)
+                self._keep(pending, rest, waits_for)
+            case Lacks(rest, waits_for):
+                self._keep(pending, rest, waits_for)
 
-    def _answer(self, session: SessionId, answer: Saved | Refused) -> list[Effect]:
-        """Answer a frame that added nothing, once all before it is committed.
+    def _assess(self, pending: PendingUpdate) -> Assessment:
+        return self.document.assess(
+            pending.update,
+            exact=pending.resync or not self._may_write(pending.session),
+            is_withheld=partial(is_of_another, user=pending.user, owner=self._awareness.owner),
+        )
 
-        What it repeats may itself not be committed yet, and a session's answers keep the order of its frames.
-        """
-        if self._ledger.is_durable:
-            return [Send((session,), answer)]
-        if self._ledger.owed(session) >= RECEIPTS_MAX:
-            return self._end(session, Overloaded("Too much that you sent waits to be saved; reconnect."))
-        self._ledger.owe(session, answer)
-        return []
-
-    def _refuse(self, session: SessionId | None, error: CollabError, *, counted: bool) -> list[Effect]:
-        """Refuse a frame and end its session for it, if it is still here."""
-        if session is None or session not in self._sessions:
-            return []
-        refusal: list[Effect] = [Send((session,), Refused())] if counted else []
-        return [*refusal, *self._end(session, error)]
-
-    def _end(self, session: SessionId, error: CollabError) -> list[Effect]:
-        return [End(session, error), *self.leave(session, self._now_s, clean=False)]
-
-    # --- updates that wait for their predecessors ---------------------------------------------------
-
-    def _hold(self, sender: Session, held: PendingUpdate, *, resync: bool) -> list[Effect]:
-        if self._gate.hold(held):
-            # A SyncStep2 is all its client has: asking again would only bring the same bytes back.
-            return [] if resync else self._ask(sender)
-        if resync:
-            return self._give_up(held)  # and whatever can be kept of it must not be lost for its size
-        return self._end(sender.id, Overloaded("Too many edits wait for others that have not arrived; reconnect."))
-
-    def _release_held(self) -> list[Effect]:
-        """Apply every held update that has become ready; each may make others ready."""
-        effects: list[Effect] = []
-        while len(self._gate) and not self.document.is_poisoned:
-            held = self._gate.release(self.document.state)
-            if held is None:
-                break
-            try:
-                effects += self._admit(held)
-            except DocumentPoisoned as error:  # what was decided before it stays decided
-                return [*effects, Fail(error)]
-        return [*effects, *self._ask_again()]
-
-    def _ask_again(self) -> list[Effect]:
-        """Whoever went on without something may bring it now, where what it lacked has come after all."""
-        effects: list[Effect] = []
-        for session in self._unfinished.come(self.document.state):
-            effects += self._ask(self._sessions[session])
-        return effects
-
-    def _admit(self, held: PendingUpdate) -> list[Effect]:
-        """A held update lacks nothing any more. What came meanwhile may speak against it, or be the same."""
-        if held.session is None:
-            return self._apply_foreign(held.user, held.update)
-        if self.document.contradicted_by(held.update):
-            return self._refuse(held.session, _contradiction(), counted=held.counted)
-        if awaited := self._awaited(held.user, held.update):
-            stays = self._gate.hold(replace(held, missing=awaited))
-            assert stays, "its own place is free"
-            return []
-        if not self.document.has(held.update):
-            if not self._may_still_write(held.session):
-                return self._turn_down(held)
-            return self._accept(held.session, held.user, held.update, counted=held.counted)
-        if held.counted and held.session in self._sessions:
-            return self._answer(held.session, Saved(held.update.payload))
-        return []
-
-    def _may_still_write(self, session: SessionId | None) -> bool:
-        """Whether what a session sent while it might write may still be taken. A role that changes acts at once.
-
-        Who has left, or whose token has ended, sent it in time.
-        """
-        sender = None if session is None else self._sessions.get(session)
+    def _may_write(self, session: SessionId) -> bool:
+        """Return True if what a session sent may be taken: its role counts now, or it has left and sent it in time."""
+        sender = self._sessions.get(session)
         return sender is None or sender.can_write
 
-    def _turn_down(self, held: PendingUpdate) -> list[Effect]:
-        """Take nothing of a held update. Its session goes on."""
-        return self._answer(held.session, Refused()) if held.counted and held.session is not None else []
+    def _queues_incomplete(self, session: SessionId) -> bool:
+        sender = self._sessions.get(session)
+        return sender is None or sender.queues_incomplete
 
-    def _give_up(self, held: PendingUpdate) -> list[Effect]:
-        """Keep the part of a held update that can be kept, and have the client start over; once.
+    def _take(self, pending: PendingUpdate, news: News) -> None:
+        """Apply what is new, show it at once, and queue it for the log."""
+        carried = is_carried(news.update, self.document.state, pending.user, self._awareness.owner)
+        try:
+            self.document.apply(news)
+        except DocumentPoisoned:  # its sender must not simply send it again
+            self._refuse(pending.session, UpdateRefused("The update could not be applied."), counted=pending.counted)
+            raise
+        if news.before is not None:
+            self._accept(news.before, pending.user)
+        self._accept(news.update, pending.user, carried=carried, besides=pending.session)
 
-        Unless it waited for an owner who has left by now, or who sent something else. The second time its session goes
-        on without the rest, which is not acknowledged, and is asked again when what that lacks has come after all. A
-        browser may keep for ever what another of its tabs wrote on top of an edit that nobody has any more: that must
-        not cost it the document.
+    def _accept(
+        self, update: InspectedUpdate, user: UserId, *, carried: bool = False, besides: SessionId | None = None
+    ) -> None:
+        """Show an update that is in the document now, and queue it for the log."""
+        size = self._uncommitted.accept(Entry(user, update.payload, carried))
+        self._show(update, besides=besides)
+        self._effects.append(Append(size))
+
+    def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> None:
+        """Send an update to every synced session but its author, and note what it may make ready."""
+        self._changed.update(struct.client for struct in update.structs)
+        sessions = tuple(s.id for s in self._sessions.values() if s.is_synced and s.id != besides)
+        if sessions:
+            self._effects.append(Send(sessions, Update(update.payload)))
+
+    # --- answers ------------------------------------------------------------------------------------
+
+    def _answer_frame(self, pending: PendingUpdate, answer: Saved | Refused) -> None:
+        if pending.counted and pending.session in self._sessions:
+            self._answer(pending.session, answer)
+
+    def _answer(self, session: SessionId, answer: Saved | Refused) -> None:
+        """Answer a frame once everything accepted before it is committed.
+
+        What it repeats may not be committed yet itself, and a session's answers keep the order of its frames.
         """
-        if not self._may_still_write(held.session):
-            return self._turn_down(held)
-        others = owned_by_others(held.update, self.document.state, held.user, self._awareness.owner)
-        if self.document.contradicted_by(held.update) or not (others or self.document.missing(held.update)):
-            return [*self._admit(held), *self._release_held()]
-        effects = self._keep_ready(held, others)
-        # While an owner is here, the sender can do nothing but come back until that presence has gone.
-        if others or self._unfinished.is_first_time(held.user, held.missing):
-            return [*effects, *self._refuse(held.session, MissingDependencies(), counted=held.counted)]
-        if held.session in self._sessions:
-            self._unfinished.goes_on(held.session, held.missing)
-            effects += self._answer(held.session, Refused()) if held.counted else []
-        return [*effects, *self._ask_again()]
+        if self._uncommitted.is_durable:
+            self._send(session, answer)
+        elif self._uncommitted.pending_acks(session) >= PENDING_ACKS_MAX:
+            self._end(session, Overloaded("Too much that you sent waits to be saved; reconnect."))
+        else:
+            self._uncommitted.add_pending_ack(session, answer)
+
+    def _refuse(self, session: SessionId, error: CollabError, *, counted: bool) -> None:
+        """Refuse a frame and end its session, if it is still here."""
+        if session in self._sessions:
+            if counted:
+                self._send(session, Refused())
+            self._end(session, error)
+
+    def _end(self, session: SessionId, error: CollabError) -> None:
+        self._leave(session, clean=False, error=error)
+
+    def _send(self, session: SessionId, message: FromServer) -> None:
+        self._effects.append(Send((session,), message))
+
+    # --- updates that wait --------------------------------------------------------------------------
+
+    def _keep(self, pending: PendingUpdate, rest: InspectedUpdate | None, waits_for: Mapping[int, int]) -> None:
+        """Let the rest of an update wait for what it builds on, as long as it may and as far as there is space."""
+        assert rest is not None
+        is_first_wait = not pending.waits_for
+        pending.update, pending.waits_for = rest, waits_for
+        if len(pending.frame) > ECHO_BYTES_MAX:
+            pending.frame = b""
+        if self._pending.is_overdue(pending, self._now_s):
+            self._give_up(pending)
+        elif self._pending.add(pending):
+            if is_first_wait and not pending.resync and pending.session in self._sessions:
+                self._ask(self._sessions[pending.session])
+        elif pending.resync:
+            self._give_up(pending)  # what was ready of it has been taken
+        else:
+            self._refuse(pending.session, Overloaded(_TOO_MUCH_WAITS), counted=False)
+
+    def _settle_ready(self) -> None:
+        """Settle every update for which something has arrived; each may make others ready."""
+        while self._changed:
+            changed, self._changed = self._changed, set()
+            for pending in self._pending.take_ready(changed, self.document.state):
+                self._settle(pending)
+            for session in self._stalled.take_completable(self.document.state):
+                self._ask(self._sessions[session])
+
+    def _give_up(self, pending: PendingUpdate) -> None:
+        """Have the client of an incomplete update reconnect, which brings all it has; the second time, continue.
+
+        A browser may keep for ever what another of its tabs wrote on top of an edit that is lost: that must not cost it
+        the document. The rest is then not acknowledged, and its client is asked again once the missing edit arrives.
+        """
+        missing = min(pending.waits_for.items())
+        owner = self._awareness.owner
+        is_withheld = any(is_of_another(struct.client, pending.user, owner) for struct in pending.update.structs)
+        # While an owner is present, the sender can only come back until that presence has gone.
+        if is_withheld or self._stalled.is_first_time(pending.user, missing):
+            self._refuse(pending.session, MissingDependencies(), counted=pending.counted)
+        elif pending.session in self._sessions:
+            self._stalled.continue_without(pending.session, missing)
+            self._answer_frame(pending, Refused())
 
     # --- the log ------------------------------------------------------------------------------------
 
-    def next_row(self) -> Row | None:
-        """The row to append next. None when nothing waits, or while another is on its way."""
-        return self._ledger.next_row()
+    def _hand_out_row(self) -> None:
+        if (row := self._uncommitted.next_row()) is not None:
+            self._effects.append(Write(row))
 
-    def appended(self, seq: Sequence) -> list[Effect]:
-        """The row on its way is committed as ``seq``: acknowledge what it holds, and tell the replicas."""
-        row = self._ledger.committed()
-        committed = CommittedRow(seq, row.origin, row.n, row.payload)
-        answers = [Send((session,), answer) for session, answer in self._ledger.due()]
-        try:
-            self._arrivals.committed(committed)
-        except Overloaded as error:
-            return [*answers, Publish(committed), Fail(error)]
-        return [*answers, Publish(committed), *self._advance()]
+    def _commit(self, seq: Sequence) -> None:
+        """Acknowledge what the row handed out last holds, and tell the other replicas."""
+        row, size = self._uncommitted.commit()
+        committed = CommittedRow(seq, row.writer, row.n, row.payload)
+        for session, answer in self._uncommitted.due_acks():
+            self._send(session, answer)
+        self._effects += [Committed(size), Publish(committed)]
+        self._log.from_commit(committed)
+        self._advance()
 
-    def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
-        """Another replica says that it has committed a row. One of another life of the document is none."""
-        if epoch != self.epoch or row.seq <= self.cursor or self._arrivals.is_own(row.seq):
-            return []
-        self._arrivals.heard(row)
-        effects = self._advance()
-        return effects if row.seq <= self.cursor or _has_failed(effects) else [*effects, CatchUp()]
+    def _receive_row(self, row: CommittedRow, epoch: Epoch) -> None:
+        """Take in a row that another replica has committed, unless it belongs to another life of the document."""
+        if epoch != self.epoch or row.seq <= self.cursor or self._log.is_own(row.seq):
+            return
+        self._log.from_relay(row)
+        self._advance()
+        if row.seq > self.cursor:
+            self._effects.append(CatchUp())
 
-    def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> list[Effect]:
-        """Rows read from the store, which were asked for with the cursor at ``after``."""
-        rows = list(rows)
+    def _receive_rows(self, rows: list[CommittedRow], after: Sequence) -> None:
         if rows and rows[0].seq != after + 1:
-            return [Fail(RoomClosed("The log was trimmed behind this room; reconnect."))]
-        self._arrivals.read(rows)
-        return self._advance()
+            raise RoomClosed("The log was trimmed behind this room; reconnect.")
+        self._log.from_store(rows)
+        self._advance()
 
-    def receive_head(self, seq: Sequence, epoch: Epoch, *, deleted: bool, after: Sequence) -> list[Effect]:
-        """The store's word on where the log ends, asked for with the cursor at ``after``."""
-        if deleted:
-            return [Fail(DocumentDeleted())]
-        if epoch != self.epoch or seq < after:
-            return [Fail(RoomClosed())]
-        return [CatchUp()] if seq > self.cursor and not self._arrivals.is_own(seq) else []
+    def _receive_head(self, head: HeadRead) -> None:
+        if head.deleted:
+            raise DocumentDeleted
+        if head.epoch != self.epoch or head.seq < head.after:
+            raise RoomClosed
+        if head.seq > self.cursor and not self._log.is_own(head.seq):
+            self._effects.append(CatchUp())
 
-    def _advance(self) -> list[Effect]:
-        """Apply every row whose turn has come. A gap before rows of our own is asked for."""
-        effects: list[Effect] = []
+    def _advance(self) -> None:
+        """Apply every row whose turn has come. Ask for what is missing before rows of our own."""
         try:
-            for row in self._arrivals.turns():
-                effects += self._apply_row(row)
-                if _has_failed(effects):
-                    return effects
-        except PeerError:  # bytes that no guard of ours can have let into the log
-            return [*effects, Fail(RoomClosed())]
-        except DocumentPoisoned as error:
-            return [*effects, Fail(error)]
-        return [*effects, CatchUp()] if self._arrivals.has_gap else effects
+            for row in self._log.ready():
+                for entry in decode_entries(row.payload):
+                    self._apply_committed(entry)
+        except PeerError as error:  # bytes that no guard of ours can have let into the log
+            raise RoomClosed from error
+        if self._log.has_gap:
+            self._effects.append(CatchUp())
 
-    def _apply_row(self, row: CommittedRow) -> list[Effect]:
-        effects: list[Effect] = []
-        for entry in decode_entries(row.payload):
-            update = inspect_stored_update(entry.update)
-            if self.document.contradicted_by(update) and (losers := self._overtaken_by(update)):
-                return [*effects, *self._yield_to_log(losers)]
-            missing = self.document.missing(update)
-            if missing is None:
-                effects += self._apply_foreign(entry.author, update)
-            else:
-                self._gate.hold(PendingUpdate.of_log(update, missing, entry.author))
-        return [*effects, *self._release_held()]
+    def _apply_committed(self, entry: Entry) -> None:
+        """Apply an update of the log: show it, and add nothing but what keeps characters whole."""
+        update = inspect_stored_update(entry.update)
+        assessment: Assessment | None = self.document.assess(update, committed=True)
+        if isinstance(assessment, Contradicted):
+            self._yield_to_log(update)
+            assessment = assessment.despite
+        match assessment:
+            case News() as news:
+                self.document.apply(news)
+                if news.before is not None:
+                    self._accept(news.before, entry.author)
+                if news.update.structs or news.update.deletes:
+                    self._show(news.update)
+            case Lacks():
+                raise RoomClosed("The log is damaged: a row builds on what no earlier row holds.")
 
-    def _overtaken_by(self, update: InspectedUpdate) -> set[UserId]:
-        """Whose edits stand here with other content and come later in the log than ``update``, or never.
+    def _yield_to_log(self, update: InspectedUpdate) -> None:
+        """Close the room if a row contradicts what this room has accepted and not committed, or committed later.
 
-        Nobody's where the other content is of an earlier row: it stands, here and wherever the log is read.
+        Two replicas let other content in under the same ids. The order of the log decides, and the losers must learn
+        that their text does not stand. Where the other content is of an earlier row, it stands wherever the log is read.
         """
-        beyond = chain(self._arrivals.own_entries(), self._ledger.uncommitted())
-        return {each.author for each in beyond if contradiction(update, inspect_stored_update(each.update))}
-
-    def _yield_to_log(self, losers: set[UserId]) -> list[Effect]:
-        """Two replicas let other content in under the same ids. The order of the log decides, not this room.
-
-        The losers must learn that it is not theirs that stands.
-        """
-        theirs = [session.id for session in self._sessions.values() if session.user in losers]
-        ends = [effect for session in theirs for effect in self._end(session, _contradiction())]
-        return [*ends, Fail(RoomClosed())]
-
-    def _apply_foreign(self, author: UserId, update: InspectedUpdate) -> list[Effect]:
-        """Apply what is in the log already: show it, and add nothing but what keeps characters whole."""
-        effects: list[Effect] = []
-        if torn := self.document.pairs_split_by_log(update):
-            effects += self._take(None, author, deletion(torn), counted=False)
-        if self.document.has(update):
-            return effects
-        try:
-            news = self.document.replay(update)
-        except DocumentPoisoned as error:
-            return [*effects, Fail(error)]
-        return [*effects, *self._show(news)]
-
-    def _show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> list[Effect]:
-        """Send an update to everybody who listens, but for its author."""
-        sessions = tuple(s.id for s in self._sessions.values() if s.synced and s.id != besides)
-        return [Send(sessions, Update(update.payload))] if sessions else []
+        later = chain(self._log.own_entries(), self._uncommitted.entries())
+        losers = {each.author for each in later if contradiction(update, inspect_stored_update(each.update))}
+        if losers:
+            for session in [each.id for each in self._sessions.values() if each.user in losers]:
+                self._end(session, _contradicted())
+            raise RoomClosed
 
     # --- presence and time --------------------------------------------------------------------------
 
-    def request_presence(self) -> list[Effect]:
-        """The room has just opened here: ask the other replicas who is with them."""
-        return [PublishPresence((), wanted=True)]
+    def _receive_presence(self, replica: WriterId, entries: Iterable[PresenceEntry], *, is_query: bool) -> None:
+        self._show_presence(self._awareness.receive_from_replica(replica, entries, self._now_s))
+        if is_query and (ours := self._awareness.local_entries()):
+            self._effects.append(PublishPresence(ours))
 
-    def receive_presence(
-        self, origin: WriterId, entries: Iterable[PresenceEntry], now_s: float, *, wanted: bool
-    ) -> list[Effect]:
-        """Another replica says who is with it, or asks."""
-        changed = self._awareness.receive_from_replica(origin, entries, now_s)
-        effects: list[Effect] = []
+    def _tell_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
+        """Tell every session and every replica. The sender too: clients take the echo as a sign of life."""
+        if changed:
+            self._show_presence(changed)
+            self._effects.append(PublishPresence(changed))
+
+    def _show_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
         if changed and self._sessions:
-            effects.append(Send(self.sessions, _awareness_update(changed)))
-        if wanted and (ours := self._awareness.local_entries()):
-            effects.append(PublishPresence(ours))
-        return effects
+            message = AwarenessUpdate(tuple(each.entry for each in changed))
+            self._effects.append(Send(tuple(self._sessions), message))
 
-    def replica_lost(self, origin: WriterId, now_s: float) -> list[Effect]:
-        """Another replica is gone: so are its people, until they come back elsewhere. Each replica sees that itself."""
-        changed = self._awareness.lose_replica(origin, now_s)
-        return [Send(self.sessions, _awareness_update(changed))] if changed and self._sessions else []
-
-    def _tell_presence(self, changed: tuple[PresenceEntry, ...]) -> list[Effect]:
-        """Tell everybody, the sender too: clients take the echo as a sign of life."""
-        if not changed:
-            return []
-        local: list[Effect] = [Send(self.sessions, _awareness_update(changed))] if self._sessions else []
-        return [*local, PublishPresence(changed)]
-
-    def tick(self, now_s: float) -> list[Effect]:
-        """Time has passed: people who did not come back are gone, updates that never completed are dropped."""
-        self._now_s = now_s
-        effects = self._tell_presence(self._awareness.expire(now_s))
-        while not self.document.is_poisoned and (held := self._gate.expire(now_s)):
-            try:
-                effects += self._give_up(held)
-            except DocumentPoisoned as error:
-                return [*effects, Fail(error)]
-        return effects
+    def _tick(self) -> None:
+        """Remove the presence of clients that did not come back, and settle updates whose time is over."""
+        self._tell_presence(self._awareness.expire(self._now_s))
+        while (pending := self._pending.take_overdue(self._now_s)) is not None:
+            self._settle(pending)
 
 
-def _has_failed(effects: Iterable[Effect]) -> bool:
-    return any(isinstance(effect, Fail) for effect in effects)
+_INCOMPLETE = "The update builds on edits that are not here, or that their author is here to send."
+_TOO_MUCH_WAITS = "Too many edits wait for others that have not arrived; reconnect."
 
 
-def _contradiction() -> UpdateRefused:
+def _contradicted() -> UpdateRefused:
     return UpdateRefused("Other text stands at the place of one of your edits: copy what you wrote, and reload.")
-
-
-def _awareness_update(entries: Iterable[PresenceEntry]) -> AwarenessUpdate:
-    return AwarenessUpdate(tuple(each.entry for each in entries))

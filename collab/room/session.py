@@ -1,8 +1,29 @@
-"""What one client on one document may do, and where the conversation with it stands."""
+"""One client on one document, through one connection: what it may do, and how far the conversation has come."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from collab.ids import ClientId, SessionId, UserId
+
+
+class SessionState(Enum):
+    """The life of a session. It is over once the room has forgotten it."""
+
+    JOINED = auto()
+    """It has not sent a SyncStep1. An update would reach it before what that update builds on, and clients that use
+    pycrdt lose such text: it is sent none."""
+    SYNCED = auto()
+    """It has sent a SyncStep1, so it is sent every update from there on."""
+    DISMISSED = auto()
+    """The server has ended it and kept its socket: it is sent only the answers that it still waits for."""
+
+
+TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
+    SessionState.JOINED: frozenset((SessionState.SYNCED, SessionState.DISMISSED)),
+    SessionState.SYNCED: frozenset((SessionState.SYNCED, SessionState.DISMISSED)),
+    SessionState.DISMISSED: frozenset((SessionState.DISMISSED,)),
+}
+"""What each state may become. From every state the session may also end."""
 
 
 @dataclass(slots=True)
@@ -14,29 +35,36 @@ class Session:
     name: str
     can_write: bool
 
-    waits: bool = True
-    """An update of it that comes ahead of its predecessors waits for them. A program's does not: it is refused at
-    once, and nothing of it is kept, for who was told "no" must be able to rely on it."""
+    queues_incomplete: bool = True
+    """True if an update that arrives before its predecessors waits for them. For a REST request it is refused at once
+    and nothing of it is kept, since the caller must be able to rely on a refusal."""
 
-    synced: bool = False
-    """It has sent a SyncStep1, so it gets every update from there on. Before, an update would reach it ahead of
-    what it builds on, and clients that use this server's own CRDT library lose such text."""
+    state: SessionState = SessionState.JOINED
 
-    asked: bool = False
-    """A SyncStep1 of ours is on its way and not answered yet. There is never more than one."""
+    step1_outstanding: bool = False
+    """A SyncStep1 of ours is not answered yet. There is never more than one."""
 
-    owed: bool = False
-    """The client sent a SyncStep1, so its next SyncStep2 is one it counts: it gets an acknowledgement.
-    A SyncStep2 that answers any other SyncStep1 of ours gets none, or the client's counter of unsaved
-    changes would fall below zero."""
+    acks_next_step2: bool = False
+    """The client sent a SyncStep1, so it counts its next SyncStep2 and waits for an acknowledgement. A SyncStep2 that
+    answers any other SyncStep1 of ours gets none, or the client's counter of unsaved changes would fall below zero."""
 
-    own: ClientId | None = None
-    """The client that it is: the one of its first word. Later words may be of others, echoes of what it heard."""
+    client_id: ClientId | None = None
+    """The client of its first awareness message. Later messages may be about others: echoes of what it received."""
 
     clients_added: int = 0
-    """How many clients nobody knew it has spoken for."""
+    """Number of client ids that this session introduced through awareness."""
 
     @property
     def has_client_id(self) -> bool:
-        """Whether it has said where a client is."""
-        return self.own is not None
+        """True if it has sent an awareness state."""
+        return self.client_id is not None
+
+    @property
+    def is_synced(self) -> bool:
+        """True if it is sent every update."""
+        return self.state is SessionState.SYNCED
+
+    def become(self, state: SessionState) -> None:
+        """Change the state, as ``TRANSITIONS`` allows."""
+        assert state in TRANSITIONS[self.state], f"{self.state} cannot become {state}"
+        self.state = state

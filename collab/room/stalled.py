@@ -1,8 +1,7 @@
-"""Updates that never completed: who was told to start over, and who goes on without something.
+"""Updates whose missing part never arrived: which users were told, and which sessions continue without it.
 
-It stands between the gate, which lets an update wait for a while, and the client whose update it was. The first time
-that client is made to start over, which brings everything there is. If the same is missing again, nobody has it
-any more, and the client goes on without; once it has come after all, the client is asked again.
+The first time the client is made to reconnect, which brings everything it has. If the same is missing again, no client
+has it any more, and the session continues without it; it is asked again once the missing part has arrived after all.
 """
 
 from collections.abc import Mapping
@@ -11,18 +10,18 @@ from collab.crdt.update import Id
 from collab.ids import SessionId, UserId
 
 REMEMBERED_MAX = 1000
-"""Of what was never completed and whose senders were told; the oldest are forgotten."""
+"""Missing ids remembered with the users who were told; the oldest are forgotten."""
 
 
 class StalledUpdates:
-    """Of one room."""
+    """The updates of one room that were given up."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[UserId, Id], None] = {}
         self._without: dict[SessionId, Id] = {}
 
     def is_first_time(self, user: UserId, missing: Id) -> bool:
-        """Whether this user has not been told yet that the same never came; from now on they have."""
+        """Return True the first time that this user lacks ``missing``, and remember it."""
         if (user, missing) in self._told:
             return False
         self._told[user, missing] = None
@@ -30,17 +29,17 @@ class StalledUpdates:
             del self._told[next(iter(self._told))]
         return True
 
-    def goes_on(self, session: SessionId, missing: Id) -> None:
-        """A session goes on without what builds on ``missing``."""
+    def continue_without(self, session: SessionId, missing: Id) -> None:
+        """Remember that a session continues without what builds on ``missing``."""
         self._without[session] = missing
 
-    def come(self, state: Mapping[int, int]) -> list[SessionId]:
-        """Who went on without something that can be completed now that the document has ``state``; told once."""
-        come = [session for session, (client, clock) in self._without.items() if state.get(client, 0) > clock]
-        for session in come:
+    def take_completable(self, state: Mapping[int, int]) -> list[SessionId]:
+        """Remove and return the sessions whose missing id is in a document that has ``state``."""
+        sessions = [session for session, (client, clock) in self._without.items() if state.get(client, 0) > clock]
+        for session in sessions:
             del self._without[session]
-        return come
+        return sessions
 
     def forget(self, session: SessionId) -> None:
-        """The session has ended."""
+        """Forget a session that has ended."""
         self._without.pop(session, None)
