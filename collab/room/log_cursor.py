@@ -22,12 +22,12 @@ OWN_BYTES_MAX = 64 << 20
 
 
 class LogCursor:
-    """Of one room, whose rows have ``origin``."""
+    """Of one room, whose rows have ``writer``."""
 
-    def __init__(self, cursor: Sequence, origin: WriterId) -> None:
+    def __init__(self, cursor: Sequence, writer: WriterId) -> None:
         self.cursor = cursor
         """Every row up to this one is in the document."""
-        self._origin = origin
+        self._writer = writer
         self._ahead: dict[Sequence, CommittedRow] = {}
         """What has come and whose turn has not."""
         self._own: set[Sequence] = set()
@@ -74,7 +74,7 @@ class LogCursor:
             if row.seq in self._own:
                 self._own.remove(row.seq)
                 self._own_bytes -= len(row.payload)
-            if row.origin != self._origin:
+            if row.writer != self._writer:
                 yield row
             self.cursor = row.seq
 

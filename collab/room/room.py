@@ -62,7 +62,7 @@ RECEIPTS_MAX = 4096
 
 
 class Room:
-    """See the module. Times are seconds of any steady clock; ``origin`` is random and this room's own."""
+    """See the module. Times are seconds of any steady clock; ``writer`` is random and this room's own."""
 
     def __init__(
         self,
@@ -71,21 +71,21 @@ class Room:
         *,
         epoch: Epoch,
         cursor: Sequence,
-        origin: WriterId,
+        writer: WriterId,
         update_limits: Limits | None = None,
         pending_limits: PendingLimits | None = None,
     ) -> None:
         self.name = name
         self.epoch = epoch
-        self.origin = origin
+        self.writer = writer
         self.document = document
         self._update_limits = update_limits or Limits()
         self._gate = PendingUpdates(pending_limits or PendingLimits())
         self._awareness = Awareness()
         self._sessions: dict[SessionId, Session] = {}
         self._unfinished = StalledUpdates()
-        self._ledger = UncommittedQueue(name, epoch, origin)
-        self._arrivals = LogCursor(cursor, origin)
+        self._ledger = UncommittedQueue(name, epoch, writer)
+        self._arrivals = LogCursor(cursor, writer)
         self._now_s = 0.0
         """The latest time that this room was told."""
 
@@ -413,7 +413,7 @@ class Room:
     def appended(self, seq: Sequence) -> list[Effect]:
         """The row on its way is committed as ``seq``: acknowledge what it holds, and tell the replicas."""
         row = self._ledger.committed()
-        committed = CommittedRow(seq, row.origin, row.n, row.payload)
+        committed = CommittedRow(seq, row.writer, row.n, row.payload)
         answers = [Send((session,), answer) for session, answer in self._ledger.due()]
         try:
             self._arrivals.committed(committed)
@@ -514,10 +514,10 @@ class Room:
         return [PublishPresence((), wanted=True)]
 
     def receive_presence(
-        self, origin: WriterId, entries: Iterable[PresenceEntry], now_s: float, *, wanted: bool
+        self, writer: WriterId, entries: Iterable[PresenceEntry], now_s: float, *, wanted: bool
     ) -> list[Effect]:
         """Another replica says who is with it, or asks."""
-        changed = self._awareness.receive_from_replica(origin, entries, now_s)
+        changed = self._awareness.receive_from_replica(writer, entries, now_s)
         effects: list[Effect] = []
         if changed and self._sessions:
             effects.append(Send(self.sessions, _awareness_update(changed)))
@@ -525,9 +525,9 @@ class Room:
             effects.append(PublishPresence(ours))
         return effects
 
-    def replica_lost(self, origin: WriterId, now_s: float) -> list[Effect]:
+    def replica_lost(self, writer: WriterId, now_s: float) -> list[Effect]:
         """Another replica is gone: so are its people, until they come back elsewhere. Each replica sees that itself."""
-        changed = self._awareness.lose_replica(origin, now_s)
+        changed = self._awareness.lose_replica(writer, now_s)
         return [Send(self.sessions, _awareness_update(changed))] if changed and self._sessions else []
 
     def _tell_presence(self, changed: tuple[PresenceEntry, ...]) -> list[Effect]:

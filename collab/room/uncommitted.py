@@ -42,10 +42,10 @@ class _Flight:
 class UncommittedQueue:
     """Of one room; the names are for its rows."""
 
-    def __init__(self, name: DocumentName, epoch: Epoch, origin: WriterId) -> None:
+    def __init__(self, name: DocumentName, epoch: Epoch, writer: WriterId) -> None:
         self._name = name
         self._epoch = epoch
-        self._origin = origin
+        self._writer = writer
         self.waiting: deque[Entry] = deque()
         """What is accepted and in no row yet."""
         self.unsaved_bytes = 0
@@ -102,7 +102,7 @@ class UncommittedQueue:
             entries.append(self.waiting.popleft())
             size += _cost(entries[-1])
         self._rows_formed += 1
-        row = Row(self._name, self._epoch, self._origin, self._rows_formed, encode_entries(entries))
+        row = Row(self._name, self._epoch, self._writer, self._rows_formed, encode_entries(entries))
         self._flight = _Flight(row, self._durable + len(entries), size)
         return row
 
