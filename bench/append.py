@@ -78,13 +78,13 @@ class Figures:
 
 
 class Writer:
-    """One process's worth of writing: a store, an origin, and its numbers for each document."""
+    """One process's worth of writing: a store, a writer id, and its numbers for each document."""
 
     def __init__(self, url: str, names: list[DocumentName], seed: int) -> None:
         self.store = SqlStore(url)
         self._names = names
         self._random = random.Random(seed)
-        self._origin = WriterId(self._random.getrandbits(62))
+        self._writer = WriterId(self._random.getrandbits(62))
         self._numbers: Counter[DocumentName] = Counter()
 
     def rows(self, size: int) -> list[Row]:
@@ -93,7 +93,7 @@ class Writer:
 
     def _row(self, name: DocumentName) -> Row:
         self._numbers[name] += 1
-        return Row(name, Epoch(0), self._origin, self._numbers[name], os.urandom(PAYLOAD_BYTES))
+        return Row(name, Epoch(0), self._writer, self._numbers[name], os.urandom(PAYLOAD_BYTES))
 
     async def write(self, size: int, rounds: int, bar: "tqdm[None]") -> list[float]:
         """The seconds that each of ``rounds`` appends took."""

@@ -23,7 +23,11 @@ UserId = NewType("UserId", str)
 """Who wrote: the ``sub`` of a token. All anonymous people of an open server share one."""
 
 WriterId = NewType("WriterId", int)
-"""One process life: random, 63 bits. Never derived from a replica's number: a collision would lose rows."""
+"""One life of a process or of a room: random, 63 bits.
+
+Never derived from a replica's number: a collision would lose rows. The database column, the relay's frames and the
+log lines call it ``origin``; those names are stored and public, so they stay.
+"""
 
 Sequence = NewType("Sequence", int)
 """Position in a document's log: gapless from 1, in commit order. 0 is the empty document."""

@@ -147,7 +147,7 @@ class Replica:
     def __init__(self, network: "Network", number: int) -> None:
         self.network = network
         self.number = number
-        self.origin = WriterId(network.random.getrandbits(63))
+        self.writer = WriterId(network.random.getrandbits(63))
         self.room: Room | None = None
         self.clients: dict[SessionId, Client] = {}
         self.inbox: deque[RelayFrame] = deque()
@@ -174,7 +174,7 @@ class Replica:
                 document,
                 epoch=stored.epoch,
                 cursor=stored.head,
-                origin=WriterId(self.network.random.getrandbits(63)),
+                writer=WriterId(self.network.random.getrandbits(63)),
             )
             self.perform(self.room.request_presence())
         return self.room
@@ -215,7 +215,7 @@ class Replica:
                 case Publish(row):
                     self.network.publish(self, RowFrame(NAME, Epoch(0), row))
                 case PublishPresence(entries, wanted):
-                    frame = PresenceFrame(NAME, self.origin, encode_presence(entries), wanted)
+                    frame = PresenceFrame(NAME, self.writer, encode_presence(entries), wanted)
                     self.network.publish(self, frame)
                 case CatchUp():
                     self.wants_rows = True
@@ -256,7 +256,7 @@ class Replica:
                 self.perform(self.room.receive_row(frame.row, frame.epoch))
             case PresenceFrame():
                 entries = decode_presence(frame.payload)
-                self.perform(self.room.receive_presence(frame.origin, entries, self.network.now_s, wanted=frame.wanted))
+                self.perform(self.room.receive_presence(frame.writer, entries, self.network.now_s, wanted=frame.wanted))
 
     def lose_frame(self) -> None:
         """Redis promises nothing."""

@@ -45,13 +45,13 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     Raises InvalidRequest when a key of tokens cannot be had.
     """
     key = signing_key(settings)
-    origin = draw_writer_id()
+    writer = draw_writer_id()
     counted = Metrics()
     if relay is None:
         relay = (
-            RedisRelay(settings.redis_url, key=key.derive("relay"), origin=origin, metrics=counted)
+            RedisRelay(settings.redis_url, key=key.derive("relay"), writer=writer, metrics=counted)
             if settings.redis_url
-            else MemoryRelay(MemoryBus(), origin)
+            else MemoryRelay(MemoryBus(), writer)
         )
     server = Server(
         store=store or SqlStore(settings.database_url),
@@ -65,7 +65,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
             eternal=settings.token_exp_optional,
         ),
         published=JwksClient(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
-        origin=origin,
+        writer=writer,
         limits=_limits(settings),
         metrics=counted,
     )

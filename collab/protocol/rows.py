@@ -33,14 +33,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One flush of one document, to be appended. ``n`` counts this origin's rows of the document from 1.
+    """One flush of one document, to be appended. ``n`` counts this writer's rows of the document from 1.
 
     ``epoch`` is the one the room was loaded with (0 when there was no document yet).
     """
 
     document: DocumentName
     epoch: Epoch
-    origin: WriterId
+    writer: WriterId
     n: int
     payload: bytes
 
@@ -50,7 +50,7 @@ class CommittedRow:
     """A row with its place in the log."""
 
     seq: Sequence
-    origin: WriterId
+    writer: WriterId
     n: int
     payload: bytes
 

@@ -30,7 +30,7 @@ class PresenceFrame:
     """
 
     document: DocumentName
-    origin: WriterId
+    writer: WriterId
     payload: bytes
     wanted: bool = False
 
@@ -47,7 +47,7 @@ class Listener(Protocol):
     def interrupted(self) -> None:
         """Frames may have been lost (a reconnect, a full queue, a silent server): ask the store."""
 
-    def replica_lost(self, origin: WriterId) -> None:
+    def replica_lost(self, writer: WriterId) -> None:
         """A replica is heard no more, while this one hears itself: it was stopped or killed, or cut off."""
 
 

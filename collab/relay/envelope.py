@@ -10,7 +10,7 @@ Layout (integers are varUints, ``u64`` is 8 bytes, most significant first)::
     row      = epoch  seq  n  payload varBytes        kind 0
     presence = wanted(0|1)  payload varBytes          kind 1
 
-``sender`` is the replica, by which it knows its own frames when they come back; ``origin`` is the frame's, and
+``sender`` is the replica, by which it knows its own frames when they come back; ``origin`` is the frame's writer, and
 may be another: a row's is one room's life. The seal is HMAC-SHA-256 of all before it, cut to 16 bytes.
 """
 
@@ -33,23 +33,23 @@ _SENDER = struct.Struct(">2xQ")
 
 def encode(frame: RelayFrame, *, sender: WriterId, key: bytes) -> bytes:
     """The envelope of ``frame``, sealed with ``key``, which every replica knows and nobody else."""
-    writer = Writer()
+    out = Writer()
     match frame:
         case RowFrame(document, epoch, row):
-            writer.raw(_HEAD.pack(VERSION, _ROW, sender, row.origin))
-            writer.var_string(document)
-            writer.var_uint(epoch)
-            writer.var_uint(row.seq)
-            writer.var_uint(row.n)
-            writer.var_bytes(row.payload)
-        case PresenceFrame(document, origin, payload, wanted):
-            writer.raw(_HEAD.pack(VERSION, _PRESENCE, sender, origin))
-            writer.var_string(document)
-            writer.byte(wanted)
-            writer.var_bytes(payload)
+            out.raw(_HEAD.pack(VERSION, _ROW, sender, row.writer))
+            out.var_string(document)
+            out.var_uint(epoch)
+            out.var_uint(row.seq)
+            out.var_uint(row.n)
+            out.var_bytes(row.payload)
+        case PresenceFrame(document, writer, payload, wanted):
+            out.raw(_HEAD.pack(VERSION, _PRESENCE, sender, writer))
+            out.var_string(document)
+            out.byte(wanted)
+            out.var_bytes(payload)
         case _:
             assert_never(frame)
-    body = writer.to_bytes()
+    body = out.to_bytes()
     return body + _seal(body, key)
 
 
@@ -60,16 +60,16 @@ def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
         raise ProtocolError("The seal of a relay frame does not match.")
     if len(body) < _HEAD.size or body[0] != VERSION:
         raise ProtocolError("The relay frame has a format this version does not know.")
-    _, kind, sender, origin = _HEAD.unpack_from(body)
+    _, kind, sender, writer = _HEAD.unpack_from(body)
     reader = Reader(body[_HEAD.size :])
     document = DocumentName(reader.var_string())
     frame: RelayFrame
     if kind == _ROW:
         epoch, seq, n = Epoch(reader.var_uint()), Sequence(reader.var_uint()), reader.var_uint()
-        frame = RowFrame(document, epoch, CommittedRow(seq, WriterId(origin), n, reader.var_bytes()))
+        frame = RowFrame(document, epoch, CommittedRow(seq, WriterId(writer), n, reader.var_bytes()))
     elif kind == _PRESENCE:
         wanted = reader.byte() == 1
-        frame = PresenceFrame(document, WriterId(origin), reader.var_bytes(), wanted)
+        frame = PresenceFrame(document, WriterId(writer), reader.var_bytes(), wanted)
     else:
         raise ProtocolError("The relay frame is of a kind this version does not know.")
     reader.end()

@@ -56,14 +56,14 @@ class MemoryBus:
         """``relay`` hears no more."""
         self._relays.remove(relay)
         for other in self._relays:
-            other.lose(relay.origin)
+            other.lose(relay.writer)
 
     def send(self, frame: RelayFrame, sender: WriterId) -> None:
         """Bring ``frame`` to every other relay. Returns before anybody hears it."""
         if not self.is_up:
             return
         for relay in self._relays:
-            if relay.origin != sender:
+            if relay.writer != sender:
                 self._deliver(Delivery(relay, frame))
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -81,8 +81,8 @@ class MemoryBus:
 class MemoryRelay:
     """One replica's end of a bus."""
 
-    def __init__(self, bus: MemoryBus, origin: WriterId) -> None:
-        self.origin = origin
+    def __init__(self, bus: MemoryBus, writer: WriterId) -> None:
+        self.writer = writer
         self._bus = bus
         self._listener: Listener | None = None
         self._documents: set[DocumentName] = set()
@@ -115,17 +115,17 @@ class MemoryRelay:
     def publish(self, frame: RelayFrame) -> None:
         """Send to the others on the bus."""
         if self._listener is not None:
-            self._bus.send(frame, self.origin)
+            self._bus.send(frame, self.writer)
 
     def hear(self, frame: RelayFrame) -> None:
         """Called by the bus."""
         if self._listener is not None and frame.document in self._documents:
             self._listener.relayed(frame)
 
-    def lose(self, origin: WriterId) -> None:
+    def lose(self, writer: WriterId) -> None:
         """Called by the bus."""
         assert self._listener is not None
-        self._listener.replica_lost(origin)
+        self._listener.replica_lost(writer)
 
     def interrupt(self) -> None:
         """Called by the bus."""

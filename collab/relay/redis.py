@@ -74,13 +74,13 @@ _Message = tuple[bytes, bytes]
 
 
 class RedisRelay:
-    """One replica's end. ``key`` seals frames and is the same on every replica; ``origin`` is this replica.
+    """One replica's end. ``key`` seals frames and is the same on every replica; ``writer`` is this replica.
 
     Raises InvalidRequest when ``url`` is no Redis URL.
     """
 
     def __init__(
-        self, url: str, *, key: bytes, origin: WriterId, prefix: str = "collab", metrics: Metrics | None = None
+        self, url: str, *, key: bytes, writer: WriterId, prefix: str = "collab", metrics: Metrics | None = None
     ) -> None:
         try:
             self._pool = ConnectionPool.from_url(url)
@@ -88,10 +88,10 @@ class RedisRelay:
             raise InvalidRequest(f"The Redis URL cannot be read: {error}.") from None
         self._pool.connection_kwargs.update(_OPTIONS)
         self._key = key
-        self._origin = origin
+        self._writer = writer
         self._prefix = prefix
         self._beat_channel = f"{prefix}:beats".encode()
-        self._beat = _beat(origin)
+        self._beat = _beat(writer)
         self._others: dict[bytes, float] = {}
         """Other replicas by their beat, and when it was last heard, in the loop's seconds."""
         self.metrics = metrics or Metrics()
@@ -159,7 +159,7 @@ class RedisRelay:
             log.warning("relay_queue_full", dropped=len(self._queue))
             self._drop_queue()
             self._interrupted()
-        envelope = encode(frame, sender=self._origin, key=self._key)
+        envelope = encode(frame, sender=self._writer, key=self._key)
         self._queue.append((self._channels.get(frame.document) or self._channel(frame.document), envelope))
         self._queue_bytes += len(envelope)
         self._queue_filled.set()
@@ -273,7 +273,7 @@ class RedisRelay:
             self._listener.replica_lost(WriterId(int(beat, 16)))
 
     def _receive(self, envelope: bytes) -> None:
-        if is_from(envelope, self._origin):
+        if is_from(envelope, self._writer):
             return
         try:
             sender, frame = decode(envelope, key=self._key)
@@ -355,8 +355,8 @@ class RedisRelay:
         return f"{self._prefix}:doc:{hashlib.sha256(document.encode()).hexdigest()}".encode()
 
 
-def _beat(origin: WriterId) -> bytes:
-    return f"{origin:016x}".encode()
+def _beat(writer: WriterId) -> bytes:
+    return f"{writer:016x}".encode()
 
 
 async def _publish(speaking: AbstractConnection, batch: list[_Message]) -> None:

@@ -55,7 +55,7 @@ class _Client:
     """Who holds it. None: it is on another replica, or its session was lost, or it is gone."""
     is_itself: bool = False
     """The session that holds it is its own, not another tab's that told of it."""
-    origin: WriterId | None = None
+    writer: WriterId | None = None
     """The replica that it is on; None for this one."""
     leaving_s: float | None = None
     """When its session was lost without a goodbye."""
@@ -84,7 +84,7 @@ class Awareness:
 
     def local_entries(self) -> tuple[PresenceEntry, ...]:
         """Everybody whose socket is on this replica, removals included, for the other replicas."""
-        return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.origin is None)
+        return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.writer is None)
 
     def receive(self, session: Session, entries: Iterable[AwarenessEntry], now_s: float) -> tuple[PresenceEntry, ...]:
         """Take in what a session says of the clients it carries."""
@@ -103,18 +103,18 @@ class Awareness:
         return tuple(changed)
 
     def receive_from_replica(
-        self, origin: WriterId, entries: Iterable[PresenceEntry], now_s: float
+        self, writer: WriterId, entries: Iterable[PresenceEntry], now_s: float
     ) -> tuple[PresenceEntry, ...]:
         """Take in what another replica says of its own people."""
         changed = []
         for each in entries:
             known = self._clients.get(each.entry.client)
-            if known is not None and not _may_come_from(origin, known, each):
+            if known is not None and not _may_come_from(writer, known, each):
                 continue
             user, entry = each.user, _at_least(known, each.entry)
             if known is None or (known.clock, known.state) != (entry.clock, entry.state):
                 changed.append(replace(each, entry=entry))
-            self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, origin=origin)
+            self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, writer=writer)
         return tuple(changed)
 
     def change_role(self, session: Session) -> tuple[PresenceEntry, ...]:
@@ -138,9 +138,9 @@ class Awareness:
                     client.session, client.leaving_s = None, now_s
         return tuple(removed)
 
-    def lose_replica(self, origin: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
+    def lose_replica(self, writer: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
         """Remove everybody who is on this replica."""
-        lost = [(id_, client) for id_, client in self._clients.items() if client.origin == origin and client.alive]
+        lost = [(id_, client) for id_, client in self._clients.items() if client.writer == writer and client.alive]
         return tuple(self._remove(id_, client, now_s) for id_, client in lost)
 
     def expire(self, now_s: float) -> tuple[PresenceEntry, ...]:
@@ -205,7 +205,7 @@ def _may_remove(known: _Client, session: Session, clock: int) -> bool:
     return known.alive and clock >= known.clock and known.session == session.id
 
 
-def _may_come_from(origin: WriterId, known: _Client, told: PresenceEntry) -> bool:
+def _may_come_from(writer: WriterId, known: _Client, told: PresenceEntry) -> bool:
     """Whether another replica knows better than this one about a client that this one knows."""
     clock = told.entry.clock
     if not known.alive:
@@ -217,7 +217,7 @@ def _may_come_from(origin: WriterId, known: _Client, told: PresenceEntry) -> boo
     if clock > known.clock:
         return True
     if told.entry.state == GONE:
-        return known.origin == origin  # where it was lost it may be gone, and have come back elsewhere
+        return known.writer == writer  # where it was lost it may be gone, and have come back elsewhere
     return known.session is None  # it is there, and not on a socket of ours
 
 

@@ -28,13 +28,13 @@ log = get_logger("host")
 
 
 class Host:
-    """One room that is open on this replica. ``origin`` is the replica's, for presence frames."""
+    """One room that is open on this replica. ``writer`` is the replica's, for presence frames."""
 
     def __init__(
         self,
         room: Room,
         *,
-        origin: WriterId,
+        writer: WriterId,
         log_writer: LogWriter,
         relay: Relay,
         clock: Callable[[], float],
@@ -42,7 +42,7 @@ class Host:
         metrics: Metrics,
     ) -> None:
         self._room = room
-        self._origin = origin
+        self._writer = writer
         self._log_writer = log_writer
         self._relay = relay
         self._clock = clock
@@ -194,13 +194,13 @@ class Host:
                 self._do(lambda: self._room.receive_row(frame.row, frame.epoch))
             case PresenceFrame():
                 entries = decode_presence(frame.payload)
-                self._do(lambda: self._room.receive_presence(frame.origin, entries, self._clock(), wanted=frame.wanted))
+                self._do(lambda: self._room.receive_presence(frame.writer, entries, self._clock(), wanted=frame.wanted))
             case _:
                 assert_never(frame)
 
-    def replica_lost(self, origin: WriterId) -> None:
+    def replica_lost(self, writer: WriterId) -> None:
         """Another replica is gone."""
-        self._do(lambda: self._room.replica_lost(origin, self._clock()))
+        self._do(lambda: self._room.replica_lost(writer, self._clock()))
 
     def publish_presence(self) -> None:
         """Send what changed since the last call: called ten times a second at most."""
@@ -304,4 +304,4 @@ class Host:
 
     def _publish_entries(self, entries: tuple[PresenceEntry, ...], *, wanted: bool) -> None:
         payload = encode_presence(entries)
-        self._relay.publish(PresenceFrame(self.name, self._origin, payload, wanted=wanted))
+        self._relay.publish(PresenceFrame(self.name, self._writer, payload, wanted=wanted))

@@ -142,7 +142,7 @@ class LogWriter:
             try:
                 (outcome,) = await self._append([row])
             except Exception:
-                log.exception("row_refused", document=row.document, origin=row.origin, n=row.n)
+                log.exception("row_refused", document=row.document, origin=row.writer, n=row.n)
                 self._batch.pop(0)
                 source.row_failed(StoreUnavailable("The edit could not be written; reconnect."))
                 continue

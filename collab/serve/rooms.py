@@ -50,7 +50,7 @@ class Rooms:
         store: Store,
         relay: Relay,
         log_writer: LogWriter,
-        origin: WriterId,
+        writer: WriterId,
         draw_writer_id: Callable[[], WriterId],
         clock: Callable[[], float],
         linger_s: float,
@@ -62,8 +62,8 @@ class Rooms:
         self._store = store
         self._relay = relay
         self._log_writer = log_writer
-        self._origin = origin
-        self._draw_origin = draw_writer_id
+        self._writer = writer
+        self._draw_writer_id = draw_writer_id
         self._clock = clock
         self._linger_s = linger_s
         self._on_left = on_left
@@ -150,13 +150,13 @@ class Rooms:
             document,
             epoch=stored.epoch,
             cursor=stored.head,
-            origin=self._draw_origin(),
+            writer=self._draw_writer_id(),
             update_limits=self._update_limits,
             pending_limits=self._pending_limits,
         )
         return Host(
             room,
-            origin=self._origin,
+            writer=self._writer,
             log_writer=self._log_writer,
             relay=self._relay,
             clock=self._clock,
@@ -186,10 +186,10 @@ class Rooms:
         """Frames may have been lost."""
         self.interruption.set()
 
-    def replica_lost(self, origin: WriterId) -> None:
+    def replica_lost(self, writer: WriterId) -> None:
         """Its people are gone, as far as anybody here can know."""
         for host in self.hosts:
-            host.replica_lost(origin)
+            host.replica_lost(writer)
 
     @staticmethod
     def _tell(host: Host, frame: RelayFrame) -> None:

@@ -29,7 +29,7 @@ from collab.store.given import given
 from collab.store.schema import documents, updates
 
 Key: TypeAlias = tuple[int, int, int]
-"""A document's id, an origin, and the origin's number for the row."""
+"""A document's id, a writer, and the writer's number for the row."""
 
 Locked: TypeAlias = Mapping[DocumentName, SqlRow[Any]]
 """The documents of a batch, as they are for as long as the transaction lasts."""
@@ -49,7 +49,7 @@ async def append(connection: AsyncConnection, rows: Seq[Row]) -> list[Outcome]:
     keyed: dict[Key, Row] = {}
     for row in rows:
         if row.document in locked:
-            keyed.setdefault((locked[row.document].id, row.origin, row.n), row)
+            keyed.setdefault((locked[row.document].id, row.writer, row.n), row)
     write = _write_at_once if connection.dialect.name == "postgresql" else _write_in_steps
     places = await write(connection, locked, keyed)
     return [_outcome(row, locked.get(row.document), places) for row in rows]
@@ -58,7 +58,7 @@ async def append(connection: AsyncConnection, rows: Seq[Row]) -> list[Outcome]:
 def _outcome(row: Row, document: SqlRow[Any] | None, places: Mapping[Key, int]) -> Outcome:
     if document is None:
         return EpochChanged()  # it begins at epoch 0, and the row is of another
-    seq = places.get((document.id, row.origin, row.n))
+    seq = places.get((document.id, row.writer, row.n))
     if seq is not None:
         return Committed(Sequence(seq))
     if document.deleted_at is not None:
@@ -101,14 +101,14 @@ async def _write_at_once(connection: AsyncConnection, _locked: Locked, rows: Map
         {
             "documents": [document for document, _, _ in rows],
             "epochs": [row.epoch for row in rows.values()],
-            "origins": [row.origin for row in rows.values()],
+            "origins": [row.writer for row in rows.values()],
             "numbers": [row.n for row in rows.values()],
             "payloads": [row.payload for row in rows.values()],
             "checksums": [zlib.crc32(row.payload) for row in rows.values()],
             "now": datetime.now(UTC),
         },
     )
-    return {(document, origin, n): seq for document, origin, n, seq in found}
+    return {(document, writer, n): seq for document, writer, n, seq in found}
 
 
 _WRITE = text("""
@@ -176,14 +176,14 @@ async def _places(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key,
     found = await connection.execute(
         select(*key, updates.c.seq).join(wanted, and_(*(column == wanted.c[column.name] for column in key)))
     )
-    return {(document, origin, n): seq for document, origin, n, seq in found}
+    return {(document, writer, n): seq for document, writer, n, seq in found}
 
 
 def _log_row(key: Key, seq: int, row: Row, now: datetime) -> dict[str, Any]:
     return {
         "document_id": key[0],
         "seq": seq,
-        "origin": row.origin,
+        "origin": row.writer,
         "n": row.n,
         "payload": row.payload,
         "checksum": zlib.crc32(row.payload),

@@ -5,7 +5,7 @@ rest of the project builds on:
 
 * ``append`` returning a sequence for a row means that the row is committed. Nothing else means it.
 * ``seq`` is per document, gapless from 1, in commit order: who has seen ``seq`` has seen all before it.
-* Appending the same ``(document, origin, n)`` again changes nothing and returns the same sequence.
+* Appending the same ``(document, writer, n)`` again changes nothing and returns the same sequence.
 * ``load`` is one consistent view: a snapshot and exactly the rows after its cut.
 * Writing a snapshot deletes no row.
 """

@@ -37,10 +37,10 @@ async def rows_after(
         .limit(limit)
     )
     rows = []
-    for seq, origin, n, payload, checksum in found:
+    for seq, writer, n, payload, checksum in found:
         if zlib.crc32(payload) != checksum:
             raise RoomClosed(f"Row {seq} of {name!r} is damaged in the database; restore it from a backup.")
-        rows.append(CommittedRow(Sequence(seq), WriterId(origin), n, payload))
+        rows.append(CommittedRow(Sequence(seq), WriterId(writer), n, payload))
     return rows
 
 

@@ -87,15 +87,15 @@ class MemoryStore:
             document = self._create(row.document, title="")
         if document is None:
             return EpochChanged()
-        if (known := document.places.get((row.origin, row.n))) is not None:
+        if (known := document.places.get((row.writer, row.n))) is not None:
             return Committed(known)
         if document.deleted:
             return Deleted()
         if document.epoch != row.epoch:
             return EpochChanged()
         seq = Sequence(document.head + 1)
-        document.log.append(CommittedRow(seq, row.origin, row.n, row.payload))
-        document.places[row.origin, row.n] = seq
+        document.log.append(CommittedRow(seq, row.writer, row.n, row.payload))
+        document.places[row.writer, row.n] = seq
         document.updated_at = self._now()
         return Committed(seq)
 

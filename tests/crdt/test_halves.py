@@ -36,7 +36,7 @@ def write(author: Author, text: str, patches: list[Any]) -> str:
 def a_later_room(snapshot: bytes | None, rows: list[CommittedRow], origin: int) -> Room:
     """The document as it is opened after everybody had left."""
     document = load_document(snapshot, rows)
-    return Room(DocumentName("halves"), document, epoch=Epoch(0), cursor=Sequence(origin - 1), origin=WriterId(origin))
+    return Room(DocumentName("halves"), document, epoch=Epoch(0), cursor=Sequence(origin - 1), writer=WriterId(origin))
 
 
 def bring(room: Room, author: Author, now_s: float) -> CommittedRow:
@@ -54,7 +54,7 @@ def bring(room: Room, author: Author, now_s: float) -> CommittedRow:
     seq = Sequence(room.cursor + 1)
     room.appended(seq)
     room.leave(session.id, now_s, clean=True)
-    return CommittedRow(seq, row.origin, row.n, row.payload)
+    return CommittedRow(seq, row.writer, row.n, row.payload)
 
 
 def test_halves_written_offline_an_hour_apart_in_two_browsers_make_the_whole() -> None:

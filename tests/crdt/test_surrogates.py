@@ -76,7 +76,7 @@ def test_the_author_of_a_cut_is_answered_once_both_are_committed(cut: bytes) -> 
 def test_a_character_of_the_snapshot_is_not_cut_either(cut: bytes) -> None:
     state = fold(None, [a_row(1, BASE)])
     room = Room(
-        a_room().name, load_document(state, []), epoch=a_room().epoch, cursor=a_room().cursor, origin=a_room().origin
+        a_room().name, load_document(state, []), epoch=a_room().epoch, cursor=a_room().cursor, writer=a_room().writer
     )
     room.join(a_session(1))
     room.receive(SessionId(1), Update(cut), 0.0)

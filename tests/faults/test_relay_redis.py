@@ -87,7 +87,7 @@ class Pair:
 
 
 def make_pair(url: str) -> Pair:
-    alice, bob = (Replica(RedisRelay(url, key=KEY, origin=WriterId(n)), Ear()) for n in (1, 2))
+    alice, bob = (Replica(RedisRelay(url, key=KEY, writer=WriterId(n)), Ear()) for n in (1, 2))
     return Pair(alice, bob)
 
 
@@ -291,7 +291,7 @@ async def test_a_redis_that_asks_for_another_password_is_down_and_comes_back(ser
 async def test_without_redis_opening_subscribing_and_closing_return_at_once(server: PrivateRedis) -> None:
     url = server.url
     server.kill()
-    relay, ear = RedisRelay(url, key=KEY, origin=WriterId(1)), Ear()
+    relay, ear = RedisRelay(url, key=KEY, writer=WriterId(1)), Ear()
     async with asyncio.timeout(PROMPT_S):
         await relay.open(ear)
         await relay.subscribe(NOTES)
@@ -314,7 +314,7 @@ async def test_a_server_that_is_no_redis_is_down_and_nothing_more() -> None:
 
     async with await asyncio.start_server(chatter, "127.0.0.1", 0) as stranger:
         port = stranger.sockets[0].getsockname()[1]
-        relay = RedisRelay(f"redis://127.0.0.1:{port}/0", key=KEY, origin=WriterId(1))
+        relay = RedisRelay(f"redis://127.0.0.1:{port}/0", key=KEY, writer=WriterId(1))
         async with asyncio.timeout(PROMPT_S):
             await relay.open(Ear())
             await relay.subscribe(NOTES)

@@ -33,8 +33,8 @@ class Ear:
     def interrupted(self) -> None:
         self.interruptions += 1
 
-    def replica_lost(self, origin: WriterId) -> None:
-        self.lost.append(origin)
+    def replica_lost(self, writer: WriterId) -> None:
+        self.lost.append(writer)
 
 
 @dataclass
@@ -53,8 +53,8 @@ class Replica:
             await self.relay.subscribe(document)
 
 
-def row(document: DocumentName, seq: int, payload: bytes = b"payload", *, origin: int = 77) -> RowFrame:
-    return RowFrame(document, Epoch(0), CommittedRow(Sequence(seq), WriterId(origin), seq, payload))
+def row(document: DocumentName, seq: int, payload: bytes = b"payload", *, writer: int = 77) -> RowFrame:
+    return RowFrame(document, Epoch(0), CommittedRow(Sequence(seq), WriterId(writer), seq, payload))
 
 
 async def fence(sender: Replica, *receivers: Replica) -> None:
@@ -72,7 +72,7 @@ Join = Callable[[], Awaitable[Replica]]
 
 
 class RelayContract:
-    """Subclasses give the fixture ``make``: a relay of this origin, joined to all others of the same test."""
+    """Subclasses give the fixture ``make``: a relay of this writer, joined to all others of the same test."""
 
     @pytest.fixture
     async def join(self, make: Make) -> AsyncIterator[Join]:
@@ -94,7 +94,7 @@ class RelayContract:
         alice, bob, carol = await join(), await join(), await join()
         for replica in (alice, bob, carol):
             await replica.open(NOTES)
-        frame = row(NOTES, 2**53 - 1, b"\x00\xff" * 50, origin=2**63 - 1)
+        frame = row(NOTES, 2**53 - 1, b"\x00\xff" * 50, writer=2**63 - 1)
         alice.relay.publish(frame)
         await eventually(lambda: bob.heard == [frame] and carol.heard == [frame])
 

@@ -20,15 +20,15 @@ ROW = RowFrame(
 PRESENCE = PresenceFrame(DocumentName("notes"), WriterId(5), b"\x01\x02\x03", wanted=True)
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(DocumentName)
-origins = st.integers(0, 2**63 - 1).map(WriterId)
+writers = st.integers(0, 2**63 - 1).map(WriterId)
 counts = st.integers(0, 2**53 - 1)
 rows = st.builds(
     RowFrame,
     names,
     counts.map(Epoch),
-    st.builds(CommittedRow, counts.map(Sequence), origins, counts, st.binary(max_size=300)),
+    st.builds(CommittedRow, counts.map(Sequence), writers, counts, st.binary(max_size=300)),
 )
-frames = rows | st.builds(PresenceFrame, names, origins, st.binary(max_size=300), st.booleans())
+frames = rows | st.builds(PresenceFrame, names, writers, st.binary(max_size=300), st.booleans())
 
 
 def sealed(body: bytes) -> bytes:
@@ -36,12 +36,12 @@ def sealed(body: bytes) -> bytes:
     return body + hmac.digest(KEY, body, "sha256")[:SEAL_BYTES]
 
 
-@given(frame=frames, sender=origins)
+@given(frame=frames, sender=writers)
 def test_what_goes_in_comes_out(frame: RelayFrame, sender: WriterId) -> None:
     assert decode(encode(frame, sender=sender, key=KEY), key=KEY) == (sender, frame)
 
 
-@given(frame=frames, sender=origins)
+@given(frame=frames, sender=writers)
 def test_ones_own_frames_are_known_without_opening_them(frame: RelayFrame, sender: WriterId) -> None:
     envelope = encode(frame, sender=sender, key=KEY)
     assert is_from(envelope, sender)

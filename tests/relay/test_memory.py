@@ -21,7 +21,7 @@ class TestMemoryRelay(RelayContract):
 
     @pytest.fixture
     def make(self, bus: MemoryBus) -> Make:
-        return lambda origin: MemoryRelay(bus, origin)
+        return lambda writer: MemoryRelay(bus, writer)
 
     async def test_who_sends_hears_no_answer_before_it_is_done(self, join: Join) -> None:
         """A frame may be answered, and the answer must not come back into the middle of the sending."""

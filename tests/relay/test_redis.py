@@ -66,7 +66,7 @@ class TestRedisRelay(RelayContract):
 
     @pytest.fixture
     def make(self, redis_url: str, prefix: str) -> Make:
-        return lambda origin: RedisRelay(redis_url, key=KEY, origin=origin, prefix=prefix)
+        return lambda writer: RedisRelay(redis_url, key=KEY, writer=writer, prefix=prefix)
 
     async def channels(self, redis: Any, prefix: str) -> list[bytes]:
         return sorted(await redis.pubsub_channels(f"{prefix}:*"))
@@ -235,7 +235,7 @@ class TestRedisRelay(RelayContract):
     ) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        stranger = RedisRelay(redis_url, key=KEY, origin=WriterId(7), prefix=f"{prefix}-other")
+        stranger = RedisRelay(redis_url, key=KEY, writer=WriterId(7), prefix=f"{prefix}-other")
         await stranger.open(Ear())
         await eventually(lambda: stranger.up)
         stranger.publish(row(NOTES, 1))
@@ -248,10 +248,10 @@ class TestRedisRelay(RelayContract):
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://localhost:port", ""])
 def test_what_is_no_redis_url_is_refused_in_words(url: str) -> None:
     with pytest.raises(InvalidRequest, match="The Redis URL cannot be read"):
-        RedisRelay(url, key=KEY, origin=WriterId(1))
+        RedisRelay(url, key=KEY, writer=WriterId(1))
 
 
 def test_the_url_cannot_change_how_failures_are_handled() -> None:
-    relay = RedisRelay("redis://localhost?socket_timeout=99&protocol=3", key=KEY, origin=WriterId(1))
+    relay = RedisRelay("redis://localhost?socket_timeout=99&protocol=3", key=KEY, writer=WriterId(1))
     options = relay._pool.connection_kwargs
     assert (options["protocol"], options["socket_timeout"]) == (2, module.ANSWER_S)

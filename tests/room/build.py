@@ -84,19 +84,19 @@ def a_session(number: int, user: str = "ann", *, can_write: bool = True, synced:
 
 
 def a_room(
-    *updates: bytes, cursor: int = 0, origin: WriterId = OURS, sessions: Iterable[Session] = (), **parts: Any
+    *updates: bytes, cursor: int = 0, writer: WriterId = OURS, sessions: Iterable[Session] = (), **parts: Any
 ) -> Room:
     """A room whose document these updates made, with ``sessions`` in it."""
-    room = Room(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), origin=origin, **parts)
+    room = Room(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), writer=writer, **parts)
     for session in sessions:
         room.join(session)
     return room
 
 
-def a_row(seq: int, *updates: bytes, origin: WriterId = OTHER, n: int | None = None) -> CommittedRow:
+def a_row(seq: int, *updates: bytes, writer: WriterId = OTHER, n: int | None = None) -> CommittedRow:
     """A row of another replica."""
     entries = encode_entries([Entry(UserId("bob"), update) for update in updates])
-    return CommittedRow(Sequence(seq), origin, n or seq, entries)
+    return CommittedRow(Sequence(seq), writer, n or seq, entries)
 
 
 def commit(room: Room, seq: int | None = None) -> list[Effect]:

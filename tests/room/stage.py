@@ -18,7 +18,7 @@ class Stage:
     """Rooms of one document, one a replica, over one log. What every session says and is told is kept."""
 
     def __init__(self, replicas: int) -> None:
-        self.rooms = [a_room(origin=WriterId(number)) for number in range(replicas)]
+        self.rooms = [a_room(writer=WriterId(number)) for number in range(replicas)]
         self.log: list[CommittedRow] = []
         self.heard: dict[int, list[bytes]] = {}
         """The updates that each session has, in the order in which it came by them."""
@@ -70,7 +70,7 @@ class Stage:
             effects = room.receive_rows(self.log[room.cursor :], after=room.cursor)
         elif (row := room.next_row()) is not None:
             seq = Sequence(len(self.log) + 1)
-            self.log.append(CommittedRow(seq, row.origin, row.n, row.payload))
+            self.log.append(CommittedRow(seq, row.writer, row.n, row.payload))
             effects = room.appended(seq)
         else:
             return False

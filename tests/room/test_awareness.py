@@ -38,8 +38,8 @@ class Table(Awareness):
     def hear(self, session: Session, *entries: AwarenessEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
         return [each.entry for each in self.receive(session, entries, now_s)]
 
-    def hear_from(self, origin: WriterId, *entries: PresenceEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
-        return [each.entry for each in self.receive_from_replica(origin, entries, now_s)]
+    def hear_from(self, writer: WriterId, *entries: PresenceEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
+        return [each.entry for each in self.receive_from_replica(writer, entries, now_s)]
 
     def lose(self, session: Session, now_s: float = 0.0) -> None:
         assert self.leave(session.id, now_s, clean=False) == ()

@@ -70,7 +70,7 @@ def test_document_is_read_from_snapshot_and_rows() -> None:
 def test_row_that_is_none_makes_no_document(payload: bytes) -> None:
     row = a_row(1)
     with pytest.raises(DocumentPoisoned):
-        load_document(None, [type(row)(row.seq, row.origin, row.n, payload)])
+        load_document(None, [type(row)(row.seq, row.writer, row.n, payload)])
 
 
 def test_row_that_no_guard_would_let_in_makes_no_document() -> None:

@@ -12,7 +12,7 @@ from collab.room.log_cursor import LogCursor
 from tests.room.build import OTHER, OURS, a_row
 
 ROWS = {seq: a_row(seq, bytes([seq])) for seq in range(1, 9)}
-SELF = {seq: a_row(seq, bytes([seq]), origin=OURS) for seq in range(1, 9)}
+SELF = {seq: a_row(seq, bytes([seq]), writer=OURS) for seq in range(1, 9)}
 
 
 def at(cursor: int) -> LogCursor:
@@ -114,7 +114,7 @@ def test_whatever_comes_in_whatever_order_the_log_is_taken_in_its_own(order: lis
     known: set[int] = set()
     for how, seq in order:
         row = log[seq]
-        if how == "committed" and row.origin == OTHER:
+        if how == "committed" and row.writer == OTHER:
             continue
         known.add(seq)
         match how:

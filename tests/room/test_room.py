@@ -156,12 +156,12 @@ def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit(
     assert len(of_kind(shown, Append)) == 1
     row = room.next_row()
     assert row is not None
-    assert (row.document, row.epoch, row.origin, row.n) == (NAME, 0, room.origin, 1)
+    assert (row.document, row.epoch, row.writer, row.n) == (NAME, 0, room.writer, 1)
     assert decode_entries(row.payload) == (Entry(UserId("ann"), edit, carried=True),)  # she has not shown herself
     answered = room.appended(Sequence(1))
     assert answered == [
         Send((SessionId(1),), Saved(edit)),
-        Publish(CommittedRow(Sequence(1), room.origin, 1, row.payload)),
+        Publish(CommittedRow(Sequence(1), room.writer, 1, row.payload)),
     ]
     assert room.cursor == 1
 
@@ -330,7 +330,7 @@ def test_reader_may_say_what_is_known_with_every_deletion() -> None:
     ann = Author(ANN)
     parts = [ann.type(0, "abc"), ann.delete(1, 1)]
     reader = a_session(1, can_write=False)
-    room = Room(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), origin=WriterId(1))
+    room = Room(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), writer=WriterId(1))
     room.join(reader)
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     assert told(receive(room, 1, SyncStep2(ann.everything)), 1) == [Saved(ann.everything)]
@@ -678,7 +678,7 @@ def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
     receive(room, 1, Update(edit))
     row = room.next_row()
     assert row is not None
-    own = CommittedRow(Sequence(1), row.origin, row.n, row.payload)
+    own = CommittedRow(Sequence(1), row.writer, row.n, row.payload)
     assert room.receive_rows([own], after=Sequence(0)) == []
     assert room.cursor == 1
     assert told(room.appended(Sequence(1)), 1) == [Saved(edit)]
@@ -694,7 +694,7 @@ def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     assert told(effects, 1) == [Saved(edit)]
     assert of_kind(effects, CatchUp) == [CatchUp()]
     assert room.cursor == 0
-    assert room.receive_row(a_row(3, edit, origin=room.origin), Epoch(0)) == []
+    assert room.receive_row(a_row(3, edit, writer=room.writer), Epoch(0)) == []
     assert room.receive_head(Sequence(3), Epoch(0), deleted=False, after=Sequence(0)) == []
     bob = Author(BOB)
     first, second = a_row(1, bob.type(0, "x")), a_row(2, bob.type(1, "y"))
@@ -960,12 +960,12 @@ def test_types_nested_too_deep_over_many_updates_are_refused() -> None:
 
 
 def test_name_of_the_document_is_on_every_row() -> None:
-    room = Room(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), origin=WriterId(9))
+    room = Room(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), writer=WriterId(9))
     room.join(a_session(1))
     receive(room, 1, Update(Author(ANN).type(0, "x")))
     row = room.next_row()
     assert row is not None
-    assert (row.document, row.epoch, row.origin) == ("a/b", 3, 9)
+    assert (row.document, row.epoch, row.writer) == ("a/b", 3, 9)
 
 
 def test_state_of_a_room_that_was_loaded_is_asked_for_in_full() -> None:

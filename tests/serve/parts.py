@@ -73,7 +73,7 @@ def make_server(
         store=store,
         relay=relay or MemoryRelay(MemoryBus(), WriterId(1)),
         verifier=TokenVerifier(SharedSecret(SECRET.encode())),
-        origin=WriterId(1),
+        writer=WriterId(1),
         limits=ServerLimits(
             poll_s=0.05, connection=connection or ConnectionLimits(), pending=pending or PendingLimits()
         ),

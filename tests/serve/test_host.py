@@ -38,7 +38,7 @@ class Bench:
         )
         self.host = Host(
             self.room,
-            origin=WriterId(1),
+            writer=WriterId(1),
             log_writer=self.log_writer,
             relay=MemoryRelay(MemoryBus(), WriterId(1)),
             clock=lambda: self.now_s,

@@ -19,8 +19,8 @@ NAME = DocumentName("notes/42")
 HEAVY = DocumentName('it\'s 100% "häßlich" 😀' + "x" * 220)
 
 
-def row(n: int, *, name: DocumentName = NAME, origin: int = 7, epoch: int = 0, payload: bytes = b"x") -> Row:
-    return Row(name, Epoch(epoch), WriterId(origin), n, payload)
+def row(n: int, *, name: DocumentName = NAME, writer: int = 7, epoch: int = 0, payload: bytes = b"x") -> Row:
+    return Row(name, Epoch(epoch), WriterId(writer), n, payload)
 
 
 class StoreContract:
@@ -47,32 +47,32 @@ class StoreContract:
         assert [r.payload for r in (await store.load(NAME)).tail] == [b"a", b"b"]
         assert await store.tail(NAME) == Tail(NAME, rows=2, row_bytes=2, snapshot_bytes=0)
 
-    async def test_keys_belong_to_a_document_and_an_origin(self, store: Store) -> None:
-        await store.append([row(1, origin=1), row(1, origin=2), row(1, origin=1, name=HEAVY)])
-        assert [(r.seq, r.origin) for r in (await store.load(NAME)).tail] == [(1, 1), (2, 2)]
-        assert [(r.seq, r.origin) for r in (await store.load(HEAVY)).tail] == [(1, 1)]
+    async def test_keys_belong_to_a_document_and_a_writer(self, store: Store) -> None:
+        await store.append([row(1, writer=1), row(1, writer=2), row(1, writer=1, name=HEAVY)])
+        assert [(r.seq, r.writer) for r in (await store.load(NAME)).tail] == [(1, 1), (2, 2)]
+        assert [(r.seq, r.writer) for r in (await store.load(HEAVY)).tail] == [(1, 1)]
 
     async def test_payloads_and_numbers_come_back_as_they_went_in(self, store: Store) -> None:
         payloads = [b"\x00", bytes(range(256)), b"", b"x" * (1 << 20)]
-        origin = (1 << 63) - 1
-        rows = [row(1 << 62 | n, origin=origin, payload=payload) for n, payload in enumerate(payloads)]
+        writer = (1 << 63) - 1
+        rows = [row(1 << 62 | n, writer=writer, payload=payload) for n, payload in enumerate(payloads)]
         await store.append(rows)
         found = await store.rows_after(NAME, Sequence(0))
-        assert [(r.origin, r.n, r.payload) for r in found] == [(origin, r.n, r.payload) for r in rows]
+        assert [(r.writer, r.n, r.payload) for r in found] == [(writer, r.n, r.payload) for r in rows]
 
     async def test_an_empty_batch_is_no_trouble(self, store: Store) -> None:
         assert await store.append([]) == []
 
     async def test_concurrent_writers_leave_no_gap_and_lose_no_row(self, store: Store) -> None:
-        async def write(origin: int) -> None:
+        async def write(writer: int) -> None:
             for n in range(1, 21):
-                await store.append([row(n, origin=origin), row(n, origin=origin, name=HEAVY)])
+                await store.append([row(n, writer=writer), row(n, writer=writer, name=HEAVY)])
 
-        await asyncio.gather(*(write(origin) for origin in (1, 2, 3)))
+        await asyncio.gather(*(write(writer) for writer in (1, 2, 3)))
         for name in (NAME, HEAVY):
             tail = (await store.load(name)).tail
             assert [r.seq for r in tail] == list(range(1, 61))
-            assert {(r.origin, r.n) for r in tail} == {(o, n) for o in (1, 2, 3) for n in range(1, 21)}
+            assert {(r.writer, r.n) for r in tail} == {(w, n) for w in (1, 2, 3) for n in range(1, 21)}
 
     async def test_rows_of_another_epoch_are_refused_and_the_others_written(self, store: Store) -> None:
         await store.append([row(1)])
@@ -312,7 +312,7 @@ class DurableContract(StoreContract):
         self, store: SqlStore
     ) -> None:
         with pytest.raises(Exception, match=r"too large|out of range|int64") as caught:
-            await store.append([row(1, origin=1 << 63)])
+            await store.append([row(1, writer=1 << 63)])
         assert not isinstance(caught.value, StoreUnavailable)
         assert await store.append([row(1)]) == [Committed(Sequence(1))]
 

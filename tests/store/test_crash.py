@@ -31,8 +31,8 @@ IMPATIENT_S = 1.0
 """For a server that will not answer."""
 
 
-def row(n: int, name: DocumentName = NAME, *, origin: int = 7) -> Row:
-    return Row(name, Epoch(0), WriterId(origin), n, b"payload %d" % n)
+def row(n: int, name: DocumentName = NAME, *, writer: int = 7) -> Row:
+    return Row(name, Epoch(0), WriterId(writer), n, b"payload %d" % n)
 
 
 @pytest.fixture
