@@ -26,13 +26,13 @@ class RowFrame:
 class PresenceFrame:
     """Awareness states of one replica's own sessions: ``payload`` is what ``protocol.presence`` encodes.
 
-    ``wanted`` asks every other replica to send its own (a replica that just opened the document).
+    ``is_query`` asks every other replica to send its own (a replica that just opened the document).
     """
 
     document: DocumentName
     writer: WriterId
     payload: bytes
-    wanted: bool = False
+    is_query: bool = False
 
 
 RelayFrame: TypeAlias = RowFrame | PresenceFrame

@@ -8,7 +8,7 @@ Layout (integers are varUints, ``u64`` is 8 bytes, most significant first)::
 
     envelope = version(=1)  kind  sender u64  origin u64  document varString  row | presence  seal(16 bytes)
     row      = epoch  seq  n  payload varBytes        kind 0
-    presence = wanted(0|1)  payload varBytes          kind 1
+    presence = is_query(0|1)  payload varBytes          kind 1
 
 ``sender`` is the replica, by which it knows its own frames when they come back; ``origin`` is the frame's writer, and
 may be another: a row's is one room's life. The seal is HMAC-SHA-256 of all before it, cut to 16 bytes.
@@ -42,10 +42,10 @@ def encode(frame: RelayFrame, *, sender: WriterId, key: bytes) -> bytes:
             out.var_uint(row.seq)
             out.var_uint(row.n)
             out.var_bytes(row.payload)
-        case PresenceFrame(document, writer, payload, wanted):
+        case PresenceFrame(document, writer, payload, is_query):
             out.raw(_HEAD.pack(VERSION, _PRESENCE, sender, writer))
             out.var_string(document)
-            out.byte(wanted)
+            out.byte(is_query)
             out.var_bytes(payload)
         case _:
             assert_never(frame)
@@ -68,8 +68,8 @@ def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
         epoch, seq, n = Epoch(reader.var_uint()), Sequence(reader.var_uint()), reader.var_uint()
         frame = RowFrame(document, epoch, CommittedRow(seq, WriterId(writer), n, reader.var_bytes()))
     elif kind == _PRESENCE:
-        wanted = reader.byte() == 1
-        frame = PresenceFrame(document, WriterId(writer), reader.var_bytes(), wanted)
+        is_query = reader.byte() == 1
+        frame = PresenceFrame(document, WriterId(writer), reader.var_bytes(), is_query)
     else:
         raise ProtocolError("The relay frame is of a kind this version does not know.")
     reader.end()

@@ -143,7 +143,8 @@ class Room:
         Raises ProtocolError, with nothing changed, when a session's message is invalid inside.
         """
         self._now_s = now_s
-        self._effects = effects = []
+        effects: list[Effect] = []
+        self._effects = effects
         try:
             self._decide(event)
             self._settle_ready()
@@ -152,7 +153,7 @@ class Room:
         self._release_dismissed()
         return effects
 
-    def _decide(self, event: Event) -> None:
+    def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event
         match event:
             case Joined(session, resumes):
                 self._join(session, resumes=resumes)
@@ -272,7 +273,8 @@ class Room:
         try:
             update = inspect_update(payload, self._update_limits)
         except UpdateRefused as error:
-            return self._refuse(sender.id, error, counted=counted)
+            self._refuse(sender.id, error, counted=counted)
+            return
         self._settle(PendingUpdate(sender.id, sender.user, update, update.payload, counted, resync, self._now_s))
 
     def _settle(self, pending: PendingUpdate) -> None:
@@ -283,7 +285,8 @@ class Room:
         try:
             assessment = self._assess(pending)
         except UpdateRefused as error:
-            return self._refuse(pending.session, error, counted=pending.counted)
+            self._refuse(pending.session, error, counted=pending.counted)
+            return
         match assessment:
             case Contradicted():
                 self._refuse(pending.session, _contradicted(), counted=pending.counted)
@@ -491,7 +494,7 @@ class Room:
         """Close the room if a row contradicts what this room has accepted and not committed, or committed later.
 
         Two replicas let other content in under the same ids. The order of the log decides, and the losers must learn
-        that their text does not stand. Where the other content is of an earlier row, it stands wherever the log is read.
+        that their text does not stand. Other content of an earlier row stands wherever the log is read.
         """
         later = chain(self._log.own_entries(), self._uncommitted.entries())
         losers = {each.author for each in later if contradiction(update, inspect_stored_update(each.update))}

@@ -11,7 +11,7 @@ from collab.serve.rooms import Rooms
 def connect_gauges(metrics: Metrics, *, rooms: Rooms, log_writer: LogWriter, relay: Relay) -> None:
     """From now on ``metrics`` tells of these parts. Asking costs a walk over the open rooms."""
     metrics.rooms.set_function(lambda: len(rooms))
-    metrics.updates_held.set_function(lambda: sum(host.held for host in rooms.hosts))
+    metrics.updates_held.set_function(lambda: sum(host.pending for host in rooms.hosts))
     metrics.unsaved_bytes.set_function(lambda: log_writer.queued_bytes)
     metrics.relay_up.set_function(lambda: relay.up)
     for dialect in DIALECTS:

@@ -44,6 +44,7 @@ from collab.protocol.messages import (
     Unknown,
     Update,
 )
+from collab.room.events import Dismissed, Left, RoleChanged, Said
 from collab.room.pending import MissingDependencies
 from collab.room.session import Session
 from collab.serve.authenticator import Authenticator
@@ -92,10 +93,10 @@ class DismissedSession:
         self._connection = connection
         self._address = address
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         """From the host."""
-        if isinstance(outgoing.message, Saved | Refused):
-            self._connection.deliver(outgoing, self._address)
+        if isinstance(message.message, Saved | Refused):
+            self._connection.deliver(message, self._address)
 
     def end(self, error: CollabError) -> None:
         """From the host. When its room is gone there will be no more answers, and the client must start over.
@@ -201,18 +202,18 @@ class HocuspocusDocument:
         """The session is over, if there is one: the client has left, or its socket has."""
         host, session = self._part()
         if host is not None and session is not None:
-            host.leave(session.id, clean=self._left or self._connection.clean)
+            host.tell(Left(session.id, clean=self._left or self._connection.clean))
 
     def _dismiss(self, *, clean: bool = False) -> None:
         """The session is over, if there is one, and the client is still there. ``clean``: for somebody else."""
         host, session = self._part()
         if host is not None and session is not None:
-            host.dismiss(session.id, DismissedSession(self._connection, self.address), clean=clean)
+            host.tell(Dismissed(session.id, clean), DismissedSession(self._connection, self.address))
         self._changed.set()
 
     def _part(self) -> tuple[Host | None, Session | None]:
         host, session, self._host, self._session = self._host, self._session, None, None
-        if session is not None and session.synced:
+        if session is not None and session.is_synced:
             self._earlier = session
         self._lease.drop()
         self._idle.set()  # the socket's reader may wait for this channel, and the next token must be read
@@ -300,7 +301,7 @@ class HocuspocusDocument:
         except PeerError as error:
             if isinstance(error, PermissionDenied) and self._host is not None and self._session is not None:
                 # Nor may what it has sent already and what waits for others.
-                self._host.change(self._session.id, can_write=False, name=self._session.name)
+                self._host.tell(RoleChanged(self._session.id, can_write=False, name=self._session.name))
             self._deny(error)
             return False
         return True
@@ -322,7 +323,7 @@ class HocuspocusDocument:
         can_write = self._authenticator.may_write(principal, name)
         self._say(Authenticated(can_write))
         if self._host is not None and self._session is not None and self._session.user == principal.user:
-            self._host.change(self._session.id, can_write=can_write, name=principal.name)
+            self._host.tell(RoleChanged(self._session.id, can_write=can_write, name=principal.name))
         else:
             self._dismiss(clean=True)  # what is said from now on must not stand under another's name
             await self._join(name, principal, can_write=can_write)
@@ -330,18 +331,19 @@ class HocuspocusDocument:
 
     async def _join(self, name: DocumentName, principal: Principal, *, can_write: bool) -> None:
         session = Session(self._draw_session(), principal.user, principal.name, can_write)
-        host = await self._rooms.join(name, session, self)
-        try:  # opening the document may have taken longer than the token lasts
-            self._authenticator.may_write(principal, name)
-        except PeerError:
-            host.leave(session.id, clean=True)
-            raise
+        if self._earlier is not None:
+            session.acks_next_step2 = self._earlier.acks_next_step2
+        host = await self._rooms.join(
+            name,
+            session,
+            self,
+            resumes=self._earlier is not None,
+            # Opening the document may take longer than the token lasts.
+            check=lambda: self._authenticator.may_write(principal, name),
+        )
         self._session, self._host = session, host
         self._connection.account.names(name, session.user)
         self._idle.clear()  # what waits comes before what is read from now on
-        if self._earlier is not None:
-            session.owed = self._earlier.owed
-            host.resume(session.id)
 
     # --- in the room --------------------------------------------------------------------------------
 
@@ -374,7 +376,7 @@ class HocuspocusDocument:
                 if self._lease.is_over:
                     self._lease.end()
                 if self._host is not None and self._session is not None:
-                    self._host.receive(self._session.id, message)
+                    self._host.tell(Said(self._session.id, message))
                 else:
                     self._early.take(size)
                     self._waiting.appendleft((message, size))
@@ -391,9 +393,9 @@ class HocuspocusDocument:
 
     # --- outlet -------------------------------------------------------------------------------------
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         """From the host: a message for this client."""
-        self._connection.deliver(outgoing, self.address)
+        self._connection.deliver(message, self.address)
 
     def end(self, error: CollabError) -> None:
         """From the host: the session is over. For what passes, the socket is closed and the client comes back."""

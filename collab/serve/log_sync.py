@@ -11,6 +11,7 @@ from collab.errors import RoomClosed, StoreUnavailable
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.relay.base import Relay
+from collab.room.events import HeadRead, RowsRead
 from collab.serve.host import Host
 from collab.serve.rooms import Rooms
 from collab.store.base import Store
@@ -47,7 +48,7 @@ class LogSync:
                     await self.poll()
                     next_poll_s = loop.time() + (self._poll_s if self._relay.up else self._poll_down_s)
                 for host in self._rooms.hosts:
-                    if host.is_behind:
+                    if host.needs_catch_up:
                         await self.catch_up(host)
             except StoreUnavailable as error:
                 self._metrics.store_unavailable.inc()
@@ -65,7 +66,7 @@ class LogSync:
             heads = await self._store.heads({name: cursor for name, (_, cursor) in asked.items()})
         for name, head in heads.items():
             host, cursor = asked[name]
-            host.receive_head(head, after=cursor)
+            host.tell(HeadRead(head.seq, head.epoch, head.deleted, cursor))
 
     async def catch_up(self, host: Host) -> None:
         """Read what is missing in one room, to the end."""
@@ -76,6 +77,6 @@ class LogSync:
             except RoomClosed as error:  # damaged in the store: its own misfortune, and nobody else's
                 host.fail(error)
                 return
-            host.receive_rows(rows, after=after)
+            host.tell(RowsRead(rows, after))
             if len(rows) < ROWS_PER_READ or host.failed:
                 return

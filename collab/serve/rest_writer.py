@@ -10,6 +10,7 @@ from collab.access.tokens import Principal
 from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, Update
+from collab.room.events import Left, Said
 from collab.room.session import Session
 from collab.serve.server import Server
 from collab.serve.sink import EncodedMessage
@@ -23,9 +24,9 @@ class _Answer:
     def __init__(self) -> None:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         """Saved is the good answer. Behind a refusal of somebody who may write stands ``end``, with the reason."""
-        if isinstance(outgoing.message, Saved) and not self.future.done():
+        if isinstance(message.message, Saved) and not self.future.done():
             self.future.set_result(None)
 
     def end(self, error: CollabError) -> None:
@@ -43,15 +44,15 @@ async def write_update(server: Server, name: DocumentName, principal: Principal,
     ``program_s_max`` at most once the document is open.
     """
     answer = _Answer()
-    session = Session(server.next_session(), principal.user, principal.name, can_write=True, waits=False)
+    session = Session(server.next_session(), principal.user, principal.name, can_write=True, queues_incomplete=False)
     host = await server.rooms.join(name, session, answer)
     try:
         async with asyncio.timeout(server.limits.program_s_max):
             await server.log_writer.writable()
             server.authenticator.may_write(principal, name)
-            host.receive(session.id, Update(update))
+            host.tell(Said(session.id, Update(update)))
             await answer.future
     except TimeoutError:
         raise StoreUnavailable("The update could not be saved in time; send it again.") from None
     finally:
-        host.leave(session.id, clean=True)
+        host.tell(Left(session.id, clean=True))

@@ -17,6 +17,7 @@ from collab.observe.metrics import Metrics
 from collab.protocol.limits import Limits
 from collab.relay.base import Relay, RelayFrame
 from collab.room.compaction import load_document
+from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.pending import PendingLimits
 from collab.room.room import Room
 from collab.room.session import Session
@@ -89,8 +90,16 @@ class Rooms:
         """Every open room."""
         return list(self._hosts.values())
 
-    async def join(self, name: DocumentName, session: Session, sink: Sink) -> Host:
-        """Open the document if need be, and begin a session in it.
+    async def join(
+        self,
+        name: DocumentName,
+        session: Session,
+        sink: Sink,
+        *,
+        resumes: bool = False,
+        check: Callable[[], object] = lambda: None,
+    ) -> Host:
+        """Open the document if need be, and begin a session in it. ``check`` is called just before, and may raise.
 
         Raises DocumentDeleted, Draining, StoreUnavailable, and RoomClosed when the stored document cannot be
         read.
@@ -98,7 +107,8 @@ class Rooms:
         while True:
             host = await self._open(name)
             if host.failed is None and self._hosts.get(name) is host:
-                host.join(session, sink)
+                check()
+                host.tell(Joined(session, resumes), sink)
                 return host
 
     async def _open(self, name: DocumentName) -> Host:
@@ -133,7 +143,7 @@ class Rooms:
             raise
         del self._openings[name]
         self._hosts[name] = host
-        host.is_behind = opening.overflowed
+        host.needs_catch_up = opening.overflowed
         host.request_presence()
         for frame in opening.frames:
             self._tell(host, frame)
@@ -156,7 +166,7 @@ class Rooms:
         )
         return Host(
             room,
-            writer=self._writer,
+            replica=self._writer,
             log_writer=self._log_writer,
             relay=self._relay,
             clock=self._clock,
@@ -189,7 +199,7 @@ class Rooms:
     def replica_lost(self, writer: WriterId) -> None:
         """Its people are gone, as far as anybody here can know."""
         for host in self.hosts:
-            host.replica_lost(writer)
+            host.tell(ReplicaLost(writer))
 
     @staticmethod
     def _tell(host: Host, frame: RelayFrame) -> None:
@@ -198,7 +208,7 @@ class Rooms:
         except CollabError as error:
             # Another replica's bytes: not a reason to trust them, nor to stop. The store has the truth.
             log.warning("relay_frame_refused", document=host.name, reason=error.slug)
-            host.is_behind = True
+            host.needs_catch_up = True
 
     # --- time and the end ---------------------------------------------------------------------------
 
@@ -211,7 +221,7 @@ class Rooms:
         """Once a second: let time pass in every room, and forget those nobody has needed for a while."""
         now_s = self._clock()
         for host in self.hosts:
-            host.tick()
+            host.tell(Ticked())
             empty_since_s = host.empty_since_s
             if empty_since_s is not None and now_s - empty_since_s >= self._linger_s and host.is_settled:
                 await self._forget(host)

@@ -30,7 +30,7 @@ class Sink(Protocol):
     dialect: str
     """How it speaks: one of ``observe.metrics.DIALECTS``."""
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         """Queue a message."""
 
     def end(self, error: CollabError) -> None:

@@ -15,6 +15,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.ywebsocket import YWebsocket
+from collab.room.events import Left, Said
 from collab.room.session import Session
 from collab.serve.connection import Connection, ConnectionLimits, Socket
 from collab.serve.log_writer import LogWriter
@@ -77,7 +78,7 @@ class YWebsocketConversation:
                     await self._connection.wait_writable()
                     if self._lease.is_over:
                         raise SessionExpired
-                    host.receive(session.id, message)
+                    host.tell(Said(session.id, message))
                 case Unknown():
                     self._connection.count_unknown()
                 case _:
@@ -86,7 +87,7 @@ class YWebsocketConversation:
         try:
             return await self._connection.run(converse, keepalive_address=lambda: "")
         finally:
-            host.leave(session.id, clean=self._connection.clean)
+            host.tell(Left(session.id, clean=self._connection.clean))
 
     async def refuse(self, error: CollabError) -> int:
         """Say why, and close."""
@@ -100,9 +101,9 @@ class YWebsocketConversation:
 
     # --- outlet -------------------------------------------------------------------------------------
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         """From the host: a message for this client."""
-        self._connection.deliver(outgoing)
+        self._connection.deliver(message)
 
     def end(self, error: CollabError) -> None:
         """From the host: the session is over."""

@@ -101,7 +101,7 @@ class RelayContract:
     async def test_presence_reaches_them_with_its_question(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        frames = [PresenceFrame(NOTES, WriterId(5), b"\x01\x02", wanted=wanted) for wanted in (True, False)]
+        frames = [PresenceFrame(NOTES, WriterId(5), b"\x01\x02", is_query=is_query) for is_query in (True, False)]
         for frame in frames:
             alice.relay.publish(frame)
         await eventually(lambda: bob.heard == frames)

@@ -17,7 +17,7 @@ SENDER = WriterId(2**63 - 1)
 ROW = RowFrame(
     DocumentName("team/é😀"), Epoch(3), CommittedRow(Sequence(2**53 - 1), WriterId(2**62 + 1), 7, b"\x01\x00payload")
 )
-PRESENCE = PresenceFrame(DocumentName("notes"), WriterId(5), b"\x01\x02\x03", wanted=True)
+PRESENCE = PresenceFrame(DocumentName("notes"), WriterId(5), b"\x01\x02\x03", is_query=True)
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(DocumentName)
 writers = st.integers(0, 2**63 - 1).map(WriterId)
@@ -107,6 +107,6 @@ def test_the_bytes_are_those_the_layout_says() -> None:
     row = RowFrame(DocumentName("n"), Epoch(0), CommittedRow(Sequence(300), WriterId(5), 2, b"p"))
     body = encode(row, sender=WriterId(258), key=KEY)[:-SEAL_BYTES]
     assert body == b"\x01\x00" + ids + b"\x01n" + b"\x00" + b"\xac\x02" + b"\x02" + b"\x01p"
-    presence = PresenceFrame(DocumentName("n"), WriterId(5), b"p", wanted=True)
+    presence = PresenceFrame(DocumentName("n"), WriterId(5), b"p", is_query=True)
     body = encode(presence, sender=WriterId(258), key=KEY)[:-SEAL_BYTES]
     assert body == b"\x01\x01" + ids + b"\x01n" + b"\x01" + b"\x01p"

@@ -28,7 +28,7 @@ class TestMemoryRelay(RelayContract):
         alice, bob = await join(), await join()
         for replica in (alice, bob):
             await replica.open(NOTES)
-        alice.relay.publish(PresenceFrame(NOTES, WriterId(1), b"", wanted=True))
+        alice.relay.publish(PresenceFrame(NOTES, WriterId(1), b"", is_query=True))
         assert bob.heard == []
         await eventually(lambda: len(bob.heard) == 1)
 

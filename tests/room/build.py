@@ -10,10 +10,27 @@ from collab.crdt.statevector import decode_state_vector
 from collab.crdt.update import InspectedUpdate, inspect_update
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import FromServer
-from collab.protocol.rows import CommittedRow, Entry, encode_entries
-from collab.room.effects import Effect, End, Send
+from collab.protocol.presence import PresenceEntry
+from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
+from collab.room.effects import Committed, Effect, End, Send, Write
+from collab.room.events import (
+    Dismissed,
+    HeadRead,
+    Joined,
+    Left,
+    PresenceRelayed,
+    ReplicaLost,
+    RoleChanged,
+    RoomMessage,
+    RowCommitted,
+    RowRelayed,
+    RowsRead,
+    RowWanted,
+    Said,
+    Ticked,
+)
 from collab.room.room import Room
-from collab.room.session import Session
+from collab.room.session import Session, SessionState
 
 NAME = DocumentName("notes")
 OURS, OTHER = WriterId(1), WriterId(77)
@@ -77,17 +94,63 @@ def document_of(*updates: bytes) -> Document:
     return Document.load(None, updates)
 
 
+class SteppedRoom(Room):
+    """A room with a method for each event, to keep the tests short."""
+
+    def join(self, session: Session, *, resumes: bool = False) -> list[Effect]:
+        return self.step(0.0, Joined(session, resumes))
+
+    def receive(self, session: SessionId, message: RoomMessage, now_s: float) -> list[Effect]:
+        return self.step(now_s, Said(session, message))
+
+    def leave(self, session: SessionId, now_s: float, *, clean: bool) -> list[Effect]:
+        return self.step(now_s, Left(session, clean))
+
+    def dismiss(self, session: SessionId, now_s: float, *, clean: bool) -> list[Effect]:
+        return self.step(now_s, Dismissed(session, clean))
+
+    def change(self, session: SessionId, *, can_write: bool, name: str) -> list[Effect]:
+        return self.step(self._now_s, RoleChanged(session, can_write, name))
+
+    def next_row(self) -> Row | None:
+        return next((effect.row for effect in self.step(self._now_s, RowWanted()) if isinstance(effect, Write)), None)
+
+    def appended(self, seq: Sequence) -> list[Effect]:
+        return [each for each in self.step(self._now_s, RowCommitted(seq)) if not isinstance(each, Committed)]
+
+    def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
+        return self.step(self._now_s, RowRelayed(row, epoch))
+
+    def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> list[Effect]:
+        return self.step(self._now_s, RowsRead(rows, after))
+
+    def receive_head(self, seq: Sequence, epoch: Epoch, *, deleted: bool, after: Sequence) -> list[Effect]:
+        return self.step(self._now_s, HeadRead(seq, epoch, deleted, after))
+
+    def receive_presence(
+        self, replica: WriterId, entries: Iterable[PresenceEntry], now_s: float, *, is_query: bool
+    ) -> list[Effect]:
+        return self.step(now_s, PresenceRelayed(replica, tuple(entries), is_query))
+
+    def replica_lost(self, replica: WriterId, now_s: float) -> list[Effect]:
+        return self.step(now_s, ReplicaLost(replica))
+
+    def tick(self, now_s: float) -> list[Effect]:
+        return self.step(now_s, Ticked())
+
+
 def a_session(number: int, user: str = "ann", *, can_write: bool = True, synced: bool = True) -> Session:
     session = Session(SessionId(number), UserId(user), user.capitalize(), can_write)
-    session.synced = synced
+    if synced:
+        session.become(SessionState.SYNCED)
     return session
 
 
 def a_room(
     *updates: bytes, cursor: int = 0, writer: WriterId = OURS, sessions: Iterable[Session] = (), **parts: Any
-) -> Room:
+) -> SteppedRoom:
     """A room whose document these updates made, with ``sessions`` in it."""
-    room = Room(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), writer=writer, **parts)
+    room = SteppedRoom(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), writer=writer, **parts)
     for session in sessions:
         room.join(session)
     return room
@@ -99,7 +162,7 @@ def a_row(seq: int, *updates: bytes, writer: WriterId = OTHER, n: int | None = N
     return CommittedRow(Sequence(seq), writer, n or seq, entries)
 
 
-def commit(room: Room, seq: int | None = None) -> list[Effect]:
+def commit(room: SteppedRoom, seq: int | None = None) -> list[Effect]:
     """What a room decides when its next row is committed, at the next place of the log or at ``seq``."""
     assert room.next_row() is not None
     return room.appended(Sequence(seq or room.cursor + 1))
@@ -112,4 +175,4 @@ def told(effects: Iterable[Effect], session: int) -> list[FromServer]:
 
 def ends(effects: Iterable[Effect]) -> dict[int, type[Exception]]:
     """Which sessions these effects end, and why."""
-    return {effect.session: type(effect.error) for effect in effects if isinstance(effect, End)}
+    return {each.session: type(each.error) for each in effects if isinstance(each, End) and each.error is not None}

@@ -160,7 +160,7 @@ def test_program_that_brings_what_somebody_here_is_to_send_is_refused_and_nothin
 def test_an_owner_on_another_replica_counts_as_here() -> None:
     room = a_room(sessions=[a_session(2, "bob")])
     anns = PresenceEntry(UserId("ann"), AwarenessEntry(ClientId(ANN), 1, b"{}"))
-    room.receive_presence(OTHER, [anns], 0.0, wanted=False)
+    room.receive_presence(OTHER, [anns], 0.0, is_query=False)
     room.receive(SessionId(2), Update(FORGED), 0.0)
     assert room.document.text() == ""
     room.receive_row(a_row(1, ANNS), room.epoch)

@@ -925,22 +925,22 @@ def test_last_one_s_farewell_is_for_the_other_replicas_alone() -> None:
 
 
 def test_room_asks_the_other_replicas_who_is_with_them_and_is_asked() -> None:
-    assert a_room().request_presence() == [PublishPresence((), wanted=True)]
+    assert a_room().request_presence() == [PublishPresence((), is_query=True)]
     room = a_room(sessions=[a_session(1)])
-    assert room.receive_presence(OTHER, (), 0.0, wanted=True) == []
+    assert room.receive_presence(OTHER, (), 0.0, is_query=True) == []
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
     ours = PublishPresence((PresenceEntry(UserId("ann"), entry(7, 1)),))
     theirs = [PresenceEntry(UserId("bob"), entry(8, 1))]
-    assert room.receive_presence(OTHER, theirs, 0.0, wanted=True) == [
+    assert room.receive_presence(OTHER, theirs, 0.0, is_query=True) == [
         Send((SessionId(1),), AwarenessUpdate((entry(8, 1),))),
         ours,
     ]
-    assert room.receive_presence(OTHER, theirs, 0.0, wanted=False) == []
+    assert room.receive_presence(OTHER, theirs, 0.0, is_query=False) == []
 
 
 def test_people_of_another_replica_are_kept_for_whoever_comes() -> None:
     room = a_room()
-    assert room.receive_presence(OTHER, [PresenceEntry(UserId("bob"), entry(8, 1))], 0.0, wanted=False) == []
+    assert room.receive_presence(OTHER, [PresenceEntry(UserId("bob"), entry(8, 1))], 0.0, is_query=False) == []
     assert told(room.join(a_session(1)), 1) == [AwarenessUpdate((entry(8, 1),))]
 
 

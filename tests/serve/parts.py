@@ -30,7 +30,7 @@ class Ear:
     def __init__(self) -> None:
         self.ended: CollabError | None = None
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         pass
 
     def end(self, error: CollabError) -> None:

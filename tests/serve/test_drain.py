@@ -8,6 +8,7 @@ from collab.errors import Draining
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, SyncStep1, Update
 from collab.room.compaction import load_document
+from collab.room.events import Said
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
@@ -25,9 +26,9 @@ class Listener(Ear):
         super().__init__()
         self.saved = 0
 
-    def deliver(self, outgoing: EncodedMessage) -> None:
+    def send(self, message: EncodedMessage) -> None:
         assert self.ended is None
-        self.saved += isinstance(outgoing.message, Saved)
+        self.saved += isinstance(message.message, Saved)
 
 
 async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,7 +38,7 @@ async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytes
     async def type_on() -> None:
         nonlocal typed
         while ada.ended is None:
-            host.receive(writer(101).id, Update(author.type(typed, "x")))
+            host.tell(Said(writer(101).id, Update(author.type(typed, "x"))))
             typed += 1
             await asyncio.sleep(0)
 
@@ -58,7 +59,7 @@ async def test_whoever_else_asks_for_the_end_waits_for_the_same_end() -> None:
     store, ada, author = SlowStore(), Listener(), Author(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
-        host.receive(writer(101).id, Update(author.type(0, "x")))
+        host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
         first, second = (asyncio.create_task(server.drain()) for _ in range(2))
         await eventually(lambda: server.is_draining)
         first.cancel()  # who asked first may go: the end is not theirs alone
@@ -73,7 +74,7 @@ async def test_who_comes_while_it_drains_is_sent_away() -> None:
     store, ada, author = SlowStore(), Listener(), Author(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
-        host.receive(writer(101).id, Update(author.type(0, "x")))
+        host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
         draining = asyncio.create_task(server.drain())
         await eventually(lambda: server.is_draining)
         for name in (NOTES, DocumentName("other")):
@@ -89,12 +90,12 @@ async def test_what_is_said_while_it_drains_is_not_accepted() -> None:
     store, ada, author = SlowStore(), Listener(), Author(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
-        host.receive(writer(101).id, Update(author.type(0, "x")))
+        host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
         draining = asyncio.create_task(server.drain())
         await eventually(lambda: server.is_draining)
         await asyncio.sleep(0)
-        host.receive(writer(101).id, Update(author.type(1, "y")))
-        host.receive(writer(101).id, SyncStep1(b"\0"))
+        host.tell(Said(writer(101).id, Update(author.type(1, "y"))))
+        host.tell(Said(writer(101).id, SyncStep1(b"\0")))
         store.go_on.set()
         await draining
     assert ada.saved == 1
@@ -123,7 +124,7 @@ async def test_whoever_cancels_the_end_of_a_server_is_left_with_no_task_of_it() 
     async def serve() -> None:
         async with make_server(store) as server:
             host = await server.rooms.join(NOTES, writer(101), Listener())
-            host.receive(writer(101).id, Update(Author(7).type(0, "x")))
+            host.tell(Said(writer(101).id, Update(Author(7).type(0, "x"))))
             stopping.set()
 
     stopping = asyncio.Event()

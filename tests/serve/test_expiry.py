@@ -498,7 +498,7 @@ async def test_another_person_on_the_same_client_waits_for_nobody(world: World) 
         somebody.show(world.token("bob"))
         somebody.update(author.type(1, "b"))
         await somebody.catch_up()
-        assert [host.held for host in world.server.rooms.hosts] == [0]
+        assert [host.pending for host in world.server.rooms.hosts] == [0]
         world.store.pending.set()
         await somebody.hear("saved")
         await somebody.hear("saved")

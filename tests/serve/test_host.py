@@ -11,6 +11,7 @@ from collab.protocol.messages import SyncStep2, Update
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
+from collab.room.events import Said
 from collab.room.room import Room
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -64,25 +65,25 @@ async def bench() -> Bench:
 
 async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: Bench) -> None:
     ann = Author(1)
-    bench.host.receive(ANN, Update(ann.type(0, "a")))
+    bench.host.tell(Said(ANN, Update(ann.type(0, "a"))))
     bench.now_s += 2
-    bench.host.receive(ANN, Update(ann.type(1, "b")))
+    bench.host.tell(Said(ANN, Update(ann.type(1, "b"))))
     assert bench.counted("save_seconds_count") == bench.counted("acknowledgements_total") == 0
     bench.now_s += 1
     bench.commit(1)
     assert bench.counted("save_seconds_count") == bench.counted("acknowledgements_total") == 2
     assert bench.counted("save_seconds_sum") == 3 + 1
-    bench.host.receive(ANN, Update(ann.type(2, "c")))
+    bench.host.tell(Said(ANN, Update(ann.type(2, "c"))))
     bench.commit(2)
     assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
 
 
 async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_not(bench: Bench) -> None:
-    bench.host.receive(READER, Update(Author(2).type(0, "x")))
+    bench.host.tell(Said(READER, Update(Author(2).type(0, "x"))))
     assert bench.counted("updates_refused_total") == 1
-    bench.host.receive(READER, SyncStep2(GARBAGE))
+    bench.host.tell(Said(READER, SyncStep2(GARBAGE)))
     assert bench.counted("updates_refused_total") == 2
-    bench.host.receive(ANN, Update(GARBAGE))
+    bench.host.tell(Said(ANN, Update(GARBAGE)))
     assert bench.counted("updates_refused_total") == 3
     assert bench.counted("updates_received_total") == 3
     assert bench.counted("updates_accepted_total") == 0
@@ -94,7 +95,7 @@ async def test_a_room_that_fails_while_it_is_told_of_its_commit_harms_nobody_els
     def fail(_: Sequence) -> list[Effect]:
         raise DocumentPoisoned
 
-    bench.host.receive(ANN, Update(Author(1).type(0, "a")))
+    bench.host.tell(Said(ANN, Update(Author(1).type(0, "a"))))
     monkeypatch.setattr(bench.room, "appended", fail)
     bench.commit(1)  # raises nothing
     assert isinstance(bench.host.failed, DocumentPoisoned)
@@ -105,12 +106,12 @@ async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fe
     bob = Author(2)
     theirs = bob.type(0, "b")
     later = bob.type(1, "c")
-    bench.host.receive(ANN, Update(Author(1).type(0, "a")))
-    bench.host.receive(ANN, Update(later))
-    assert bench.host.held == 1
+    bench.host.tell(Said(ANN, Update(Author(1).type(0, "a"))))
+    bench.host.tell(Said(ANN, Update(later)))
+    assert bench.host.pending == 1
     bench.host.relayed(RowFrame(NAME, Epoch(0), a_row(2, theirs)))
     bench.commit(1)
-    assert bench.host.held == 0
+    assert bench.host.pending == 0
     assert bench.log_writer.queued_bytes == bench.room.unsaved_bytes > 0
     bench.commit(3)
     assert bench.log_writer.queued_bytes == bench.room.unsaved_bytes == 0
