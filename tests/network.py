@@ -1,28 +1,30 @@
 """The simulated deployment: clients, replicas, relay, log and crashes in one thread, with a seed for a schedule.
 
-Everything that decides is the real thing (``Room``, ``Document``, ``MemoryStore``, ``fold``); what acts is
-written here as single steps that a seeded generator picks: deliver one frame, start a commit, finish it, lose
-a relay frame, kill a replica, unload a room. So every interleaving of the real server is some seed, and a
-failure is a number to paste.
+Everything that decides is the real thing (``Host``, ``Room``, ``Document``, ``MemoryStore``, ``compact``). Only what
+waits is replaced by single steps that a seeded generator picks: deliver one frame, start a commit, finish it, lose a
+relay frame, kill a replica, unload a room. So every interleaving of the real server is some seed, and a failure is a
+number to paste.
 
-The checks, in ``assert_*``: an acknowledgement is only ever seen for what is committed; whoever may only read
-changes nothing; when quiet, every client, every room and the log alone hold the same document.
+The checks: an acknowledgement is only ever seen for what is committed; a client that may only read changes nothing;
+when quiet, every client, every room and the log alone hold the same document.
 """
 
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pycrdt
 
+from collab.crdt.assessment import Known, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.update import inspect_stored_update, inspect_update
-from collab.errors import PeerError
-from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
+from collab.errors import CollabError, PeerError, RoomClosed
+from collab.ids import DocumentName, Epoch, SessionId, UserId, WriterId
+from collab.observe.metrics import Metrics
 from collab.protocol.messages import (
     FromServer,
     Refused,
@@ -31,14 +33,16 @@ from collab.protocol.messages import (
     SyncStep2,
     Update,
 )
-from collab.protocol.presence import decode_presence, encode_presence
 from collab.protocol.rows import CommittedRow, Row, decode_entries
-from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
-from collab.room.compaction import fold, load_document
-from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
-from collab.room.room import Room, RoomMessage
+from collab.relay.base import Relay, RelayFrame
+from collab.room.compaction import compact, load_document
+from collab.room.events import HeadRead, Joined, Left, RoomMessage, RowsRead, Said, Ticked
+from collab.room.room import Room
 from collab.room.session import Session
-from collab.store.base import Committed, Snapshot
+from collab.serve.host import Host
+from collab.serve.log_writer import LogWriter
+from collab.serve.sink import EncodedMessage
+from collab.store.base import Committed, Outcome, Snapshot, Stored
 from collab.store.memory import MemoryStore
 
 NAME = DocumentName("story")
@@ -141,122 +145,145 @@ class Client:
                 pass
 
 
+class ClientSink:
+    """The far side of a client's session, as the server's shell sees it."""
+
+    dialect = "simulated"
+
+    def __init__(self, network: "Network", client: Client) -> None:
+        self._network = network
+        self._client = client
+
+    def send(self, message: EncodedMessage) -> None:
+        self._client.down.append(message.message)
+
+    def end(self, error: CollabError) -> None:
+        if isinstance(error, PeerError):
+            self._network.report(f"an honest client was refused: {error}")
+        self._network.cut(self._client)
+
+
+class StepLogWriter:
+    """Takes note of what waits, as ``LogWriter`` does. The steps of a ``Replica`` do the writing."""
+
+    def __init__(self) -> None:
+        self.queued_bytes = 0
+
+    def submit(self, _source: object, size: int) -> None:
+        self.queued_bytes += size
+
+    def release(self, size: int) -> None:
+        self.queued_bytes -= size
+
+
+class StepRelay:
+    """Passes what a host publishes to the other replicas' inboxes."""
+
+    def __init__(self, network: "Network", replica: "Replica") -> None:
+        self._network = network
+        self._replica = replica
+
+    def publish(self, frame: RelayFrame) -> None:
+        self._network.publish(self._replica, frame)
+
+
 class Replica:
-    """One server process: a room when somebody needs it, and the shell's duties as single steps."""
+    """One server process: the shipped ``Host`` when it is needed, and the shell's duties as single steps."""
 
     def __init__(self, network: "Network", number: int) -> None:
         self.network = network
         self.number = number
         self.writer = WriterId(network.random.getrandbits(63))
+        self.log_writer = StepLogWriter()
         self.room: Room | None = None
+        self.host: Host | None = None
         self.clients: dict[SessionId, Client] = {}
         self.inbox: deque[RelayFrame] = deque()
         self.subscribed = False
-        self.wants_rows = False
-        self.flight: Row | None = None
-        self.outcome: Sequence | None = None
+        self.row: Row | None = None
+        self.outcome: Outcome | None = None
 
     def __str__(self) -> str:
         return f"replica {self.number}"
 
     # --- the room's life ----------------------------------------------------------------------------
 
-    def open(self) -> Room:
+    def open(self) -> Host:
         """Subscribe, then load: a row committed in between is in one of the two."""
-        if self.room is None:
+        if self.host is None:
             self.subscribed = True
-            stored = now(self.network.store.load(NAME))
-            snapshot = None if stored.snapshot is None else stored.snapshot.state
-            document = load_document(snapshot, stored.tail)
+            stored, document = self.network.load()
             document.__class__ = self.network.document_class
-            self.room = self.network.room_class(
+            self.room = self.network.make_room(
                 NAME,
                 document,
                 epoch=stored.epoch,
                 cursor=stored.head,
                 writer=WriterId(self.network.random.getrandbits(63)),
             )
-            self.perform(self.room.request_presence())
-        return self.room
+            self.host = Host(
+                self.room,
+                replica=self.writer,
+                log_writer=cast("LogWriter", self.log_writer),
+                relay=cast("Relay", StepRelay(self.network, self)),
+                clock=lambda: self.network.now_s,
+                on_fail=self._failed,
+                metrics=Metrics(),
+            )
+            self.host.request_presence()
+        return self.host
+
+    def _failed(self, host: Host) -> None:
+        self.network.report(f"the room cannot continue: {host.failed!r}")
 
     def may_unload(self) -> bool:
-        return self.room is not None and not self.clients and self.room.is_settled
+        return self.host is not None and not self.clients and self.host.is_settled
 
     def unload(self) -> None:
-        self.room, self.flight, self.outcome = None, None, None
-        self.subscribed = self.wants_rows = False
+        self.room = self.host = self.row = self.outcome = None
+        self.subscribed = False
+        self.log_writer.queued_bytes = 0
         self.inbox.clear()
 
     def forget(self) -> None:
-        """Nobody has needed the room for a while. What it accepted must be in the log by now."""
+        """Unload a room that is not needed. What it accepted must be in the log by now."""
         assert self.room is not None
         for update in (update for client in self.network.clients for update in client.edits):
-            if self.room.document.has(inspect_update(update)) and not self.network.is_durable(update):
-                raise Violation("a room was forgotten with an edit that nobody has saved")
+            if is_known(self.room.document, update) and not self.network.is_durable(update):
+                raise Violation("a room was forgotten with an edit that is not saved")
+        if self.log_writer.queued_bytes:
+            raise Violation("a room was forgotten with bytes that wait for the log")
         self.unload()
 
     def crash(self) -> None:
-        """Everything in memory is gone; a commit that was under way has happened, or not."""
+        """Lose everything in memory; a commit that was under way has happened, or not."""
         for client in list(self.clients.values()):
             self.network.cut(client)
         self.unload()
 
-    # --- performing effects -------------------------------------------------------------------------
-
-    def perform(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case Send(sessions, message):
-                    for session in sessions:
-                        if session in self.clients:
-                            self.clients[session].down.append(message)
-                case Append():
-                    pass
-                case Publish(row):
-                    self.network.publish(self, RowFrame(NAME, Epoch(0), row))
-                case PublishPresence(entries, wanted):
-                    frame = PresenceFrame(NAME, self.writer, encode_presence(entries), wanted)
-                    self.network.publish(self, frame)
-                case CatchUp():
-                    self.wants_rows = True
-                case End(session, error):
-                    if isinstance(error, PeerError):
-                        raise Violation(f"an honest client was refused: {error}")
-                    if session in self.clients:
-                        self.network.cut(self.clients[session])
-                case Fail(error):
-                    raise Violation(f"the room cannot go on: {error}") from error
-
     # --- steps ---------------------------------------------------------------------------------------
 
     def start_commit(self) -> None:
-        assert self.room is not None
-        self.flight = self.room.next_row()
+        assert self.host is not None
+        self.row = self.host.next_row()
 
     def commit(self) -> None:
-        """The database has it; nobody here knows yet."""
-        assert self.flight is not None
-        (outcome,) = now(self.network.store.append([self.flight]))
-        assert isinstance(outcome, Committed)
-        self.outcome = outcome.seq
-        self.network.committed(self.flight)
+        """Append the row; the room does not know yet."""
+        assert self.row is not None
+        (self.outcome,) = now(self.network.store.append([self.row]))
+        assert isinstance(self.outcome, Committed)
+        self.network.committed(self.row)
 
     def finish_commit(self) -> None:
-        assert self.room is not None
+        assert self.host is not None
         assert self.outcome is not None
-        seq, self.flight, self.outcome = self.outcome, None, None
-        self.perform(self.room.appended(seq))
+        outcome, self.row, self.outcome = self.outcome, None, None
+        self.host.row_written(outcome)
 
     def hear_relay(self) -> None:
         frame = self.inbox.popleft()
-        if self.room is None:
-            return
-        match frame:
-            case RowFrame():
-                self.perform(self.room.receive_row(frame.row, frame.epoch))
-            case PresenceFrame():
-                entries = decode_presence(frame.payload)
-                self.perform(self.room.receive_presence(frame.writer, entries, self.network.now_s, wanted=frame.wanted))
+        if self.host is not None:
+            self.host.relayed(frame)
 
     def lose_frame(self) -> None:
         """Redis promises nothing."""
@@ -269,17 +296,16 @@ class Replica:
         self.inbox.append(self.inbox[0])
 
     def poll(self) -> None:
-        assert self.room is not None
-        after = self.room.cursor
+        assert self.host is not None
+        after = self.host.cursor
         head = now(self.network.store.heads({NAME: after})).get(NAME)
         if head is not None:
-            self.perform(self.room.receive_head(head.seq, head.epoch, deleted=head.deleted, after=after))
+            self.host.tell(HeadRead(head.seq, head.epoch, head.deleted, after))
 
     def catch_up(self) -> None:
-        assert self.room is not None
-        self.wants_rows = False
-        after = self.room.cursor
-        self.perform(self.room.receive_rows(now(self.network.store.rows_after(NAME, after)), after=after))
+        assert self.host is not None
+        after = self.host.cursor
+        self.host.tell(RowsRead(now(self.network.store.rows_after(NAME, after)), after))
 
     def compact(self) -> None:
         stored = now(self.network.store.load(NAME))
@@ -291,15 +317,15 @@ class Replica:
         possible: list[Callable[[], None]] = []
         if self.inbox:
             possible.append(self.hear_relay)
-        if self.room is None:
+        if self.host is None:
             return possible
         if self.outcome is not None:
             possible.append(self.finish_commit)
-        elif self.flight is not None:
+        elif self.row is not None:
             possible.append(self.commit)
-        elif not self.room.is_settled:
+        elif not self.host.is_settled:
             possible.append(self.start_commit)
-        if self.wants_rows:
+        if self.host.needs_catch_up:
             possible.append(self.catch_up)
         return possible
 
@@ -312,21 +338,32 @@ class Network:
         seed: int = 0,
         *,
         replicas: int = 1,
-        room_class: type[Room] = Room,
+        make_room: Callable[..., Room] = Room,
         document_class: type[Document] = Document,
         replica_class: type[Replica] = Replica,
-        fold: Callable[[bytes | None, tuple[CommittedRow, ...]], bytes] = fold,
+        merge: Callable[[bytes | None, tuple[CommittedRow, ...]], bytes] = compact,
     ) -> None:
         self.random = random.Random(seed)
-        self.room_class = room_class
+        self.make_room = make_room
         self.document_class = document_class
-        self.fold = fold
+        self.merge = merge
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
         self.clients: list[Client] = []
         self.replicas = [replica_class(self, n) for n in range(replicas)]
         self._sessions = 0
+        self._violations: list[str] = []
+
+    def report(self, violation: str) -> None:
+        """Note a broken promise where it cannot be raised: a host survives whatever its parts raise."""
+        self._violations.append(violation)
+
+    def do(self, step: Callable[[], None]) -> None:
+        """Take one step of the schedule. Raises Violation when it broke a promise."""
+        step()
+        if self._violations:
+            raise Violation(self._violations[0])
 
     # --- people ---------------------------------------------------------------------------------------
 
@@ -346,10 +383,10 @@ class Network:
         assert client.replica is None
         self._sessions += 1
         client.replica, client.session = self.replicas[replica], SessionId(self._sessions)
-        room = client.replica.open()
+        host = client.replica.open()
         client.replica.clients[client.session] = client
         session = Session(client.session, UserId(client.user or client.name), client.name, client.can_write)
-        client.replica.perform(room.join(session))
+        host.tell(Joined(session), ClientSink(self, client))
         client.hello()
 
     def cut(self, client: Client, *, clean: bool = False) -> None:
@@ -362,8 +399,8 @@ class Network:
         client.unsaved, client.refused, client.sent_step1 = 0, False, False
         if replica is not None and session is not None and session in replica.clients:
             del replica.clients[session]
-            if replica.room is not None:
-                replica.perform(replica.room.leave(session, self.now_s, clean=clean))
+            if replica.host is not None:
+                replica.host.tell(Left(session, clean))
 
     # --- what passes between replicas and the store -------------------------------------------------
 
@@ -376,13 +413,23 @@ class Network:
         """Keep the truth beside the system: what the log holds, applied as it was committed."""
         for entry in decode_entries(row.payload):
             update = inspect_stored_update(entry.update)
-            if self.durable.missing(update) is not None:
-                raise Violation("the log is not in causal order")
-            self.durable.replay(update)
+            match self.durable.assess(update, committed=True):
+                case News() as news:
+                    self.durable.apply(news)
+                case Lacks():
+                    raise Violation("the log is not in causal order")
+
+    def load(self) -> tuple[Stored, Document]:
+        """Return what is stored and the document it makes."""
+        stored = now(self.store.load(NAME))
+        try:
+            return stored, load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
+        except RoomClosed as error:
+            raise Violation(f"what is stored makes no document: {error}") from error
 
     def compact(self, snapshot: Snapshot | None, tail: tuple[CommittedRow, ...]) -> None:
         before = None if snapshot is None else snapshot.state
-        state = self.fold(before, tail)
+        state = self.merge(before, tail)
         version = 0 if snapshot is None else snapshot.version
         now(self.store.put_snapshot(NAME, Epoch(0), Snapshot(tail[-1].seq, state, version)))
 
@@ -406,14 +453,14 @@ class Network:
         """Deliver one frame of a client to its room."""
         message = client.up.popleft()
         replica, session = client.replica, client.session
-        if replica is not None and session is not None and replica.room is not None:
-            replica.perform(replica.room.receive(session, message, self.now_s))
+        if replica is not None and session is not None and replica.host is not None:
+            replica.host.tell(Said(session, message))
 
     def tick(self, seconds: float) -> None:
         self.now_s += seconds
         for replica in self.replicas:
-            if replica.room is not None:
-                replica.perform(replica.room.tick(self.now_s))
+            if replica.host is not None:
+                replica.host.tell(Ticked())
 
     def steps(self) -> list[Callable[[], None]]:
         """Every delivery and every duty that is due."""
@@ -448,7 +495,7 @@ class Network:
                 return replica.delay_frame
             case 8 if replica.inbox:
                 return replica.repeat_frame
-            case 9 if replica.room is not None:
+            case 9 if replica.host is not None:
                 return replica.poll
             case 10:
                 return replica.compact
@@ -472,19 +519,19 @@ class Network:
             if dice < 0.15:
                 self.type_something(self.random.choice(self.clients))
             elif dice < 0.3 or not due:
-                self.accident()()
+                self.do(self.accident())
             else:
-                self.random.choice(due)()
+                self.do(self.random.choice(due))
 
     def run_until_quiet(self, *, rounds: int = 200) -> None:
         """Deliver everything, in a random order, polling as the server does, until nothing is left to do."""
         for _ in range(rounds):
             while due := self.steps():
-                self.random.choice(due)()
+                self.do(self.random.choice(due))
             for replica in self.replicas:
-                if replica.room is not None:
-                    replica.poll()
-            self.tick(1.0)
+                if replica.host is not None:
+                    self.do(replica.poll)
+            self.do(partial(self.tick, 1.0))
             if not self.steps():
                 return
         raise Violation("the deployment does not come to rest")
@@ -501,12 +548,11 @@ class Network:
 
     def is_durable(self, update: bytes) -> bool:
         """Whether the log holds all of an update."""
-        return self.durable.has(inspect_update(update), exact=True)
+        return is_known(self.durable, update)
 
     def assert_converged(self) -> None:
         """Every writer, every room, and the log read by a fresh process hold the same document."""
-        stored = now(self.store.load(NAME))
-        fresh = load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
+        _, fresh = self.load()
         if not fresh.equals(self.durable):
             raise Violation("the log reads back as something else than was committed")
         expected = fresh_text(fresh.encode())
@@ -525,6 +571,11 @@ class Network:
                 raise Violation(f"{client.name} reads {client.text!r}, the log says {expected!r}")
             if client.can_write and decode_state_vector(client.doc.get_state()) != fresh.state:
                 raise Violation(f"{client.name} has other clocks than the log")
+
+
+def is_known(document: Document, update: bytes) -> bool:
+    """Return True if a document holds all of an update."""
+    return document.assess(inspect_update(update), exact=True) == Known()
 
 
 def fresh_text(update: bytes) -> str:

@@ -29,7 +29,7 @@ class Lacks:
     """Nothing of it can be applied yet."""
 
     rest: InspectedUpdate
-    """The part that is not here, for ``assess`` once something has arrived; not for anyone else (see ``Split``)."""
+    """The part that is not here, to be assessed again once something has arrived."""
     waits_for: Mapping[int, int]
     """Client id → the lowest clock of it that is missing."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update, inspect_stored_update
+from collab.protocol.varint import Writer
 
 NO_CLIENTS: frozenset[int] = frozenset()
 
@@ -22,7 +23,7 @@ class Split:
     ready: InspectedUpdate | None
     """What can be applied now; None when that is nothing."""
     rest: InspectedUpdate | None
-    """What cannot; None when that is nothing. Its payload holds the bytes of its structs and is no update."""
+    """What cannot; None when that is nothing. It may hold Skips; its pairs and depth are those of the whole."""
     waits_for: Mapping[int, int]
     """Client id → the lowest clock of it that the rest waits for. Once one of them is here, more may be ready."""
 
@@ -125,14 +126,30 @@ def _split_deletes(
 
 
 def _part_of(update: InspectedUpdate, structs: list[Struct], deletes: list[DeletedRange]) -> InspectedUpdate:
-    """Return a part of an update that keeps no other bytes of it. A gap in it stays a Skip."""
-    payload = bytearray()
-    moved = []
+    """Return a part of an update as an update of its own, in which a gap stays a Skip.
+
+    It is not read again: an update may lose its structs one by one, and each time the whole rest would be read.
+    """
+    runs: dict[int, list[Struct]] = defaultdict(list)
     for struct in structs:
-        begin = len(payload)
-        payload += update.payload[struct.begin : struct.end]
-        moved.append(struct._replace(begin=begin, end=len(payload)))
+        runs[struct.client].append(struct)
+    payload = bytearray(_encoded(len(runs)))
+    moved: list[Struct] = []
+    for client, run in runs.items():
+        payload += _encoded(len(run), client, run[0].clock)
+        for struct in run:
+            begin = len(payload)
+            payload += update.payload[struct.begin : struct.end]
+            moved.append(struct._replace(begin=begin, end=len(payload)))
+    payload += encode_update((), deletes, b"")[1:]  # the deletions, behind "no structs"
     return replace(update, payload=bytes(payload), structs=tuple(moved), deletes=tuple(deletes))
+
+
+def _encoded(*numbers: int) -> bytes:
+    writer = Writer()
+    for number in numbers:
+        writer.var_uint(number)
+    return writer.to_bytes()
 
 
 class _Integration:

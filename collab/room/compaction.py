@@ -39,7 +39,7 @@ def load_document(snapshot: bytes | None, rows: Iterable[CommittedRow]) -> Docum
         raise DocumentPoisoned("The stored document cannot be read.") from error
 
 
-def fold(snapshot: bytes | None, rows: Iterable[CommittedRow]) -> bytes:
+def compact(snapshot: bytes | None, rows: Iterable[CommittedRow]) -> bytes:
     """The state that replaces ``snapshot`` and the ``rows`` after it.
 
     Raises DocumentPoisoned when what would be written does not read back as what was merged: a snapshot that

@@ -11,7 +11,7 @@ from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
-from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due
+from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, compact, is_due
 from collab.store.base import Snapshot, Store, Tail
 
 log = get_logger("compactor")
@@ -80,7 +80,7 @@ class Compactor:
                 return False
             before = stored.snapshot
             # A fold of many rows holds the loop for milliseconds: the tail is bounded by the rule above.
-            state = fold(None if before is None else before.state, stored.tail)
+            state = compact(None if before is None else before.state, stored.tail)
         except StoreUnavailable:
             raise
         except CollabError:
