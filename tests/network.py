@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import pycrdt
 
 from collab.crdt.document import Document
+from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector
-from collab.crdt.update import inspect_stored_update, inspect_update
 from collab.errors import PeerError
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import (

@@ -10,7 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 
-from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update
+from collab.crdt.encoding import encode_update
+from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct
 from collab.protocol.limits import CLOCK_END
 
 NEVER: Id = (0, CLOCK_END)

@@ -22,13 +22,14 @@ from collab.crdt.causality import first_missing, in_slices
 from collab.crdt.comparison import contradiction, is_known_in_part, repeated
 from collab.crdt.content import equivalent_updates
 from collab.crdt.diff import diff_update
+from collab.crdt.guard import inspect_front, inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.surrogates import SurrogatePairs, deletion
-from collab.crdt.update import SKIP, Id, InspectedUpdate, inspect_front, inspect_stored_update
+from collab.crdt.update import SKIP, Id, InspectedUpdate
 from collab.errors import RoomClosed, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
 from collab.protocol.messages import EMPTY_UPDATE

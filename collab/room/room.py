@@ -18,9 +18,10 @@ from typing import TypeAlias, assert_never
 from collab.crdt.causality import ready_part
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.surrogates import deletion, replace_split_pairs
-from collab.crdt.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
+from collab.crdt.update import Id, InspectedUpdate
 from collab.errors import (
     CollabError,
     Conflict,
