@@ -20,8 +20,8 @@ import pycrdt
 
 from collab.crdt.assessment import Known, Lacks, News
 from collab.crdt.document import Document
+from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector
-from collab.crdt.update import inspect_stored_update, inspect_update
 from collab.errors import CollabError, PeerError, RoomClosed
 from collab.ids import DocumentName, Epoch, SessionId, UserId, WriterId
 from collab.observe.metrics import Metrics

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, encode_update, inspect_stored_update
+from collab.crdt.encoding import encode_update
+from collab.crdt.guard import inspect_stored_update
+from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct
 from collab.protocol.varint import Writer
 
 NO_CLIENTS: frozenset[int] = frozenset()

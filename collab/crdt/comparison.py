@@ -11,16 +11,8 @@ from functools import lru_cache, partial
 from typing import TypeAlias
 
 from collab.crdt.content import first_difference, read_content
-from collab.crdt.update import (
-    DELETED,
-    GC,
-    SKIP,
-    Id,
-    InspectedUpdate,
-    Struct,
-    inspect_front,
-    inspect_stored_update,
-)
+from collab.crdt.guard import inspect_front, inspect_stored_update
+from collab.crdt.update import DELETED, GC, SKIP, Id, InspectedUpdate, Struct
 
 READ_APART_MAX = 32
 """Clients whose structs are read one client at a time, where that client has written much since."""

@@ -8,7 +8,7 @@ so it is elements that are compared, not bytes.
 from typing import Any, NamedTuple
 
 from collab.crdt.scan import text, varint
-from collab.crdt.update import ANY, EMBED, FORMAT, STRING, InspectedUpdate, Struct, content_of
+from collab.crdt.update import ANY, EMBED, FORMAT, STRING, InspectedUpdate, Struct, content_start
 from collab.crdt.values import equivalent, read_json, read_values
 
 _HALVES = range(0xD800, 0xE000)
@@ -34,7 +34,7 @@ def read_content(update: InspectedUpdate, struct: Struct) -> Content:
     if struct.kind == STRING:
         return Content(struct.clock, update.text_of(struct).encode("utf-16-le"))
     item = update.payload[struct.begin : struct.end]
-    at = content_of(item)
+    at = content_start(item)
     if struct.kind == ANY:
         return Content(struct.clock, read_values(item, varint(item, at)[1], struct.length)[0])
     if struct.kind == EMBED:
@@ -58,7 +58,7 @@ def _is_same_struct(one: InspectedUpdate, here: Struct, other: InspectedUpdate, 
         return False
     if item == known:
         return True
-    if here.kind not in (ANY, EMBED, FORMAT) or item[: content_of(item)] != known[: content_of(known)]:
+    if here.kind not in (ANY, EMBED, FORMAT) or item[: content_start(item)] != known[: content_start(known)]:
         return False
     end = here.clock + here.length
     return first_difference(read_content(one, here), read_content(other, there), here.clock, end) is None

@@ -12,6 +12,8 @@ Yjs calls this ``diffUpdate``.
 
 from collections.abc import Mapping
 
+from collab.crdt.encoding import encode_update
+from collab.crdt.guard import inspect_stored_update
 from collab.crdt.ranges import IdRanges
 from collab.crdt.scan import skip_values, text, varint
 from collab.crdt.update import (
@@ -24,9 +26,7 @@ from collab.crdt.update import (
     DeletedRange,
     InspectedUpdate,
     Struct,
-    content_of,
-    encode_update,
-    inspect_stored_update,
+    content_start,
 )
 from collab.protocol.limits import DEFAULT
 from collab.protocol.varint import Writer
@@ -84,7 +84,7 @@ def _rest(struct: Struct, known: int, payload: bytes) -> bytes:
 
 def _write_content(writer: Writer, struct: Struct, known: int, item: bytes) -> None:
     """What is left of content that can be cut; no other is longer than one element."""
-    at = content_of(item)
+    at = content_start(item)
     if struct.kind == STRING:
         # Of a character whose first half is here, the rest is what Yjs makes of half a character: U+FFFD.
         units = text(item, at)[0].encode("utf-16-le")

@@ -20,13 +20,14 @@ from collab.crdt.causality import NO_CLIENTS, Split, in_slices, is_ready, split_
 from collab.crdt.comparison import find_contradiction, is_known_in_part
 from collab.crdt.content import equivalent_updates
 from collab.crdt.diff import diff_update
+from collab.crdt.guard import inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
-from collab.crdt.update import SKIP, Id, InspectedUpdate, inspect_stored_update
+from collab.crdt.update import SKIP, Id, InspectedUpdate
 from collab.errors import RoomClosed, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
 from collab.protocol.messages import EMPTY_UPDATE

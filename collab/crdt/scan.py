@@ -85,6 +85,18 @@ def text(data: bytes, at: int) -> tuple[str, int]:
         refuse("holds a text that is not UTF-8")
 
 
+def read_parent(data: bytes, at: int) -> tuple[tuple[int, int] | None, int]:
+    """Return an item's parent, an id or None for a root, and the position behind it."""
+    is_root, at = varint(data, at)
+    if is_root == 1:
+        return None, text(data, at)[1]
+    if is_root != 0:
+        refuse("names a parent of an unknown sort")
+    client, at = varint(data, at)
+    tick, at = clock(data, at)
+    return (client, tick), at
+
+
 def skip_json(data: bytes, at: int) -> int:
     """Past a JSON text, which must be one for the browser and for the engine."""
     at, end = span(data, at)

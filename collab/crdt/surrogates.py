@@ -18,15 +18,9 @@ whichever that is: so all come to the same, in whatever order they heard.
 import re
 from collections.abc import Iterable, Mapping
 
-from collab.crdt.update import (
-    STRING,
-    DeletedRange,
-    Id,
-    InspectedUpdate,
-    encode_update,
-    inspect_stored_update,
-    replace_pairs,
-)
+from collab.crdt.encoding import encode_update, replace_pairs
+from collab.crdt.guard import inspect_stored_update
+from collab.crdt.update import STRING, DeletedRange, Id, InspectedUpdate
 
 _FOUR_BYTES = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 
@@ -81,4 +75,4 @@ def replace_split_pairs(update: InspectedUpdate, state: Mapping[int, int]) -> In
     if not update.low_surrogates:
         return update
     cut = {id_ for id_ in update.cuts(state) if id_ in update.low_surrogates and id_[1] >= state.get(id_[0], 0)}
-    return replace_pairs(update, cut) if cut else update
+    return inspect_stored_update(replace_pairs(update, cut)) if cut else update

@@ -7,7 +7,8 @@ their own, they are its carrier: who wrote it may have been somebody else, whose
 from bisect import bisect_right
 from typing import NamedTuple
 
-from collab.crdt.update import Id, inspect_stored_update
+from collab.crdt.guard import inspect_stored_update
+from collab.crdt.update import Id
 from collab.ids import UserId
 from collab.protocol.rows import Entry
 

@@ -21,8 +21,9 @@ from typing import assert_never
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
-from collab.crdt.update import InspectedUpdate, inspect_stored_update, inspect_update
+from collab.crdt.update import InspectedUpdate
 from collab.errors import (
     CollabError,
     Conflict,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.crdt.causality import NEVER, first_missing, in_slices, ready_part
-from collab.crdt.update import InspectedUpdate, inspect_update
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import InspectedUpdate
 from tests.protocol.build import gc, item, skip, text, update
 from tests.room.build import Author, document_of, inspected
 

@@ -3,7 +3,7 @@
 import pytest
 
 from collab.crdt.content import equivalent_updates
-from collab.crdt.update import inspect_update
+from collab.crdt.guard import inspect_update
 from tests.protocol.build import gc, item, string, text, update
 
 ANN = 7

@@ -8,9 +8,10 @@ import pycrdt
 import pytest
 
 from collab.crdt.diff import diff_update
+from collab.crdt.guard import inspect_update
 from collab.crdt.ranges import IdRanges
 from collab.crdt.statevector import encode_state_vector
-from collab.crdt.update import ANY, DELETED, inspect_update
+from collab.crdt.update import ANY, DELETED
 from tests.protocol.build import gc, item, skip, text, uint, update
 
 ANN, BOB, COY = 1, 2, 3

@@ -8,8 +8,9 @@ import pytest
 from collab.crdt import document as module
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import decode_state_vector
-from collab.crdt.update import DELETED, InspectedUpdate, inspect_update
+from collab.crdt.update import DELETED, InspectedUpdate
 from collab.errors import UpdateRefused
 from collab.protocol.limits import NESTING_MAX
 from collab.protocol.messages import EMPTY_UPDATE

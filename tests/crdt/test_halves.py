@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from collab.crdt.document import Document
+from collab.crdt.guard import inspect_update
 from collab.crdt.ranges import IdRanges
 from collab.crdt.splits import splits_at_most
-from collab.crdt.update import inspect_update
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
 from collab.protocol.limits import SPLITS_MAX
 from collab.protocol.messages import SyncStep1, SyncStep2

@@ -3,8 +3,8 @@
 import pycrdt
 import pytest
 
+from collab.crdt.guard import inspect_update
 from collab.crdt.nesting import Nesting
-from collab.crdt.update import inspect_update
 from collab.errors import UpdateRefused
 from tests.protocol.build import gc, item, shared, text, update
 

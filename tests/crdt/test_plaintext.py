@@ -7,7 +7,7 @@ import pycrdt
 import pytest
 
 from collab.crdt.document import Document
-from collab.crdt.update import inspect_update
+from collab.crdt.guard import inspect_update
 from tests.protocol.build import string, uint, update
 from tests.room.build import Author, document_of
 

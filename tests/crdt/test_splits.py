@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from collab.crdt.guard import inspect_update
 from collab.crdt.ranges import IdRanges
 from collab.crdt.splits import splits_at_most
-from collab.crdt.update import inspect_update
 from tests.protocol.build import gc, text, update
 
 ANN, BOB = 1, 2

@@ -3,7 +3,8 @@
 import pytest
 
 from collab.crdt.document import Document
-from collab.crdt.update import DELETED, inspect_update
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import DELETED
 from collab.errors import UpdateRefused
 from collab.ids import SessionId
 from collab.protocol.messages import Saved, Update

@@ -8,18 +8,9 @@ from typing import Any
 import pycrdt
 import pytest
 
-from collab.crdt.update import (
-    DELETED,
-    GC,
-    SKIP,
-    STRING,
-    DeletedRange,
-    InspectedUpdate,
-    encode_update,
-    inspect_front,
-    inspect_stored_update,
-    inspect_update,
-)
+from collab.crdt.encoding import encode_update
+from collab.crdt.guard import inspect_front, inspect_stored_update, inspect_update
+from collab.crdt.update import DELETED, GC, SKIP, STRING, DeletedRange, InspectedUpdate
 from collab.errors import UpdateRefused
 from collab.protocol.limits import CLIENT_MAX, CLOCK_END, Limits
 from tests.protocol.build import gc, item, shared, skip, string, text, uint, update

@@ -20,10 +20,11 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from collab.crdt.causality import first_missing
 from collab.crdt.diff import diff_update
+from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.ranges import IdRanges
 from collab.crdt.statevector import decode_state_vector
-from collab.crdt.update import InspectedUpdate, inspect_stored_update, inspect_update
+from collab.crdt.update import InspectedUpdate
 from collab.errors import UpdateRefused
 from tests.fuzz.mutations import base_document, corpus, craft, mutate
 from tests.services.node import ensure_interop_packages, node_command

@@ -6,8 +6,9 @@ from typing import Any
 import pycrdt
 
 from collab.crdt.document import Document
+from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import decode_state_vector
-from collab.crdt.update import InspectedUpdate, inspect_update
+from collab.crdt.update import InspectedUpdate
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import FromServer
 from collab.protocol.presence import PresenceEntry

@@ -15,7 +15,8 @@ from itertools import count, islice, permutations
 import pytest
 
 from collab.crdt.document import Document
-from collab.crdt.update import SKIP, inspect_update
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import SKIP
 from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep2, Update
 from collab.room.compaction import fold, load_document
 from collab.room.pending import PendingLimits

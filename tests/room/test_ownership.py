@@ -6,7 +6,8 @@ import pytest
 
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import DocumentPoisoned
-from collab.crdt.update import Id, InspectedUpdate, Struct, inspect_update
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import Id, InspectedUpdate, Struct
 from collab.errors import Conflict, UpdateRefused
 from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update

@@ -1,7 +1,8 @@
 """Updates that wait: how many, how long, and for what."""
 
 from collab.crdt.causality import NEVER, first_missing
-from collab.crdt.update import InspectedUpdate, inspect_update
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import InspectedUpdate
 from collab.ids import SessionId, UserId
 from collab.room.pending import PendingLimits, PendingUpdate, PendingUpdates
 from tests.protocol.build import text, update

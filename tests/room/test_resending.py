@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from collab.crdt.document import Document
-from collab.crdt.update import EMBED, FORMAT, STRING, TYPE, inspect_update
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import EMBED, FORMAT, STRING, TYPE
 from collab.ids import Sequence, WriterId
 from collab.protocol.rows import CommittedRow, Entry, encode_entries
 from collab.room.compaction import fold, load_document

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
-from collab.crdt.update import inspect_update
 from collab.errors import Conflict, DocumentDeleted, Overloaded, ProtocolError, RoomClosed, UpdateRefused
 from collab.ids import ClientId, DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.limits import Limits

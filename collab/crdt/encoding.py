@@ -1,0 +1,85 @@
+"""Write updates: a part of one that was inspected, or one with other text.
+
+Structs are copied byte for byte from the payload in which the guard found them.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from collab.crdt.scan import text
+from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, content_start
+from collab.protocol.varint import Writer
+
+
+def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
+    """An update of some structs of an inspected one, and some deletions.
+
+    ``structs`` of one client must be in the order of their clocks and without a gap; a Skip, being the word
+    for a gap, is never among them. ``payload``: the inspected update's. As in Yjs,
+    higher client ids come first.
+    """
+    structs = tuple(structs)
+    ends: dict[int, int] = {}
+    for struct in structs:
+        assert struct.kind != SKIP
+        assert ends.get(struct.client, struct.clock) == struct.clock
+        ends[struct.client] = struct.clock + struct.length
+    return encode_structs(structs, deletes, payload)
+
+
+def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
+    by_client: dict[int, list[Struct]] = {}
+    for struct in structs:
+        by_client.setdefault(struct.client, []).append(struct)
+    writer = Writer()
+    writer.var_uint(len(by_client))
+    for client in sorted(by_client, reverse=True):
+        run = by_client[client]
+        writer.var_uint(len(run))
+        writer.var_uint(client)
+        writer.var_uint(run[0].clock)
+        for struct in run:
+            writer.raw(payload[struct.begin : struct.end])
+    ranges: dict[int, list[DeletedRange]] = {}
+    for deleted in deletes:
+        ranges.setdefault(deleted.client, []).append(deleted)
+    writer.var_uint(len(ranges))
+    for client in sorted(ranges, reverse=True):
+        writer.var_uint(client)
+        writer.var_uint(len(ranges[client]))
+        for deleted in ranges[client]:
+            writer.var_uint(deleted.clock)
+            writer.var_uint(deleted.length)
+    return writer.to_bytes()
+
+
+def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> bytes:
+    """The same update with U+FFFD for each half of some of its characters, which are named by their low surrogates."""
+    ticks: dict[int, list[int]] = {}
+    for client, tick in sorted(lows):
+        ticks.setdefault(client, []).append(tick)
+    payload = bytearray()
+    structs = []
+    for struct in update.structs:
+        own = ticks.get(struct.client, [])
+        own = own[bisect_left(own, struct.clock) : bisect_left(own, struct.clock + struct.length)]
+        item = update.payload[struct.begin : struct.end]
+        begin = len(payload)
+        payload += _with_replacements(item, [tick - struct.clock for tick in own]) if own else item
+        structs.append(struct._replace(begin=begin, end=len(payload)))
+    return encode_structs(structs, update.deletes, bytes(payload))
+
+
+def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
+    """A string item, without the pairs whose low surrogates are at ``offsets`` of its text."""
+    content = content_start(item)
+    units = bytearray(text(item, content)[0].encode("utf-16-le"))
+    for offset in offsets:
+        units[offset * 2 - 2 : offset * 2 + 2] = _REPLACEMENTS
+    writer = Writer()
+    writer.raw(item[:content])
+    writer.var_bytes(units.decode("utf-16-le").encode())
+    return writer.to_bytes()
+
+
+_REPLACEMENTS = "\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}".encode("utf-16-le")

@@ -1,0 +1,333 @@
+"""The guard: a complete structural reading of a Yjs update (v1) before anything else sees its bytes.
+
+It stands between the dialects and the room. The CRDT engine is not safe on raw client bytes: crafted ones
+panic it, overflow its stack or leave a document that no client can load. Nothing that this module refuses
+ever reaches the engine, the log or another client; what it accepts it describes, so that the room can decide
+on clock ranges and dependencies without asking the engine.
+
+It judges bytes alone. Whether what an update needs is there, whose client ids it uses, how deep the document
+becomes and whether it cuts through a surrogate pair are the room's to judge, from the description.
+
+Layout (integers are varUints, an id is client then clock)::
+
+    update  = count {count client clock struct*}*  deletes
+    struct  = info ...          info: 5 bits kind, then has-parent-key, has-right-origin, has-left-origin
+    GC,Skip = info length
+    item    = info [left id] [right id] [parent [key]] content     parent and key only when no origin tells
+    parent  = 1 root name | 0 id
+    deletes = count {client count {clock length}*}*
+
+Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``docs/protocol.md``.
+"""
+
+import re
+import sys
+from collections.abc import Iterable
+
+from collab.crdt.encoding import encode_structs
+from collab.crdt.scan import clock, read_parent, refuse, skip_json, skip_values, span, text, varint
+from collab.crdt.update import (
+    ANY,
+    BINARY,
+    DELETED,
+    DOC,
+    EMBED,
+    FORMAT,
+    HAS_KEY,
+    JSON,
+    LEFT_ORIGIN,
+    RIGHT_ORIGIN,
+    STRING,
+    TYPE,
+    WITHOUT_ORIGINS,
+    DeletedRange,
+    Id,
+    InspectedUpdate,
+    Struct,
+)
+from collab.errors import UpdateRefused
+from collab.protocol.limits import CLOCK_END, DEFAULT, Limits
+
+_XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
+
+
+def inspect_update(payload: bytes, limits: Limits = DEFAULT) -> InspectedUpdate:
+    """Read a whole update, or raise UpdateRefused with the rule it breaks."""
+    if len(payload) > limits.bytes_max:
+        raise UpdateRefused(f"An update has at most {limits.bytes_max} bytes.")
+    try:
+        return _keystroke(payload) or _read(payload, limits)
+    except IndexError:
+        raise UpdateRefused("The update ends in the middle.") from None
+
+
+def inspect_stored_update(payload: bytes) -> InspectedUpdate:
+    """Read an update of our own, from the store or from the engine, whose size was judged when it came in."""
+    return inspect_update(payload, _STORED)
+
+
+def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
+    """Of an update of the engine's, the structs of its first client up to clock ``end``; what follows is not read."""
+    most = 16
+    while True:
+        front = _read(payload, _STORED, most)
+        last = front.structs[-1]
+        if len(front.structs) < most or last.clock + last.length >= end:
+            return front
+        most *= 4
+
+
+_STORED = Limits(bytes_max=sys.maxsize, structs_max=sys.maxsize, surrogates_max=sys.maxsize)
+
+
+def _keystroke(data: bytes) -> InspectedUpdate | None:
+    """The reading of one client's one insertion of plain text beside other text; None for any other update.
+
+    Nine in ten updates are this, so they do not pay for the loops of ``_read``.
+    """
+    if len(data) < _KEYSTROKE_BYTES_MIN or data[0] != 1 or data[1] != 1:
+        return None
+    client, at = varint(data, 2)
+    tick, begin = clock(data, at)
+    info = data[begin]
+    if info not in _KEYSTROKE_INFOS:
+        return None
+    other, at = varint(data, begin + 1)
+    other_tick, at = clock(data, at)
+    needs: tuple[Id, ...] = ((other, other_tick),)
+    if other == client and other_tick >= tick:
+        refuse(_NEEDS_ITSELF)
+    if info == _BOTH_ORIGINS:
+        other, at = varint(data, at)
+        other_tick, at = clock(data, at)
+        if other == client and other_tick >= tick:
+            refuse(_NEEDS_ITSELF)
+        needs = (needs[0], (other, other_tick))
+    start, end = span(data, at)
+    inserted = data[start:end]
+    length = end - start
+    if not length or not inserted.isascii() or tick + length >= CLOCK_END:
+        return None
+    struct = Struct(client, tick, length, STRING, needs, begin, end)
+    deletes: tuple[DeletedRange, ...] = ()
+    if data[end:] != b"\0":
+        deletes, tidy = _read_deletes(data, end)
+        if not tidy:
+            return None
+    return InspectedUpdate(data, (struct,), deletes, _NO_IDS, 0)
+
+
+_KEYSTROKE_BYTES_MIN = 9
+_BOTH_ORIGINS = LEFT_ORIGIN | RIGHT_ORIGIN | STRING
+_KEYSTROKE_INFOS = (LEFT_ORIGIN | STRING, RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
+_NO_IDS: frozenset[Id] = frozenset()
+
+
+def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
+    """The reading of an update, or only of the first ``most`` structs of its first client. A call in it costs."""
+    size = len(data)
+    structs: list[Struct] = []
+    low_surrogates: list[Id] = []
+    parents: dict[Id, Id | None] = {}
+    seen: set[int] = set()
+    known: dict[bytes, int] = {}  # the bytes of each client id listed so far, since references repeat them
+    emptied = False
+    clients, at = varint(data, 0)
+    for _ in range(clients):
+        count, at = varint(data, at)
+        if count == 0:
+            refuse("lists a client without structs")
+        if count > size - at or len(structs) + count > limits.structs_max:
+            refuse("claims too many structs")
+        begin = at
+        client, at = varint(data, at)
+        known[data[begin:at]] = client
+        width = at - begin
+        tick, at = clock(data, at)
+        if client in seen:
+            refuse("lists a client twice")
+        seen.add(client)
+        for _ in range(count if most is None else min(count, most)):
+            begin = at
+            info = data[at]
+            at += 1
+            kind = info & 31
+            needs: tuple[Id, ...] = ()
+            if kind in WITHOUT_ORIGINS:
+                if info != kind:
+                    refuse("sets flags on a struct that has none")
+                length, at = clock(data, at)
+            else:
+                parent: Id | None = None
+                if info & 0xC0:
+                    if info & LEFT_ORIGIN:
+                        other = known.get(data[at : at + width], -1)
+                        if other < 0:
+                            other, at = varint(data, at)
+                        else:
+                            at += width
+                        other_tick, at = clock(data, at)
+                        if other == client and other_tick >= tick:
+                            refuse(_NEEDS_ITSELF)
+                        needs = ((other, other_tick),)
+                    if info & RIGHT_ORIGIN:
+                        other = known.get(data[at : at + width], -1)
+                        if other < 0:
+                            other, at = varint(data, at)
+                        else:
+                            at += width
+                        other_tick, at = clock(data, at)
+                        if other == client and other_tick >= tick:
+                            refuse(_NEEDS_ITSELF)
+                        needs = (needs[0], (other, other_tick)) if needs else ((other, other_tick),)
+                else:
+                    parent, at = read_parent(data, at)
+                    if parent is not None:
+                        if parent[0] == client and parent[1] >= tick:
+                            refuse(_NEEDS_ITSELF)
+                        needs = (parent,)
+                    if info & HAS_KEY:
+                        _, at = text(data, at)
+                length = 1
+                if kind == STRING:
+                    start, at = span(data, at)
+                    inserted = data[start:at]
+                    length = at - start
+                    if not inserted.isascii():
+                        length = _utf16(inserted, client, tick, low_surrogates)
+                        if len(low_surrogates) > limits.surrogates_max:
+                            refuse("holds too many characters outside the basic plane")
+                elif kind == DELETED:
+                    length, at = clock(data, at)
+                elif kind == ANY:
+                    length, at = varint(data, at)
+                    at = skip_values(data, at, length, limits.any_depth_max)
+                elif kind == TYPE:
+                    at = _skip_type(data, at)
+                    parents[client, tick] = parent
+                else:
+                    at = _skip_single(data, at, kind)
+            if length == 0:
+                emptied = True
+                continue
+            end = tick + length
+            if end >= CLOCK_END:
+                refuse("holds a clock that is too large")
+            structs.append(new_struct(Struct, (client, tick, length, kind, needs, begin, at)))
+            tick = end
+        if most is not None:
+            return InspectedUpdate(data, tuple(structs), (), frozenset(low_surrogates), 0)
+    deletes, tidy = _read_deletes(data, at)
+    if emptied or not tidy:
+        return inspect_update(encode_structs(structs, deletes, data), limits)
+    return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), _depth(parents))
+
+
+new_struct = new_range = tuple.__new__
+_NEEDS_ITSELF = "holds a struct that needs itself"
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+
+
+def _utf16(inserted: bytes, client: int, tick: int, low_surrogates: list[Id]) -> int:
+    """Length of UTF-8 text in UTF-16 units; adds the ids of low surrogates to ``low_surrogates``."""
+    try:
+        characters = inserted.decode()
+    except UnicodeDecodeError:
+        refuse("holds a text that is not UTF-8")
+    length = len(characters)
+    for match in _ASTRAL.finditer(characters):
+        tick += 1  # the half that this and every astral character before it adds
+        low_surrogates.append((client, tick + match.start()))
+        length += 1
+    return length
+
+
+def _skip_single(data: bytes, at: int, kind: int) -> int:
+    """Past content that takes one clock."""
+    if kind == FORMAT:
+        return skip_json(data, text(data, at)[1])
+    if kind == EMBED:
+        return skip_json(data, at)
+    if kind == BINARY:
+        return span(data, at)[1]
+    if kind == JSON:
+        refuse("holds legacy JSON content")
+    return refuse("holds a subdocument" if kind == DOC else "holds content of an unknown kind")
+
+
+def _skip_type(data: bytes, at: int) -> int:
+    type_, at = varint(data, at)
+    if type_ == _XML_HOOK:
+        refuse("holds an XML hook")
+    if type_ == _WEAK_LINK:
+        refuse("holds a weak link")
+    if type_ > _TYPE_MAX:
+        refuse("holds a shared type of an unknown kind")
+    return text(data, at)[1] if type_ == _XML_ELEMENT else at
+
+
+def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]:
+    """The deletions, each client's in order and merged; and whether they stand there like that."""
+    size = len(data)
+    deletes: list[DeletedRange] = []
+    tidy = True
+    seen: set[int] = set()
+    clients, at = varint(data, at)
+    for _ in range(clients):
+        client, at = varint(data, at)
+        if client in seen:
+            refuse("lists a client's deletions twice")
+        seen.add(client)
+        count, at = varint(data, at)
+        if count > size - at:
+            refuse("claims too many deletions")
+        first, end, in_order = len(deletes), -1, True
+        for _ in range(count):
+            tick, at = clock(data, at)
+            length, at = clock(data, at)
+            if length == 0 or tick + length >= CLOCK_END:
+                refuse("deletes a range that cannot be")
+            if tick <= end:
+                in_order = False
+            end = tick + length
+            deletes.append(new_range(DeletedRange, (client, tick, length)))
+        if not in_order:
+            tidy = False
+            deletes[first:] = _merged(deletes[first:])
+    if at != size:
+        refuse("goes on after its end")
+    return tuple(deletes), tidy
+
+
+def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
+    """One client's ranges in order, as few as may be.
+
+    Yjs writes them so. Each range that comes before another one makes the engine read a text again from its beginning.
+    """
+    merged: list[DeletedRange] = []
+    for deleted in sorted(ranges):
+        end = merged[-1].clock + merged[-1].length if merged else -1
+        if deleted.clock > end:
+            merged.append(deleted)
+        elif deleted.clock + deleted.length > end:
+            merged[-1] = merged[-1]._replace(length=deleted.clock + deleted.length - merged[-1].clock)
+    return merged
+
+
+def _depth(parents: dict[Id, Id | None]) -> int:
+    """Longest chain of parents, which may come in any order."""
+    depths: dict[Id, int] = {}
+    for type_ in parents:
+        chain: list[Id] = []
+        above: Id | None = type_
+        while above is not None and above in parents and above not in depths:
+            depths[above] = 0
+            chain.append(above)
+            above = parents[above]
+        depth = depths.get(above, 0) if above is not None else 0
+        if depth == 0 and above in depths:
+            refuse("holds a type inside itself")
+        for link in reversed(chain):
+            depth += 1
+            depths[link] = depth
+    return max(depths.values(), default=0)
