@@ -29,7 +29,7 @@ from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.surrogates import SurrogatePairs, deletion
 from collab.crdt.update import SKIP, Id, InspectedUpdate, inspect_front, inspect_stored_update
-from collab.errors import RoomClosed, UpdateRefused
+from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 
@@ -44,10 +44,6 @@ MUCH_SINCE = 1000
 SLICE_STRUCTS_MAX = 500
 """Structs that the engine is given at a time. It joins what belongs together at the end of each, one by one: the typing
 of a day in one update, as many clients send it when they come back, would take it seconds."""
-
-
-class DocumentPoisoned(RoomClosed):
-    """The document is being loaded anew; reconnect."""
 
 
 class Document:

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 
 from collab.crdt.causality import first_missing
 from collab.crdt.update import Id, InspectedUpdate
-from collab.errors import RoomClosed
 from collab.ids import SessionId, UserId
 
 NOBODY = UserId("")
 """The author of what is read from the log while nobody is there to be told of it."""
-
-
-class MissingDependencies(RoomClosed):
-    """Some of your edits build on others that never arrived; reconnect to send them all again."""
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from typing import TypeAlias, assert_never
 
 from collab.crdt.causality import ready_part
 from collab.crdt.comparison import contradiction
-from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.document import Document
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.surrogates import deletion, replace_split_pairs
 from collab.crdt.update import Id, InspectedUpdate, inspect_stored_update, inspect_update
@@ -25,6 +25,8 @@ from collab.errors import (
     CollabError,
     Conflict,
     DocumentDeleted,
+    DocumentPoisoned,
+    MissingDependencies,
     Overloaded,
     PeerError,
     RoomClosed,
@@ -49,7 +51,7 @@ from collab.room.awareness import Awareness
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.log_cursor import LogCursor
 from collab.room.ownership import belongs_to_another, is_carried, owned_by_others
-from collab.room.pending import MissingDependencies, PendingLimits, PendingUpdate, PendingUpdates
+from collab.room.pending import PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
 from collab.room.stalled import StalledUpdates
 from collab.room.uncommitted import UncommittedQueue

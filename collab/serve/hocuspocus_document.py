@@ -15,6 +15,7 @@ from collab.access.tokens import Principal
 from collab.errors import (
     CollabError,
     KeysUnavailable,
+    MissingDependencies,
     Overloaded,
     PeerError,
     PermissionDenied,
@@ -44,7 +45,6 @@ from collab.protocol.messages import (
     Unknown,
     Update,
 )
-from collab.room.pending import MissingDependencies
 from collab.room.session import Session
 from collab.serve.authenticator import Authenticator
 from collab.serve.connection import Connection, ConnectionLimits
