@@ -1,234 +1,315 @@
-"""Every error the project raises on purpose: whose fault, what the peer is told, whether to retry.
+"""Every error that the project raises on purpose: whose fault it is, what the peer is told, what it ends.
 
 ::
 
     CollabError
-    ├── PeerError               the peer's fault; the same thing again will fail again
-    │   ├── ProtocolError           bytes that are no message
-    │   ├── UpdateRefused           an update that is harmful or too large
-    │   ├── InvalidName             a document name that breaks the rules of ``ids``
-    │   ├── InvalidRequest          a REST or command line argument that makes no sense
-    │   ├── NotAuthenticated        no token that is good; these tell how:
-    │   │   ├── TokenMissing            there is none
-    │   │   ├── TokenMalformed          it is no signed JWT, or one of its claims is missing or wrong
-    │   │   ├── TokenSignatureInvalid             no key of ours has signed it
-    │   │   ├── TokenKeyUnknown         it names a key that is not (yet) known here
-    │   │   ├── TokenIssuerInvalid            it was issued by somebody else, under a key that is ours too
-    │   │   ├── TokenAudienceInvalid          it is for another audience
-    │   │   ├── TokenImmature              it is not valid yet
-    │   │   └── TokenExpired            it was good, and its time is over
-    │   ├── PermissionDenied        the role does not allow it
-    │   ├── DocumentNotFound        no such document, and none may be created
-    │   ├── DocumentExists          created twice
-    │   ├── DocumentDeleted         in the bin
-    │   ├── TooLarge                a body or a message beyond its bound
-    │   ├── BodyTimeout             a body that does not come to its end
-    │   ├── Conflict                builds on something that is not here (any more)
-    │   └── TooSlow                 does not read what it is sent
-    └── TransientError            ours, and it passes; the peer should try again
-        ├── Draining                this replica shuts down
-        ├── Overloaded              a bound was reached
-        ├── SessionExpired             the token of a live connection expired; a fresh one is welcome
-        ├── KeysUnavailable         the keys of those who issue tokens cannot be read
-        ├── RoomClosed              the room must be loaded anew (poisoned, or the log moved on without it)
-        ├── StoreUnavailable        the database does not answer
-        └── RelayUnavailable        Redis does not answer
+    ├── PeerError                     the peer's fault; the same request fails again
+    │   ├── ProtocolError
+    │   │   └── TextFrame
+    │   ├── UpdateRefused
+    │   ├── InvalidName
+    │   ├── InvalidRequest
+    │   ├── NotAuthenticated          named as PyJWT names them
+    │   │   ├── TokenMissing
+    │   │   ├── TokenMalformed
+    │   │   ├── TokenSignatureInvalid
+    │   │   ├── TokenKeyUnknown
+    │   │   ├── TokenIssuerInvalid
+    │   │   ├── TokenAudienceInvalid
+    │   │   ├── TokenImmature
+    │   │   └── TokenExpired
+    │   ├── PermissionDenied
+    │   ├── DocumentNotFound
+    │   ├── DocumentExists
+    │   ├── DocumentDeleted           ends the room
+    │   ├── TooLarge
+    │   ├── BodyTimeout
+    │   ├── Conflict
+    │   └── TooSlow                   may come back
+    └── TransientError                not the peer's fault; it passes, and the peer should try again
+        ├── Draining                  ends the room
+        ├── Overloaded
+        ├── SessionExpired
+        ├── KeysUnavailable
+        ├── MissingDependencies
+        ├── RoomClosed                ends the room
+        │   └── DocumentPoisoned
+        ├── StoreUnavailable
+        └── RelayUnavailable
 
-A broken invariant is an ``assert``: it closes the room it happened in, never the server. Two tables
-map these classes outwards and are the only ones: ``api/sockets.py`` to close codes, ``api/problems.py``
-to HTTP statuses.
+The class attributes answer what the server has to decide, so that it never asks for the class itself. Slugs are public:
+clients compare them, so they stay. A broken invariant is an ``assert``: it closes the room it happened in, never the
+server. Two tables map these classes to the outside: ``api/close_codes.py`` to close codes, ``api/problems.py`` to HTTP
+statuses.
 """
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Fault(Enum):
+    """The side that has to change something."""
+
+    PEER = "peer"
+    SERVER = "server"
 
 
 class CollabError(Exception):
-    """Base of all. ``str(error)`` is one sentence that may be shown to the peer."""
+    """The base of all errors. ``str(error)`` is a text that may be shown to the peer."""
 
-    slug = "error"
+    slug: ClassVar[str] = "error"
+    """The stable name, for programs."""
+    sentence: ClassVar[str] = "Something went wrong."
+    """The text for people, where the error is raised without one of its own."""
+    fault: ClassVar[Fault] = Fault.SERVER
+    retryable: ClassVar[bool] = False
+    """True if the same request may succeed later, so that the peer should come back."""
+    ends_room: ClassVar[bool] = False
+    """True if no session of the document can go on, not only the one in which it happened."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+        super().__init__(message or self.sentence)
 
     @property
     def reason(self) -> str:
-        """What a WebSocket client is told: ``slug: sentence``, for programs and for people."""
+        """The reason in a close frame or a denial: ``slug: sentence``, for programs and for people."""
         return f"{self.slug}: {self}"
 
 
+# --- the peer's fault -------------------------------------------------------------------------------
+
+
 class PeerError(CollabError):
-    """The request cannot be met as it stands."""
+    """A request that cannot be met as it stands."""
 
     slug = "refused"
+    sentence = "The request cannot be met."
+    fault = Fault.PEER
 
 
 class ProtocolError(PeerError):
-    """The bytes are not a message of this protocol."""
+    """Bytes that are not a message."""
 
     slug = "protocol-error"
+    sentence = "What was sent is not a message of this protocol."
+
+
+class TextFrame(ProtocolError):
+    """A WebSocket text frame: every message is binary."""
+
+    sentence = "This server understands binary frames only."
 
 
 class UpdateRefused(PeerError):
-    """The update was refused as harmful or too large."""
+    """An update that is harmful or too large."""
 
     slug = "update-refused"
+    sentence = "The update was refused as harmful or too large."
 
 
 class InvalidName(PeerError):
-    """The document name is not allowed."""
+    """A document name that breaks the rules of ``ids``."""
 
     slug = "invalid-name"
+    sentence = "The document name is not allowed."
 
 
 class InvalidRequest(PeerError):
-    """The request makes no sense."""
+    """A wrong argument: of a REST call, on the command line or in the settings."""
 
     slug = "invalid-request"
+    sentence = "The request is not valid."
 
 
 class NotAuthenticated(PeerError):
-    """The token is missing, bad or expired."""
+    """No good token. The subclasses say why."""
 
     slug = "not-authenticated"
+    sentence = "The token is missing, invalid or expired."
 
 
 class TokenMissing(NotAuthenticated):
-    """A token is needed."""
+    """No token at all."""
 
     slug = "token-missing"
+    sentence = "A token is needed."
 
 
 class TokenMalformed(NotAuthenticated):
-    """The token is no JSON Web Token."""
+    """A token that is not a signed JWT, or one with a missing or wrong claim."""
 
     slug = "token-malformed"
+    sentence = "The token is not a valid JSON Web Token."
 
 
 class TokenSignatureInvalid(NotAuthenticated):
-    """The token's signature does not match."""
+    """A token that no accepted key has signed."""
 
     slug = "token-forged"
+    sentence = "The token's signature does not match."
 
 
 class TokenKeyUnknown(NotAuthenticated):
-    """The token is signed with a key that this server does not know."""
+    """A token that names a key that is not known here, or not yet."""
 
     slug = "token-key-unknown"
+    sentence = "The token is signed with a key that this server does not know."
 
 
 class TokenIssuerInvalid(NotAuthenticated):
-    """The token was issued by somebody whose tokens do not count here."""
+    """A token of an issuer that is not accepted, signed with a key that is."""
 
     slug = "token-issuer"
+    sentence = "The token comes from an issuer that this server does not accept."
 
 
 class TokenAudienceInvalid(NotAuthenticated):
-    """The token is for another audience."""
+    """A token for another audience."""
 
     slug = "token-audience"
+    sentence = "The token is for another audience."
 
 
 class TokenImmature(NotAuthenticated):
-    """The token is not valid yet; compare the clocks of its issuer and of this server."""
+    """A token that becomes valid in the future."""
 
     slug = "token-not-yet-valid"
+    sentence = "The token is not valid yet. Compare the clocks of its issuer and of this server."
 
 
 class TokenExpired(NotAuthenticated):
-    """The token has expired; sign in anew."""
+    """A token that was good and has ended."""
 
     slug = "token-expired"
+    sentence = "The token has expired. Sign in again."
 
 
 class PermissionDenied(PeerError):
-    """Your role does not allow this."""
+    """A request that the role on the document does not allow."""
 
     slug = "permission-denied"
+    sentence = "Your role does not allow this."
 
 
 class DocumentNotFound(PeerError):
-    """There is no such document."""
+    """A document that does not exist and that the request does not create."""
 
     slug = "document-not-found"
+    sentence = "There is no such document."
 
 
 class DocumentExists(PeerError):
-    """A document of this name exists already."""
+    """A document that was created before under the same name."""
 
     slug = "document-exists"
+    sentence = "A document with this name already exists."
 
 
 class DocumentDeleted(PeerError):
-    """The document was deleted."""
+    """A document in the bin."""
 
     slug = "document-deleted"
+    sentence = "The document was deleted."
+    ends_room = True
 
 
 class TooLarge(PeerError):
-    """What was sent is too large."""
+    """A body or a message that is larger than its bound."""
 
     slug = "too-large"
+    sentence = "What was sent is too large."
 
 
 class BodyTimeout(PeerError):
-    """The body did not come in time."""
+    """A request body that does not end in time."""
 
     slug = "body-overdue"
+    sentence = "The body of the request did not arrive in time."
 
 
 class Conflict(PeerError):
-    """The request builds on something that is not here."""
+    """A request that depends on something that is not here, or no longer."""
 
     slug = "conflict"
+    sentence = "The request depends on something that is not here."
 
 
 class TooSlow(PeerError):
-    """The connection does not read what it is sent."""
+    """A client that does not read what it is sent."""
 
     slug = "too-slow"
+    sentence = "The connection reads too slowly. Reconnect."
+    retryable = True
+
+
+# --- not the peer's fault ---------------------------------------------------------------------------
 
 
 class TransientError(CollabError):
-    """Something on our side does not work right now; try again."""
+    """A failure that passes."""
 
     slug = "unavailable"
+    sentence = "The server cannot do this right now. Try again in a moment."
+    retryable = True
 
 
 class Draining(TransientError):
-    """This replica is shutting down; reconnect."""
+    """The end of this replica."""
 
     slug = "draining"
+    sentence = "This server is shutting down. Reconnect."
+    ends_room = True
 
 
 class Overloaded(TransientError):
-    """The server is overloaded; try again in a moment."""
+    """A bound that was reached."""
 
     slug = "overloaded"
+    sentence = "The server is overloaded. Try again in a moment."
 
 
 class SessionExpired(TransientError):
-    """The token has expired; come back with a fresh one."""
+    """A live session whose token has ended. A fresh token is welcome, so this passes where TokenExpired does not."""
 
     slug = TokenExpired.slug
+    sentence = "The token has expired. Come back with a fresh one."
 
 
 class KeysUnavailable(TransientError):
-    """The keys that tokens are checked with cannot be read; try again in a moment."""
+    """Published keys that cannot be read, so that a token can be neither accepted nor refused."""
 
     slug = "keys-unavailable"
+    sentence = "The keys that check tokens cannot be read. Try again in a moment."
 
 
 class RoomClosed(TransientError):
-    """The document is being loaded anew; reconnect."""
+    """A room that must be loaded again: it failed, or the log went on without it."""
 
     slug = "room-closed"
+    sentence = "The document is being loaded again. Reconnect."
+    ends_room = True
+
+
+class DocumentPoisoned(RoomClosed):
+    """A document whose content in memory, or in the database, cannot be trusted any more."""
+
+
+class MissingDependencies(TransientError):
+    """Edits that waited too long for the edits they depend on. The client has to send all that it has."""
+
+    slug = RoomClosed.slug
+    sentence = "Some of your edits depend on others that never arrived. Reconnect to send them all again."
 
 
 class StoreUnavailable(TransientError):
-    """The database does not answer."""
+    """A database that does not answer."""
 
     slug = "store-unavailable"
+    sentence = "The database does not answer. Try again in a moment."
 
 
 class RelayUnavailable(TransientError):
-    """The relay between replicas does not answer."""
+    """A Redis that does not answer."""
 
     slug = "relay-unavailable"
+    sentence = "The relay between replicas does not answer. Try again in a moment."

@@ -28,7 +28,7 @@ from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
 from collab.crdt.update import SKIP, Id, InspectedUpdate
-from collab.errors import RoomClosed, UpdateRefused
+from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 
@@ -37,10 +37,6 @@ T = TypeVar("T")
 SLICE_STRUCTS_MAX = 500
 """Structs given to the engine at a time. At the end of each call it joins what belongs together, one by one: a day of
 typing in one update, as many clients send it when they reconnect, would take it seconds."""
-
-
-class DocumentPoisoned(RoomClosed):
-    """The document is being loaded anew; reconnect."""
 
 
 class Document:

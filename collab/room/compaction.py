@@ -7,8 +7,8 @@ finds the heavy ones among all its documents by the same numbers.)
 
 from collections.abc import Iterable
 
-from collab.crdt.document import Document, DocumentPoisoned
-from collab.errors import PeerError
+from collab.crdt.document import Document
+from collab.errors import DocumentPoisoned, PeerError
 from collab.protocol.rows import CommittedRow, decode_entries
 
 ROW_COST_BYTES = 128

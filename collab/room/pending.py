@@ -10,12 +10,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from collab.crdt.update import InspectedUpdate
-from collab.errors import RoomClosed
 from collab.ids import SessionId, UserId
-
-
-class MissingDependencies(RoomClosed):
-    """Some of your edits build on others that never arrived; reconnect to send them all again."""
 
 
 @dataclass(slots=True)

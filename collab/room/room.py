@@ -20,7 +20,7 @@ from typing import assert_never
 
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
 from collab.crdt.comparison import contradiction
-from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.document import Document
 from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.update import InspectedUpdate
@@ -28,6 +28,8 @@ from collab.errors import (
     CollabError,
     Conflict,
     DocumentDeleted,
+    DocumentPoisoned,
+    MissingDependencies,
     Overloaded,
     PeerError,
     RoomClosed,
@@ -71,7 +73,7 @@ from collab.room.events import (
 )
 from collab.room.log_cursor import LogCursor
 from collab.room.ownership import is_carried, is_of_another
-from collab.room.pending import MissingDependencies, PendingLimits, PendingUpdate, PendingUpdates
+from collab.room.pending import PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session, SessionState
 from collab.room.stalled import StalledUpdates
 from collab.room.uncommitted import UncommittedQueue

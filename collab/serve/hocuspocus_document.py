@@ -15,6 +15,7 @@ from collab.access.tokens import Principal
 from collab.errors import (
     CollabError,
     KeysUnavailable,
+    MissingDependencies,
     Overloaded,
     PeerError,
     PermissionDenied,
@@ -45,7 +46,6 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.room.events import Dismissed, Left, RoleChanged, Said
-from collab.room.pending import MissingDependencies
 from collab.room.session import Session
 from collab.serve.authenticator import Authenticator
 from collab.serve.connection import Connection, ConnectionLimits

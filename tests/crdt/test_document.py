@@ -7,11 +7,11 @@ import pytest
 
 from collab.crdt import document as module
 from collab.crdt.comparison import contradiction
-from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.update import DELETED, InspectedUpdate
-from collab.errors import UpdateRefused
+from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import NESTING_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 from tests.protocol.build import ROOT, gc, item, shared, skip, string, text, uint, update

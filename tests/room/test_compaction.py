@@ -5,7 +5,8 @@ import random
 import pycrdt
 import pytest
 
-from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.document import Document
+from collab.errors import DocumentPoisoned
 from collab.room import compaction
 from collab.room.compaction import LEFT_TAIL_ROWS_MIN, ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due, load_document
 from tests.protocol.build import shared, text, update

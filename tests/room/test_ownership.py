@@ -5,16 +5,14 @@ from typing import Any
 import pytest
 
 from collab.crdt.comparison import contradiction
-from collab.crdt.document import DocumentPoisoned
 from collab.crdt.guard import inspect_update
 from collab.crdt.update import Id, InspectedUpdate, Struct
-from collab.errors import Conflict, UpdateRefused
+from collab.errors import Conflict, DocumentPoisoned, MissingDependencies, UpdateRefused
 from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
 from collab.room.effects import Append, Fail, PublishPresence
-from collab.room.pending import MissingDependencies
 from collab.room.room import Room
 from tests.protocol.build import gc, item, string, text, update
 from tests.room.build import OTHER, a_room, a_row, a_session, commit, ends, told

@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
-from collab.crdt.document import Document, DocumentPoisoned
+from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
-from collab.errors import Conflict, DocumentDeleted, Overloaded, ProtocolError, RoomClosed, UpdateRefused
+from collab.errors import (
+    Conflict,
+    DocumentDeleted,
+    DocumentPoisoned,
+    MissingDependencies,
+    Overloaded,
+    ProtocolError,
+    RoomClosed,
+    UpdateRefused,
+)
 from collab.ids import ClientId, DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
@@ -30,7 +39,7 @@ from collab.room import room as module
 from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
 from collab.room.effects import Append, CatchUp, Effect, Fail, Publish, PublishPresence, Send
-from collab.room.pending import MissingDependencies, PendingLimits
+from collab.room.pending import PendingLimits
 from collab.room.room import Room
 from tests.protocol.build import shared, skip, text, uint, update
 from tests.room.build import NAME, OTHER, Author, a_room, a_row, a_session, commit, document_of, ends, told

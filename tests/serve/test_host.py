@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collab.crdt.document import DocumentPoisoned
+from collab.errors import DocumentPoisoned
 from collab.ids import Epoch, Sequence, SessionId, WriterId
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
