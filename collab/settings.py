@@ -22,6 +22,7 @@ from collab.access.keys import NO_KEYS, KeySet, parse_pem
 from collab.access.origins import ANY, parse_origin
 from collab.access.tokens import CLOCK_SKEW_S, SharedSecret
 from collab.errors import InvalidRequest
+from collab.limits import ServerLimits
 
 PREFIX = "COLLAB_"
 SQLITE = "sqlite+aiosqlite"
@@ -33,10 +34,9 @@ _DRIVERS = {
     "postgresql": POSTGRES,
     POSTGRES: POSTGRES,
 }
-_MIB = 1024 * 1024
 
 
-class Settings(BaseSettings):
+class Settings(ServerLimits, BaseSettings):
     """All settings, checked. Made by ``load_settings``, whose errors are for people."""
 
     model_config = SettingsConfigDict(
@@ -122,68 +122,6 @@ class Settings(BaseSettings):
         default=None,
         description="What must be sent as `Authorization: Bearer` to read /metrics, 16 characters or more. "
         "Unset: it can be read from this machine alone.",
-    )
-
-    # --- one connection ---------------------------------------------------------------------------------
-
-    frame_bytes_max: int = Field(
-        default=32 * _MIB, ge=1024, description="Bytes of one WebSocket message: an offline day comes back as one."
-    )
-    outbox_bytes_max: int = Field(
-        default=4 * _MIB,
-        ge=1024,
-        description="Bytes that wait for one connection beside the frame being sent; "
-        "with more it is closed as too slow.",
-    )
-    documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")
-    keepalive_s: float = Field(
-        default=20, gt=0, le=25, description="Seconds of silence until we say something; clients give up after 30."
-    )
-
-    denial_hold_s: float = Field(
-        default=2.5,
-        ge=0,
-        description="Seconds until a denied connection is closed: some clients come back at once, for ever.",
-    )
-
-    ping_s: float = Field(
-        default=20,
-        gt=0,
-        description="Seconds between WebSocket pings, and again until a peer that has answered none is taken for gone.",
-    )
-
-    # --- before a token was seen ------------------------------------------------------------------------
-
-    preauth_s: float = Field(
-        default=10, gt=0, description="Seconds in which a connection must make its request, and show a good token."
-    )
-    preauth_bytes_max: int = Field(default=5 * _MIB, ge=1024, description="Bytes kept for a connection until then.")
-    preauth_frames_max: int = Field(default=1000, ge=1, description="Frames kept for a connection until then.")
-    preauth_documents_max: int = Field(default=100, ge=1, description="Documents of a connection without a good token.")
-
-    # --- one document -----------------------------------------------------------------------------------
-
-    room_linger_s: float = Field(default=5, ge=0, description="Seconds a document stays in memory without anybody.")
-    held_bytes_max: int = Field(
-        default=_MIB, ge=1024, description="Bytes of updates of one document held until their predecessors come."
-    )
-    held_updates_max: int = Field(default=256, ge=1, description="Updates of one document held so.")
-    held_s: float = Field(default=5, gt=0, description="Seconds for which an update is held so.")
-
-    # --- the log and the other replicas -----------------------------------------------------------------
-
-    flush_window_ms: float = Field(
-        default=10, ge=0, le=1000, description="Milliseconds in which updates gather for one commit, under load."
-    )
-    persister_queue_bytes_max: int = Field(
-        default=32 * _MIB, ge=1024, description="Bytes that wait to be committed; then sockets are not read."
-    )
-    heads_poll_s: float = Field(
-        default=1, gt=0, description="Seconds between two looks for rows the relay did not bring."
-    )
-    heads_poll_relay_down_s: float = Field(default=0.25, gt=0, description="The same while the relay is down.")
-    shutdown_s: float = Field(
-        default=10, gt=0, description="Seconds in which a stopping server hands over its connections."
     )
 
     # --- checks of one setting --------------------------------------------------------------------------

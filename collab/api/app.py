@@ -12,21 +12,19 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
-from collab.access.tokens import TokenVerifier
+from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
 from collab.api.bodies import BoundedBodies
 from collab.api.methods import HeadAsGet
 from collab.api.names import EncodedNames
 from collab.api.openapi import OpenApi
 from collab.observe.metrics import Metrics
-from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.relay.redis import RedisRelay
-from collab.room.pending import PendingLimits
-from collab.serve.connection import ConnectionLimits
 from collab.serve.jwks import JwksClient
-from collab.serve.server import Server, ServerLimits, draw_writer_id
+from collab.serve.replica import Replica, draw_writer_id
+from collab.serve.server import Server
 from collab.settings import Settings, issuer_keys, signing_key
 from collab.store.base import Store
 from collab.store.sql import SqlStore
@@ -45,18 +43,9 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     Raises InvalidRequest when a key of tokens cannot be had.
     """
     key = signing_key(settings)
-    writer = draw_writer_id()
-    counted = Metrics()
-    if relay is None:
-        relay = (
-            RedisRelay(settings.redis_url, key=key.derive("relay"), writer=writer, metrics=counted)
-            if settings.redis_url
-            else MemoryRelay(MemoryBus(), writer)
-        )
     server = Server(
-        store=store or SqlStore(settings.database_url),
-        relay=relay,
-        verifier=TokenVerifier(
+        _replica(settings, key, store, relay),
+        TokenVerifier(
             key if settings.secret_counts else None,
             audience=settings.token_audience or None,
             issuers=issuer_keys(settings),
@@ -65,9 +54,6 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
             eternal=settings.token_exp_optional,
         ),
         published=JwksClient(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
-        writer=writer,
-        limits=_limits(settings),
-        metrics=counted,
     )
 
     @asynccontextmanager
@@ -104,24 +90,12 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     return app
 
 
-def _limits(settings: Settings) -> ServerLimits:
-    return ServerLimits(
-        connection=ConnectionLimits(
-            outbox_bytes_max=settings.outbox_bytes_max,
-            keepalive_s=settings.keepalive_s,
-            auth_s_max=settings.preauth_s,
-            early_bytes_max=settings.preauth_bytes_max,
-            early_frames_max=settings.preauth_frames_max,
-            early_documents_max=settings.preauth_documents_max,
-            denial_hold_s=settings.denial_hold_s,
-            documents_max=settings.documents_per_socket_max,
-        ),
-        update=Limits(bytes_max=settings.frame_bytes_max),
-        pending=PendingLimits(settings.held_bytes_max, settings.held_updates_max, settings.held_s),
-        flush_window_s=settings.flush_window_ms / 1000,
-        queue_bytes_max=settings.persister_queue_bytes_max,
-        linger_s=settings.room_linger_s,
-        poll_s=settings.heads_poll_s,
-        poll_down_s=settings.heads_poll_relay_down_s,
-        drain_s_max=settings.shutdown_s,
-    )
+def _replica(settings: Settings, key: SharedSecret, store: Store | None, relay: Relay | None) -> Replica:
+    writer, metrics = draw_writer_id(), Metrics()
+    if relay is None:
+        relay = (
+            RedisRelay(settings.redis_url, key=key.derive("relay"), writer=writer, metrics=metrics)
+            if settings.redis_url
+            else MemoryRelay(MemoryBus(), writer)
+        )
+    return Replica(writer, store or SqlStore(settings.database_url), relay, limits=settings, metrics=metrics)

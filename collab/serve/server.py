@@ -8,68 +8,49 @@ edits and never save them.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
 from types import TracebackType
 from typing import Protocol, Self
 
 from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
-from collab.ids import DocumentName, SessionId, UserId, WriterId
+from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
-from collab.protocol.limits import Limits
-from collab.relay.base import Relay
-from collab.room.pending import PendingLimits
 from collab.room.session import Session
 from collab.serve import tasks
 from collab.serve.authenticator import Authenticator
 from collab.serve.compactor import Compactor
-from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
+from collab.serve.connection import FLUSH_S_MAX, Socket
 from collab.serve.gauges import connect_gauges
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.jwks import JwksClient
 from collab.serve.log_sync import LogSync
 from collab.serve.log_writer import LogWriter
+from collab.serve.parts import ServerParts
 from collab.serve.readiness import Readiness
+from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
 from collab.serve.timer_queue import TimerQueue
 from collab.serve.ywebsocket import YWebsocketConversation
-from collab.store.base import Store
 
 log = get_logger("server")
 
 GOODBYE_S_MAX = FLUSH_S_MAX + 1.0
 """How long the connections may take to end: each flushes its last frames, side by side."""
 
+COMPACT_S = 10.0
+"""How often the log is searched for documents to compact."""
+
+PRESENCE_S = 0.1
+"""How often changes of presence are sent to the other replicas."""
+
 LAG_CHECK_S = 0.25
 """How often it is looked how late the event loop is."""
 
 RESTART_S = 1.0
 """How long a background task that died stays down."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLimits:
-    """Every bound and interval of the running server."""
-
-    connection: ConnectionLimits = field(default_factory=ConnectionLimits)
-    update: Limits = field(default_factory=Limits)
-    pending: PendingLimits = field(default_factory=PendingLimits)
-    flush_window_s: float = 0.010
-    queue_bytes_max: int = 32 << 20
-    linger_s: float = 5.0
-    poll_s: float = 1.0
-    poll_down_s: float = 0.25
-    presence_s: float = 0.1
-    compact_s: float = 10.0
-    drain_s_max: float = 10.0
-    program_s_max: float = 30.0
-    """How long a program that writes is kept waiting for the commit: it is better told than left hanging."""
 
 
 class Conversation(Protocol):
@@ -79,65 +60,33 @@ class Conversation(Protocol):
         """End it for this reason, once what it was told before has gone out."""
 
 
-def draw_writer_id() -> WriterId:
-    """A random 63-bit id that no other life of any process or room has."""
-    return WriterId(secrets.randbits(63))
-
-
 class Server:
     """``async with Server(…)``: everything between a socket and the database."""
 
     def __init__(
         self,
-        *,
-        store: Store,
-        relay: Relay,
+        replica: Replica,
         verifier: TokenVerifier,
-        writer: WriterId,
-        limits: ServerLimits,
-        metrics: Metrics | None = None,
+        *,
         published: JwksClient | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         clock = time.monotonic
-        self.store = store
-        self.relay = relay
+        self.store = replica.store
+        self.relay = replica.relay
+        self.limits = replica.limits
+        self.metrics = replica.metrics
         self.timers = TimerQueue(wall_clock)
         self.authenticator = Authenticator(verifier, wall_clock=wall_clock, published=published)
         self._published = published
-        self.limits = limits
-        self.metrics = metrics or Metrics()
-        self._sessions = count(1)
-        self.log_writer = LogWriter(
-            store,
-            window_s=limits.flush_window_s,
-            queue_bytes_max=limits.queue_bytes_max,
-            clock=clock,
-            metrics=self.metrics,
-        )
-        self.readiness = Readiness(store, clock=clock)
-        self.compactor = Compactor(store, interval_s=limits.compact_s, metrics=self.metrics)
-        self.rooms = Rooms(
-            store=store,
-            relay=relay,
-            log_writer=self.log_writer,
-            writer=writer,
-            draw_writer_id=draw_writer_id,
-            clock=clock,
-            linger_s=limits.linger_s,
-            on_left=self.compactor.left,
-            update_limits=limits.update,
-            pending_limits=limits.pending,
-            metrics=self.metrics,
-        )
-        connect_gauges(self.metrics, rooms=self.rooms, log_writer=self.log_writer, relay=relay)
-        self._log_sync = LogSync(
-            store=store,
-            relay=relay,
-            rooms=self.rooms,
-            poll_s=limits.poll_s,
-            poll_down_s=limits.poll_down_s,
-            metrics=self.metrics,
+        self.log_writer = LogWriter(self.store, self.limits, clock=clock, metrics=self.metrics)
+        self.readiness = Readiness(self.store, clock=clock)
+        self.compactor = Compactor(self.store, interval_s=COMPACT_S, metrics=self.metrics)
+        self.rooms = Rooms(replica, self.log_writer, clock=clock, on_left=self.compactor.left)
+        connect_gauges(self.metrics, rooms=self.rooms, log_writer=self.log_writer, relay=self.relay)
+        self._log_sync = LogSync(replica, self.rooms)
+        self.parts = ServerParts(
+            self.rooms, self.log_writer, self.timers, self.authenticator, self.limits, self.metrics
         )
         self._stack = AsyncExitStack()
         self._conversations: set[Conversation] = set()
@@ -178,10 +127,6 @@ class Server:
         self.is_running = False
         await self._stack.aclose()
 
-    def next_session(self) -> SessionId:
-        """A fresh session id."""
-        return SessionId(next(self._sessions))
-
     async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> int:
         """One y-websocket connection, until it ends. Its close code."""
         conversation = self._ywebsocket(socket, name, principal.user)
@@ -190,7 +135,7 @@ class Server:
                 can_write = self.authenticator.may_write(principal, name)
             except CollabError as error:
                 return await conversation.refuse(error)
-            session = Session(self.next_session(), principal.user, principal.name, can_write)
+            session = Session(self.parts.next_session(), principal.user, principal.name, can_write)
             return await conversation.run(name, session, principal)
 
     async def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> int:
@@ -201,31 +146,12 @@ class Server:
 
     async def serve_hocuspocus(self, socket: Socket, principal: Principal | None) -> int:
         """One Hocuspocus connection, until it ends. Its close code."""
-        conversation = HocuspocusConversation(
-            socket,
-            principal=principal,
-            authenticator=self.authenticator,
-            rooms=self.rooms,
-            log_writer=self.log_writer,
-            timers=self.timers,
-            limits=self.limits.connection,
-            draw_session=self.next_session,
-            metrics=self.metrics,
-        )
+        conversation = HocuspocusConversation(socket, self.parts, principal=principal)
         with self._under_way(conversation):
             return await conversation.run()
 
     def _ywebsocket(self, socket: Socket, name: DocumentName | None, user: UserId | None) -> YWebsocketConversation:
-        return YWebsocketConversation(
-            socket,
-            document=name,
-            user=user,
-            rooms=self.rooms,
-            log_writer=self.log_writer,
-            timers=self.timers,
-            limits=self.limits.connection,
-            metrics=self.metrics,
-        )
+        return YWebsocketConversation(socket, self.parts, document=name, user=user)
 
     @contextmanager
     def _under_way(self, conversation: Conversation) -> Iterator[None]:
@@ -249,7 +175,7 @@ class Server:
     async def drain(self) -> None:
         """Hear nobody any more, commit what was accepted and say so, and end every connection.
 
-        Takes as long as the database does, ``drain_s_max`` at most, and then as long as the last frames do. Whoever
+        Takes as long as the database does, ``shutdown_s`` at most, and then as long as the last frames do. Whoever
         calls again waits for the same end.
         """
         if self._draining is None:
@@ -265,7 +191,7 @@ class Server:
 
     async def _drain(self) -> None:
         try:
-            async with asyncio.timeout(self.limits.drain_s_max):
+            async with asyncio.timeout(self.limits.shutdown_s):
                 await self.rooms.drain()
         except TimeoutError:
             # The database is away: what is not committed was never acknowledged, and its clients still have it.
@@ -289,7 +215,7 @@ class Server:
 
     async def _publish_presence(self) -> None:
         while True:
-            await asyncio.sleep(self.limits.presence_s)
+            await asyncio.sleep(PRESENCE_S)
             self.rooms.publish_presence()
 
     async def _measure_lag(self) -> None:
