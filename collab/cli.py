@@ -22,8 +22,9 @@ from collab.api import runner
 from collab.api.app import create_app
 from collab.errors import CollabError, InvalidRequest
 from collab.observe import logs
-from collab.settings import Settings, load_settings, signing_key
+from collab.settings import Settings, load_settings
 from collab.store.migrate import upgrade
+from collab.token_keys import signing_key
 
 DAY_S = 24 * 3600
 PEOPLE = ("Ada", "Grace")

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
-from collab.access.tokens import SharedSecret, TokenVerifier
+from collab.access.tokens import SharedSecret
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
 from collab.api.bodies import BoundedBodies
 from collab.api.methods import HeadAsGet
@@ -25,9 +25,10 @@ from collab.relay.redis import RedisRelay
 from collab.serve.jwks import JwksClient
 from collab.serve.replica import Replica, draw_writer_id
 from collab.serve.server import Server
-from collab.settings import Settings, issuer_keys, signing_key
+from collab.settings import Settings
 from collab.store.base import Store
 from collab.store.sql import SqlStore
+from collab.token_keys import signing_key, token_verifier
 
 DESCRIPTION = """
 Documents that people edit together, for programs.
@@ -45,14 +46,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     key = signing_key(settings)
     server = Server(
         _replica(settings, key, store, relay),
-        TokenVerifier(
-            key if settings.secret_counts else None,
-            audience=settings.token_audience or None,
-            issuers=issuer_keys(settings),
-            issuer=settings.token_issuer or None,
-            skew_s=settings.token_leeway_s,
-            eternal=settings.token_exp_optional,
-        ),
+        token_verifier(settings, key),
         published=JwksClient(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
     )
 
