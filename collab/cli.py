@@ -1,7 +1,7 @@
-"""The command line: serve, token, migrate. Thin: it reads settings and calls what does the work.
+"""The command line: `serve`, `token` and `migrate` read the settings and call what does the work.
 
-Exit codes: 0 when it was done, also when it was asked to stop; 1 for what was to be expected, told in one sentence
-with the next step; 2 for a command that makes no sense.
+Exit codes: 0 for success, also after a requested stop; 1 for an expected error, reported in one sentence with the next
+step; 2 for a command that cannot be understood.
 """
 
 import asyncio
@@ -22,12 +22,13 @@ from collab.api import runner
 from collab.api.app import create_app
 from collab.errors import CollabError, InvalidRequest
 from collab.observe import logs
-from collab.settings import Settings, load_settings, signing_key
+from collab.settings import Settings, load_settings
 from collab.store.migrate import upgrade
+from collab.token_keys import signing_key
 
 DAY_S = 24 * 3600
 PEOPLE = ("Ada", "Grace")
-"""Who the printed links sign in: two, so that two people can try it."""
+"""The people of the sign-in links that `serve` prints: two, to try editing together."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,16 +41,16 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _collab(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Documents that people edit together, each edit saved once it is committed.
+    """Edit documents together. An edit is shown as saved once it is committed to the database.
 
     \b
-    Try it:              collab serve
-    Let a program in:    collab token --sub robot --grant 'notes/*=editor'
-    Upgrade a Postgres:  collab migrate
+    Try it:                    collab serve
+    Make a token for a script: collab token --sub robot --grant 'notes/*=editor'
+    Migrate a Postgres:        collab migrate
 
-    Settings are environment variables, COLLAB_PORT or COLLAB_DATABASE_URL; an option goes before its variable.
+    Settings are environment variables, such as COLLAB_PORT and COLLAB_DATABASE_URL. An option overrides its variable.
     """
     if version:
         print(__version__)
@@ -60,27 +61,33 @@ def _collab(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[
-        int | None, typer.Option(help="TCP port; 0 takes a free one.", min=0, max=65535, show_default="8000")
+        int | None,
+        typer.Option(help="TCP port to listen on; 0 picks a free one.", min=0, max=65535, show_default="8000"),
     ] = None,
-    migrate: Annotated[bool, typer.Option("--migrate", help="Migrate a Postgres first; SQLite always is.")] = False,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Migrate a Postgres first. A SQLite file is always migrated.")
+    ] = False,
     allow_self_made_secret: Annotated[
         bool,
-        typer.Option("--allow-self-made-secret", help="Let other machines in although COLLAB_SECRET is not set."),
+        typer.Option(
+            "--allow-self-made-secret", help="Accept connections from other machines without a COLLAB_SECRET."
+        ),
     ] = False,
 ) -> None:
-    """Serve the editor, the sockets and REST.
+    """Serve the editor, WebSockets and the REST API.
 
-    Without COLLAB_SECRET it makes a secret of its own and prints two links that sign in, for two people.
+    Without a COLLAB_SECRET, the server makes a secret of its own and prints two sign-in links, to try editing together.
 
     \b
-    On this machine, documents in ./collab-data:
+    On this machine, with documents in ./collab-data:
         collab serve
-    For others, documents in a Postgres:
+    For other machines, with documents in a Postgres:
         export COLLAB_SECRET=$(openssl rand -hex 32)
         export COLLAB_DATABASE_URL=postgresql://me@localhost/collab
         collab serve --host 0.0.0.0 --port 9000 --migrate
 
-    SIGTERM and Ctrl+C commit what was accepted, send everybody to another replica, and end with exit code 0.
+    On SIGTERM or Ctrl+C the server commits the edits it has accepted, closes its connections so that clients reconnect
+    to another replica, and exits with code 0.
     """
     settings = load_settings(**_given(host=host, port=port, allow_self_made_secret=allow_self_made_secret or None))
     logs.configure(settings.log_level, settings.log_format)
@@ -88,64 +95,59 @@ def serve(
     if migrate or settings.is_sqlite:
         _upgrade(settings)
     application = create_app(settings)
-    url = runner.shown_url(settings.host, listener)
+    url = runner.local_url(settings.host, listener)
     runner.run(application, listener, settings, on_ready=lambda: _greet(settings, url))
 
 
 @app.command()
 def token(
-    sub: Annotated[str, typer.Option(help="Whose token it is: a user id.")],
+    sub: Annotated[str, typer.Option(help="User id that the token is for.")],
     grant: Annotated[
-        list[str], typer.Option(help="A pattern of document names, and viewer, commenter, editor or owner. Repeatable.")
+        list[str],
+        typer.Option(help="PATTERN=ROLE: document names, and viewer, commenter, editor or owner. Repeatable."),
     ],
-    name: Annotated[str | None, typer.Option(help="The name that others see.", show_default="the user id")] = None,
-    ttl: Annotated[float, typer.Option(help="Seconds that it lives.")] = 3600,
+    name: Annotated[str | None, typer.Option(help="Name that other people see.", show_default="the user id")] = None,
+    ttl: Annotated[float, typer.Option(help="Lifetime in seconds.")] = 3600,
 ) -> None:
-    """Print a token, alone on a line.
+    """Print a token, alone on one line.
 
-    It goes into a provider's `token`, into `?token=`, or into `Authorization: Bearer`. In a pattern `*` stands for
-    anything without a slash, `**` for any number of segments.
+    Use it as a provider's `token`, in a URL as `?token=`, or in a header as `Authorization: Bearer`. In a pattern, `*`
+    matches anything without a slash, and `**` any number of segments.
 
     \b
-    An editor of notes/42 and everything beside it, for an hour:
+    For an hour, an editor of notes/42 and its siblings:
         collab token --sub alice --name Alice --grant 'notes/*=editor'
-    A program that reads everything and owns team/, for a day:
+    For a day, a script that reads everything and owns team/:
         collab token --sub robot --grant '**=viewer' --grant 'team/**=owner' --ttl 86400
     In a shell:
         curl -H "Authorization: Bearer $(collab token --sub me --grant '**=owner')" \\
             http://127.0.0.1:8000/api/v1/documents
 
-    It is signed with the server's own secret: run it with the same COLLAB_SECRET or COLLAB_DATA_DIR.
+    The token is signed with the server's secret, so run this with the server's COLLAB_SECRET or COLLAB_DATA_DIR.
     """
     if not 0 < ttl < math.inf:
-        raise typer.BadParameter("a token lives for more than 0 seconds.", param_hint="--ttl")
-    grants: dict[str, Role] = {}
-    for text in grant:
-        with _usage("--grant"):
-            pattern, role = _split_grant(text)
-            grants |= parse_grants({pattern: role})
+        raise typer.BadParameter("the lifetime must be more than 0 seconds.", param_hint="--ttl")
+    grants = _parse_grants(grant)
     settings = load_settings()
     if not settings.secret_counts:
         raise InvalidRequest(
-            "The tokens of this server come from the issuer whose keys are set. "
-            "Set COLLAB_TOKEN_SECRET_COUNTS=1, here and for the server, to have those of the secret count as well."
+            "This server accepts only tokens signed with an issuer's key. To make it accept tokens signed with its "
+            "secret as well, set COLLAB_TOKEN_SECRET_COUNTS=1, both here and for the server."
         )
     is_new = settings.secret is None and not settings.secret_path.exists()
     key = signing_key(settings)
-    with _usage(None):
+    with _usage_error(None):
         print(_sign(settings, key, sub, name, grants, ttl))
     if is_new:
-        _note(
-            f"A new secret was made, {settings.secret_path}: only a server with this COLLAB_DATA_DIR takes the token."
-        )
+        _note(f"Made a new secret, {settings.secret_path}. Only a server with this COLLAB_DATA_DIR accepts the token.")
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the schema of this version.
+    """Migrate the database to the schema of this version.
 
-    For a Postgres, before a new version is started; any number of replicas may go on serving meanwhile. A SQLite
-    file is migrated by `collab serve` itself.
+    Run it on a Postgres before starting a new version; running replicas keep working meanwhile. A SQLite file needs no
+    command: `collab serve` migrates it.
 
     \b
     COLLAB_DATABASE_URL=postgresql://me@localhost/collab collab migrate
@@ -155,7 +157,7 @@ def migrate() -> None:
 
 
 def main() -> None:
-    """Run; expected errors are one sentence with the next step, and exit code 1."""
+    """Run the command line. An expected error becomes one sentence and exit code 1."""
     try:
         app()
     except CollabError as error:
@@ -166,21 +168,25 @@ def main() -> None:
 
 
 def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given: the others come from the environment."""
+    """Return the options that were given; the environment decides the others."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _upgrade(settings: Settings) -> None:
-    """Migrate. Raises InvalidRequest, also when another process has the file open."""
-    with runner.database_in_words(settings):
+    """Migrate the database. Raises InvalidRequest, also while another process has the SQLite file open."""
+    with runner.explained_database_errors(settings):
         asyncio.run(upgrade(settings.database_url))
 
 
-def _split_grant(text: str) -> tuple[str, str]:
-    pattern, equals, role = text.rpartition("=")
-    if not equals or not pattern:
-        raise InvalidRequest(f"{text!r} is no grant; a grant looks like 'notes/*=editor'.")
-    return pattern, role
+def _parse_grants(texts: list[str]) -> dict[str, Role]:
+    grants: dict[str, Role] = {}
+    with _usage_error("--grant"):
+        for text in texts:
+            pattern, _, role = text.rpartition("=")
+            if not pattern:
+                raise InvalidRequest(f"{text!r} is not a grant; a grant looks like 'notes/*=editor'.")
+            grants |= parse_grants({pattern: role})
+    return grants
 
 
 def _sign(
@@ -191,20 +197,20 @@ def _sign(
 
 
 def _greet(settings: Settings, url: str) -> None:
-    """Say where it is. Links that sign in are for people at a terminal, never for the log of a deployment."""
+    """Print the URL, and sign-in links if a person reads them: a deployment's log must hold no tokens."""
     print(f"collab serves {url}", flush=True)
     if not settings.secret_counts or (settings.secret is not None and not sys.stdout.isatty()):
         return
     key = signing_key(settings)
-    print("Open each link in a tab of its own; `collab token` makes more:")
+    print("Open each link in its own tab. `collab token` makes more tokens:")
     for person in PEOPLE:
-        made = _sign(settings, key, person.lower(), person, {"**": Role.OWNER}, DAY_S)
-        print(f"  {person}: {url}/d/welcome#token={made}", flush=True)
+        signed = _sign(settings, key, person.lower(), person, {"**": Role.OWNER}, DAY_S)
+        print(f"  {person}: {url}/d/welcome#token={signed}", flush=True)
 
 
 @contextmanager
-def _usage(option: str | None) -> Iterator[None]:
-    """What is wrong inside is wrong with the command: exit code 2."""
+def _usage_error(option: str | None) -> Iterator[None]:
+    """Turn an InvalidRequest inside into exit code 2, naming `option`."""
     try:
         yield
     except InvalidRequest as error:

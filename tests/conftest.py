@@ -27,6 +27,14 @@ def bring(start: Callable[[], T]) -> T:
         pytest.skip(str(missing))
 
 
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting from the environment, and an empty working directory."""
+    for name in [name for name in os.environ if name.startswith("COLLAB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a server to make databases on: the given one, or a private one."""

@@ -1,4 +1,4 @@
-"""The command line as a person, a shell and an orchestrator meet it: real processes, their words and exit codes."""
+"""The command line as people, shells and orchestrators use it: real processes, their output and exit codes."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ BARE = {name: value for name, value in os.environ.items() if not name.startswith
 
 
 def collab(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end in ``directory``, with no settings but these."""
+    """Run a command in `directory` with only these settings, and wait until it exits."""
     return subprocess.run(
         [*COLLAB, *arguments],
         cwd=directory,
@@ -51,7 +51,7 @@ def collab(directory: Path, *arguments: str, **settings: str) -> subprocess.Comp
 def serving(
     directory: Path, *arguments: str, stdout: int = subprocess.PIPE, **settings: str
 ) -> Iterator["subprocess.Popen[str]"]:
-    """``collab serve`` on a free port, until the end of the block."""
+    """Run `collab serve` on a free port until the end of the block."""
     with (directory / "stderr").open("ab") as log:
         process = subprocess.Popen(
             [*COLLAB, "serve", "--port", "0", *arguments],
@@ -76,7 +76,7 @@ def first_line(process: "subprocess.Popen[str]") -> str:
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that an expected error is."""
+    """Return the single line that reports an expected error."""
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
@@ -111,17 +111,17 @@ def test_help_teaches_with_examples(tmp_path: Path, command: list[str], example:
         ("serve --port 65536", "--port"),
         ("token --grant a=editor", "--sub"),
         ("token --sub a", "--grant"),
-        ("token --sub a --grant notes", "'notes' is no grant; a grant looks like 'notes/*=editor'."),
-        ("token --sub a --grant =editor", "is no grant"),
+        ("token --sub a --grant notes", "'notes' is not a grant; a grant looks like 'notes/*=editor'."),
+        ("token --sub a --grant =editor", "is not a grant"),
         ("token --sub a --grant a=king", "A role is one of viewer, commenter, editor, owner."),
         ("token --sub a --grant a//b=editor", "A grant has a bad pattern."),
-        ("token --sub a --grant a=editor --ttl 0", "a token lives for more than 0 seconds."),
-        ("token --sub a --grant a=editor --ttl -1", "a token lives for more than 0 seconds."),
-        ("token --sub a --grant a=editor --ttl nan", "a token lives for more than 0 seconds."),
-        ("token --sub a --grant a=editor --ttl 1e300", "'exp' is no time"),
+        ("token --sub a --grant a=editor --ttl 0", "the lifetime must be more than 0 seconds."),
+        ("token --sub a --grant a=editor --ttl -1", "the lifetime must be more than 0 seconds."),
+        ("token --sub a --grant a=editor --ttl nan", "the lifetime must be more than 0 seconds."),
+        ("token --sub a --grant a=editor --ttl 1e300", "'exp'"),
     ],
 )
-def test_command_that_makes_no_sense_is_exit_code_2_and_a_sentence(
+def test_unusable_command_is_exit_code_2_and_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, words: str
 ) -> None:
     monkeypatch.setenv("COLLAB_SECRET", SECRET)
@@ -134,7 +134,7 @@ def test_command_that_makes_no_sense_is_exit_code_2_and_a_sentence(
     assert words in said.err.splitlines()[-1]
 
 
-def test_setting_that_is_wrong_is_exit_code_1_and_a_sentence(tmp_path: Path) -> None:
+def test_wrong_setting_is_exit_code_1_and_a_sentence(tmp_path: Path) -> None:
     done = collab(tmp_path, "serve", COLLAB_KEEPALIVE_S="60")
     assert done.returncode == 1
     assert "COLLAB_KEEPALIVE_S" in sentence(done)
@@ -153,7 +153,7 @@ def test_token_prints_a_token_and_nothing_else(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
 
 
-def test_token_of_a_secret_that_no_server_knows_yet_comes_with_a_word_beside_it(tmp_path: Path) -> None:
+def test_token_of_a_new_secret_comes_with_a_note(tmp_path: Path) -> None:
     done = collab(tmp_path, "token", "--sub", "alice", "--grant", "**=editor")
     assert f"{tmp_path}/collab-data/secret" in done.stderr
     again = collab(tmp_path, "token", "--sub", "alice", "--grant", "**=editor")
@@ -161,10 +161,7 @@ def test_token_of_a_secret_that_no_server_knows_yet_comes_with_a_word_beside_it(
     assert again.stdout.startswith("eyJ")
 
 
-# --- serve: how it begins ---------------------------------------------------------------------------
-
-
-def test_token_that_no_server_would_take_is_not_printed(tmp_path: Path) -> None:
+def test_token_that_the_server_would_refuse_is_not_printed(tmp_path: Path) -> None:
     command = ["token", "--sub", "ada", "--grant", "**=owner"]
     keys = {"COLLAB_TOKEN_JWKS_URL": "https://id.example/keys"}
     done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, **keys)
@@ -173,12 +170,15 @@ def test_token_that_no_server_would_take_is_not_printed(tmp_path: Path) -> None:
     assert collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_TOKEN_SECRET_COUNTS="1", **keys).returncode == 0
 
 
-def test_port_that_is_taken_is_said_before_anything_else_happens(tmp_path: Path) -> None:
+# --- serve: start -----------------------------------------------------------------------------------
+
+
+def test_port_in_use_is_reported_before_anything_is_created(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
         done = collab(tmp_path, "serve", "--port", str(port), COLLAB_SECRET=SECRET)
     assert done.returncode == 1
-    said = f"collab: Port {port} on 127.0.0.1 is taken: stop what listens there, or choose another --port."
+    said = f"collab: Port {port} on 127.0.0.1 is in use: stop the program that uses it, or choose another --port."
     assert sentence(done) == said
     assert list(tmp_path.iterdir()) == []
 
@@ -186,23 +186,23 @@ def test_port_that_is_taken_is_said_before_anything_else_happens(tmp_path: Path)
 def test_address_of_another_machine_is_refused(tmp_path: Path) -> None:
     done = collab(tmp_path, "serve", "--port", "0", "--host", "203.0.113.1", "--allow-self-made-secret")
     assert done.returncode == 1
-    assert "'203.0.113.1' is no address of this machine" in sentence(done)
+    assert "'203.0.113.1' is not an address of this machine" in sentence(done)
 
 
-def test_name_that_no_machine_has_is_refused(tmp_path: Path) -> None:
+def test_impossible_host_name_is_refused(tmp_path: Path) -> None:
     done = collab(tmp_path, "serve", "--port", "0", "--host", "x" * 70, COLLAB_SECRET=SECRET)
     assert done.returncode == 1
-    assert "can be no name of a machine" in sentence(done)
+    assert "cannot be a host name" in sentence(done)
 
 
-def test_others_are_let_in_with_the_self_made_secret_only_when_told_so(tmp_path: Path) -> None:
+def test_other_machines_are_refused_with_a_self_made_secret(tmp_path: Path) -> None:
     done = collab(tmp_path, "serve", "--host", "0.0.0.0")
     assert done.returncode == 1
     assert "set COLLAB_SECRET" in sentence(done)
     assert "COLLAB_ALLOW_SELF_MADE_SECRET" in sentence(done)
 
 
-def test_port_0_is_a_free_port_and_links_of_a_self_made_secret_sign_in(tmp_path: Path) -> None:
+def test_port_0_picks_a_free_port_and_the_printed_links_sign_in(tmp_path: Path) -> None:
     with serving(tmp_path) as process:
         said = re.fullmatch(r"collab serves (http://127\.0\.0\.1:(\d+))\n", first_line(process))
         assert said
@@ -215,7 +215,7 @@ def test_port_0_is_a_free_port_and_links_of_a_self_made_secret_sign_in(tmp_path:
             assert answer.status_code == 200
 
 
-def test_no_token_gets_into_the_output_of_a_deployment(tmp_path: Path) -> None:
+def test_output_of_a_deployment_holds_no_token(tmp_path: Path) -> None:
     with serving(tmp_path, COLLAB_SECRET=SECRET) as process:
         assert first_line(process).startswith("collab serves ")
         process.terminate()
@@ -224,7 +224,7 @@ def test_no_token_gets_into_the_output_of_a_deployment(tmp_path: Path) -> None:
     assert "eyJ" not in (tmp_path / "stderr").read_text()
 
 
-def test_links_are_printed_for_a_person_at_a_terminal(tmp_path: Path) -> None:
+def test_links_are_printed_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     try:
         with serving(tmp_path, stdout=theirs, COLLAB_SECRET=SECRET), os.fdopen(ours, "r", closefd=False) as terminal:
@@ -237,17 +237,17 @@ def test_links_are_printed_for_a_person_at_a_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"], ["serve", "--port", "0", "--migrate"]])
-def test_database_that_cannot_be_used_is_a_sentence_without_its_password(tmp_path: Path, command: list[str]) -> None:
+def test_unusable_database_is_reported_without_its_password(tmp_path: Path, command: list[str]) -> None:
     url = "postgresql://ada:geheim@127.0.0.1:1/collab"
     done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=url, COLLAB_LOG_LEVEL="error")
     assert done.returncode == 1
-    assert "The database does not answer: connection refused. Is COLLAB_DATABASE_URL right?" in sentence(done)
+    assert "The database does not answer: connection refused. Check COLLAB_DATABASE_URL, which is " in sentence(done)
     assert "ada:***@127.0.0.1:1/collab" in sentence(done)
     assert "geheim" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"]])
-def test_file_that_cannot_be_made_is_a_sentence_too(tmp_path: Path, command: list[str]) -> None:
+def test_sqlite_file_that_cannot_be_created_is_reported(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "taken").write_text("")
     url = f"sqlite:///{tmp_path}/taken/collab.sqlite3"
     done = collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=url)
@@ -256,9 +256,7 @@ def test_file_that_cannot_be_made_is_a_sentence_too(tmp_path: Path, command: lis
 
 
 @pytest.mark.services
-def test_postgres_without_the_database_or_the_schema_is_a_sentence_with_the_next_step(
-    tmp_path: Path, postgres_url: str
-) -> None:
+def test_missing_database_or_schema_is_reported_with_the_next_step(tmp_path: Path, postgres_url: str) -> None:
     nowhere = postgres_url.rpartition("/")[0] + "/nowhere"
     done = collab(tmp_path, "migrate", COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=nowhere, COLLAB_LOG_LEVEL="error")
     assert done.returncode == 1
@@ -278,14 +276,14 @@ async def _forget_schema(url: str) -> None:
 # --- migrate ----------------------------------------------------------------------------------------
 
 
-def test_migrate_makes_a_database_and_is_harmless_twice(tmp_path: Path) -> None:
+def test_migrate_creates_a_database_and_may_run_twice(tmp_path: Path) -> None:
     for _ in range(2):
         done = collab(tmp_path, "migrate")
         assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")
     assert (tmp_path / "collab-data" / "collab.sqlite3").exists()
 
 
-def test_sqlite_file_of_a_live_server_is_left_alone(tmp_path: Path) -> None:
+def test_sqlite_file_of_a_running_server_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, COLLAB_SECRET=SECRET) as process:
         assert first_line(process)
         for command in (["migrate"], ["serve", "--port", "0"]):
@@ -295,7 +293,7 @@ def test_sqlite_file_of_a_live_server_is_left_alone(tmp_path: Path) -> None:
             assert "stop it, or use Postgres" in sentence(done)
 
 
-# --- serve: how it ends -----------------------------------------------------------------------------
+# --- serve: stop ------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -319,7 +317,7 @@ async def type_without_pause(typist: Typist, ended: asyncio.Event) -> None:
 
 
 async def listen(typist: Typist, ended: asyncio.Event) -> ConnectionClosed:
-    """Until the server ends it, and how it did."""
+    """Receive until the server closes the socket; return how it did."""
     try:
         while True:
             await typist.hear()
@@ -339,7 +337,7 @@ async def stored_text(directory: Path, name: str) -> str:
 
 
 @pytest.mark.parametrize("dialect", ["y-websocket", "hocuspocus"])
-async def test_sigterm_commits_what_was_accepted_and_sends_everybody_away(tmp_path: Path, dialect: DialectName) -> None:
+async def test_sigterm_commits_accepted_edits_and_closes_with_1012(tmp_path: Path, dialect: DialectName) -> None:
     ended = asyncio.Event()
     async with (
         a_server(tmp_path) as server,
@@ -353,14 +351,14 @@ async def test_sigterm_commits_what_was_accepted_and_sends_everybody_away(tmp_pa
         ]
         await eventually(lambda: len(ada.acknowledged) > 50)
         code = await asyncio.to_thread(server.stop)
-        _, farewell, other_farewell = await asyncio.gather(*work)
+        _, closed, other_closed = await asyncio.gather(*work)
     assert code == 0
-    assert farewell is not None
-    assert farewell.rcvd is not None
-    assert farewell.rcvd.code == 1012
-    assert other_farewell is not None
-    assert other_farewell.rcvd is not None
-    assert other_farewell.rcvd.code == 1012
+    assert closed is not None
+    assert closed.rcvd is not None
+    assert closed.rcvd.code == 1012
+    assert other_closed is not None
+    assert other_closed.rcvd is not None
+    assert other_closed.rcvd.code == 1012
     assert "drain_timed_out" not in server.log
     assert "Traceback" not in server.log
     text = await stored_text(tmp_path, "story")
@@ -369,7 +367,7 @@ async def test_sigterm_commits_what_was_accepted_and_sends_everybody_away(tmp_pa
     assert text == "".join(ada.acknowledged)
 
 
-async def test_program_that_writes_while_it_stops_is_answered(tmp_path: Path) -> None:
+async def test_rest_write_during_shutdown_gets_an_answer(tmp_path: Path) -> None:
     written: list[str] = []
 
     async def write_on(client: httpx2.AsyncClient) -> int:
@@ -392,13 +390,13 @@ async def test_program_that_writes_while_it_stops_is_answered(tmp_path: Path) ->
             writing = asyncio.create_task(write_on(client))
             await eventually(lambda: len(written) > 3)
             assert await asyncio.to_thread(server.stop) == 0
-            with suppress(httpx2.TransportError):  # when the next request came, nobody listened any more
+            with suppress(httpx2.TransportError):  # the next request came after the listener had closed
                 assert await writing == 503
     text = await stored_text(tmp_path, "log")
     assert text.startswith("".join(written))
 
 
-def test_ctrl_c_ends_it_like_sigterm(tmp_path: Path) -> None:
+def test_ctrl_c_stops_it_like_sigterm(tmp_path: Path) -> None:
     with serving(tmp_path, COLLAB_SECRET=SECRET) as process:
         assert first_line(process)
         process.send_signal(signal.SIGINT)

@@ -1,86 +1,55 @@
-"""Settings → parts → ASGI app: the one place where the store and the relay are chosen.
+"""Builds the ASGI app from the settings, and is the only place that chooses the store and the relay.
 
-``create_app`` is what ``collab serve`` runs and what a test of somebody who builds on us opens with FastAPI's
-``TestClient``. The app's lifespan is the server's: nothing runs before it, nothing is left behind it.
+`collab serve` runs what `create_app` returns; a program that embeds the server mounts it, and its tests may open it
+with FastAPI's `TestClient`. The server starts and stops with the app's lifespan.
 """
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
-from collab.access.tokens import TokenVerifier
+from collab.access.tokens import SharedSecret
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
 from collab.api.bodies import BoundedBodies
 from collab.api.methods import HeadAsGet
 from collab.api.names import EncodedNames
 from collab.api.openapi import OpenApi
 from collab.observe.metrics import Metrics
-from collab.protocol.limits import Limits
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.relay.redis import RedisRelay
-from collab.room.pending import PendingLimits
-from collab.serve.connection import ConnectionLimits
 from collab.serve.jwks import JwksClient
-from collab.serve.server import Server, ServerLimits, draw_writer_id
-from collab.settings import Settings, issuer_keys, signing_key
+from collab.serve.replica import Replica, draw_writer_id
+from collab.serve.server import Server
+from collab.settings import Settings
 from collab.store.base import Store
 from collab.store.sql import SqlStore
+from collab.token_keys import signing_key, token_verifier
 
 DESCRIPTION = """
-Documents that people edit together, for programs.
+Read and change collaboratively edited documents from a program.
 
-Every call needs a token, as `Authorization: Bearer <JWT>`; `collab token` makes one. A document's name is its
-identity; a name with slashes is given percent-encoded, as one path segment: `notes%2F42`.
+Every request needs a token, sent as `Authorization: Bearer <JWT>`; `collab token` makes one. A document is identified
+by its name. Percent-encode a name with slashes, so that it is one path segment: `notes%2F42`.
 """
 
 
 def create_app(settings: Settings, *, store: Store | None = None, relay: Relay | None = None) -> FastAPI:
-    """The whole server as an ASGI app. ``store`` and ``relay`` replace what the settings name.
+    """Return the whole server as an ASGI app. `store` and `relay` replace those that the settings choose.
 
-    Raises InvalidRequest when a key of tokens cannot be had.
+    Raises InvalidRequest when the secret or an issuer's keys cannot be read.
     """
-    key = signing_key(settings)
-    writer = draw_writer_id()
-    counted = Metrics()
-    if relay is None:
-        relay = (
-            RedisRelay(settings.redis_url, key=key.derive("relay"), writer=writer, metrics=counted)
-            if settings.redis_url
-            else MemoryRelay(MemoryBus(), writer)
-        )
-    server = Server(
-        store=store or SqlStore(settings.database_url),
-        relay=relay,
-        verifier=TokenVerifier(
-            key if settings.secret_counts else None,
-            audience=settings.token_audience or None,
-            issuers=issuer_keys(settings),
-            issuer=settings.token_issuer or None,
-            skew_s=settings.token_leeway_s,
-            eternal=settings.token_exp_optional,
-        ),
-        published=JwksClient(url, clock=time.monotonic) if (url := settings.token_jwks_url) else None,
-        writer=writer,
-        limits=_limits(settings),
-        metrics=counted,
-    )
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with server:
-            yield
-
+    server = _server(settings, store, relay)
     app = FastAPI(
         title="collab",
         version=__version__,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0"},
-        lifespan=lifespan,
+        lifespan=_lifespan_of(server),
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -88,40 +57,52 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     app.state.server = server
     app.state.settings = settings
     problems.install(app)
-    app.add_middleware(EncodedNames)
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(BoundedBodies, patience_s=settings.preauth_s)
-    app.add_middleware(
-        CORSMiddleware,  # the same pages that may open a socket
-        allow_origins=settings.allowed_origins,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match"],
-        expose_headers=["ETag", "Retry-After"],
-    )
-    for part in (sockets, documents, content, health, metrics, openapi_page, pages):
-        app.include_router(part.router)
+    _add_middleware(app, settings)
+    for module in (sockets, documents, content, health, metrics, openapi_page, pages):
+        app.include_router(module.router)
     app.openapi = OpenApi(app)  # type: ignore[method-assign]
     return app
 
 
-def _limits(settings: Settings) -> ServerLimits:
-    return ServerLimits(
-        connection=ConnectionLimits(
-            outbox_bytes_max=settings.outbox_bytes_max,
-            keepalive_s=settings.keepalive_s,
-            auth_s_max=settings.preauth_s,
-            early_bytes_max=settings.preauth_bytes_max,
-            early_frames_max=settings.preauth_frames_max,
-            early_documents_max=settings.preauth_documents_max,
-            denial_hold_s=settings.denial_hold_s,
-            documents_max=settings.documents_per_socket_max,
-        ),
-        update=Limits(bytes_max=settings.frame_bytes_max),
-        pending=PendingLimits(settings.held_bytes_max, settings.held_updates_max, settings.held_s),
-        flush_window_s=settings.flush_window_ms / 1000,
-        queue_bytes_max=settings.persister_queue_bytes_max,
-        linger_s=settings.room_linger_s,
-        poll_s=settings.heads_poll_s,
-        poll_down_s=settings.heads_poll_relay_down_s,
-        drain_s_max=settings.shutdown_s,
+def _server(settings: Settings, store: Store | None, relay: Relay | None) -> Server:
+    key = signing_key(settings)
+    url = settings.token_jwks_url
+    return Server(
+        _replica(settings, key, store, relay),
+        token_verifier(settings, key),
+        published=None if url is None else JwksClient(url, clock=time.monotonic),
+    )
+
+
+def _replica(settings: Settings, key: SharedSecret, store: Store | None, relay: Relay | None) -> Replica:
+    writer, metrics = draw_writer_id(), Metrics()
+    if relay is None:
+        relay = (
+            RedisRelay(settings.redis_url, key=key.derive("relay"), writer=writer, metrics=metrics)
+            if settings.redis_url
+            else MemoryRelay(MemoryBus(), writer)
+        )
+    return Replica(writer, store or SqlStore(settings.database_url), relay, limits=settings, metrics=metrics)
+
+
+def _lifespan_of(server: Server) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with server:
+            yield
+
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the middleware, innermost first."""
+    app.add_middleware(EncodedNames)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BoundedBodies, patience_s=settings.preauth_s)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,  # the pages that may open a socket
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+        expose_headers=["ETag", "Retry-After"],
     )

@@ -91,10 +91,10 @@ async def post_update(
     is refused as harmful.
     """
     policy.require_write(principal, name)
-    update = await _body(request, server.limits.update.bytes_max)
+    update = await _body(request, server.limits.frame_bytes_max)
     if not update:
         raise InvalidRequest("The body is empty; it must be one Yjs update.")
-    await write_update(server, name, principal, update)
+    await write_update(server.parts, name, principal, update)
     seq = (await server.store.find(name)).seq
     response.headers["ETag"] = etag(seq)
     return Written(seq=seq)

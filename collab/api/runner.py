@@ -1,8 +1,8 @@
-"""The process behind ``collab serve``: a port that is taken first, uvicorn around the app, and an end in order.
+"""The process behind `collab serve`: it binds the port first, runs uvicorn around the app, and stops in order.
 
-uvicorn by itself, asked to stop, closes every WebSocket at once and tells the app last: what was accepted would be
-committed, and its authors would not be told. Here the app drains first, while its sockets stand. uvicorn also
-dies of the signal after it has stopped well; here that is exit code 0.
+uvicorn alone, told to stop, closes every WebSocket before it ends the app's lifespan: accepted edits would be
+committed, but their authors would not be told. Here the app drains first, while its sockets are open. uvicorn also
+raises the signal again after a clean stop; here the exit code is then 0.
 """
 
 import asyncio
@@ -20,17 +20,18 @@ from collab.api.transport import server_options
 from collab.errors import InvalidRequest, StoreUnavailable
 from collab.settings import Settings
 
-FAREWELL_S_MAX = 2.0
+CLOSE_S_MAX = 2.0
 """How long clients may take to answer the close frame."""
 
 REQUESTS_S_MAX = 3
-"""How long REST requests that are under way may still take, once everything accepted is committed."""
+"""How long REST requests may still take once every accepted edit is committed."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket for ``host`` and ``port`` (0: a free one) that does not listen yet: nobody is kept waiting.
+    """Return a socket bound to `host` and `port` (0: a free one).
 
-    Raises InvalidRequest with the next step when it cannot be had.
+    It does not listen yet, so a client that connects too early is refused instead of kept waiting. Raises
+    InvalidRequest with the next step when the address cannot be used.
     """
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -47,34 +48,34 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def shown_url(host: str, listener: socket.socket) -> str:
-    """Where a browser on this machine finds what was bound."""
+def local_url(host: str, listener: socket.socket) -> str:
+    """Return the URL at which a browser on this machine reaches `listener`, bound to `host`."""
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "localhost"
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 @contextmanager
-def database_in_words(settings: Settings) -> Iterator[None]:
-    """A database that cannot be used, for whoever starts something with it. Raises InvalidRequest."""
+def explained_database_errors(settings: Settings) -> Iterator[None]:
+    """Turn a StoreUnavailable inside into an InvalidRequest that names the setting to check."""
     try:
         yield
     except StoreUnavailable as error:
         shown = settings.redacted()["database_url"]
-        raise InvalidRequest(f"{error} Is COLLAB_DATABASE_URL right? It is {shown} now.") from error
+        raise InvalidRequest(f"{error} Check COLLAB_DATABASE_URL, which is {shown}.") from error
 
 
 def run(app: FastAPI, listener: socket.socket, settings: Settings, *, on_ready: Callable[[], object]) -> None:
-    """Serve until a signal says stop; ``on_ready`` is called once work is taken.
+    """Serve until a signal asks to stop; call `on_ready` once requests are accepted.
 
-    Raises InvalidRequest when the database cannot be used, or the port was taken after it was bound.
+    Raises InvalidRequest when the database cannot be used, or another process took the port after it was bound.
     """
-    configuration = _configuration(app, settings)
+    configuration = _configuration(app)
     server = DrainingServer(configuration, on_ready, app.state.server.drain)
 
     async def serve() -> None:
         async with AsyncExitStack() as stack:
-            with database_in_words(settings):
+            with explained_database_errors(settings):
                 await stack.enter_async_context(app.router.lifespan_context(app))
             await server.serve([listener])
 
@@ -84,20 +85,24 @@ def run(app: FastAPI, listener: socket.socket, settings: Settings, *, on_ready: 
 
 def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> InvalidRequest:
     if isinstance(error, UnicodeError):
-        return InvalidRequest(f"{host!r} can be no name of a machine: choose another --host.")
+        return InvalidRequest(f"{host!r} cannot be a host name: choose another --host.")
     match error.errno:
         case errno.EADDRINUSE:
-            return InvalidRequest(f"Port {port} on {host} is taken: stop what listens there, or choose another --port.")
+            return InvalidRequest(
+                f"Port {port} on {host} is in use: stop the program that uses it, or choose another --port."
+            )
         case errno.EACCES:
-            return InvalidRequest(f"Port {port} is for administrators: choose a --port from 1024 on.")
+            return InvalidRequest(f"Port {port} needs administrator rights: choose a --port of 1024 or higher.")
         case _:
-            return InvalidRequest(f"{host!r} is no address of this machine ({error.strerror}): choose another --host.")
+            return InvalidRequest(
+                f"{host!r} is not an address of this machine ({error.strerror}): choose another --host."
+            )
 
 
-def _configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def _configuration(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        lifespan="off",  # entered above: what goes wrong there is said in a sentence, not in a traceback
+        lifespan="off",  # entered in `run`: its errors are reported in a sentence, not in a traceback
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=REQUESTS_S_MAX,
@@ -106,7 +111,7 @@ def _configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, but for how it begins and ends."""
+    """A uvicorn server that reports when it is ready, and drains the app before it closes connections."""
 
     def __init__(
         self, config: uvicorn.Config, on_ready: Callable[[], object], drain: Callable[[], Awaitable[None]]
@@ -119,7 +124,7 @@ class DrainingServer(uvicorn.Server):
         assert sockets
         try:
             await super().startup(sockets)
-        except OSError as error:  # two that were bound at once: the second to listen fails
+        except OSError as error:  # of two processes that bound the port, the second to listen fails
             host, port = sockets[0].getsockname()[:2]
             raise _cannot_listen(host, port, error) from None
         self._on_ready()
@@ -129,15 +134,15 @@ class DrainingServer(uvicorn.Server):
             server.close()
         await self._drain()
         with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL_S_MAX):
-                await self._farewell()
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._websockets_closed()
         await super().shutdown(sockets)
 
-    async def _farewell(self) -> None:
-        """Return when every peer has answered its close frame.
+    async def _websockets_closed(self) -> None:
+        """Return when every client has answered its close frame.
 
-        uvicorn now hangs up at once. On a peer that was still sending, the network would then drop what was said to
-        it last: the acknowledgements and the close frame.
+        uvicorn drops the TCP connections next. If a client were still sending then, the network could discard what it
+        was sent last: the acknowledgements and the close frame.
         """
         websocket = self.config.ws_protocol_class
         assert websocket is not None
@@ -145,7 +150,7 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(0.02)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop in order. Ctrl+C again stops at once: what is not committed by then was never acknowledged."""
+        """Stop in order. A second Ctrl+C stops at once: edits not committed by then were never acknowledged."""
         if self.should_exit and sig == signal.SIGINT:
             raise KeyboardInterrupt
         self.should_exit = True

@@ -9,11 +9,11 @@ empties a bounded outbox, so that a peer who does not read loses only its own co
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
 from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, TooSlow
+from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
@@ -78,27 +78,6 @@ class Socket(Protocol):
         """Close, saying why (None: nothing is wrong); the code that was said. Idempotent, never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What one connection may use."""
-
-    outbox_bytes_max: int = 4 << 20
-    keepalive_s: float = 20.0
-    denial_hold_s: float = 2.5
-    """How long a y-websocket client that is at fault is held before the close: it comes back at once otherwise."""
-    auth_s_max: float = 10.0
-    """How long a document on a shared socket may wait for its token."""
-    token_lead_s: float = 60.0
-    """How long before its token ends a client that can be asked is asked for a fresh one."""
-    early_bytes_max: int = 5 << 20
-    early_frames_max: int = 1000
-    """What may be said on a socket for documents that are not authenticated yet."""
-    early_documents_max: int = 100
-    """Documents on one socket without a good token."""
-    documents_max: int = 256
-    """Documents on one socket."""
-
-
 class Connection:
     """One socket and its tasks. ``run`` returns when it has ended, for whatever reason."""
 
@@ -106,7 +85,7 @@ class Connection:
         self,
         socket: Socket,
         dialect: Dialect,
-        limits: ConnectionLimits,
+        limits: ServerLimits,
         metrics: Metrics,
         *,
         parting: bytes | None = None,

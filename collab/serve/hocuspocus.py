@@ -6,22 +6,16 @@ where the client must start over (its room is gone) is the whole socket closed.
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 
 from collab.access.tokens import Principal
 from collab.errors import CollabError, NotAuthenticated, Overloaded, RoomClosed
-from collab.ids import SessionId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.messages import KEEPALIVE, Leave, Pong, Unknown
-from collab.serve.authenticator import Authenticator
-from collab.serve.connection import Connection, ConnectionLimits, Socket
+from collab.serve.connection import Connection, Socket
 from collab.serve.hocuspocus_document import HocuspocusDocument, PreAuthBuffer
-from collab.serve.log_writer import LogWriter
-from collab.serve.rooms import Rooms
-from collab.serve.timer_queue import TimerQueue
+from collab.serve.parts import ServerParts
 
 log = get_logger("hocuspocus")
 
@@ -37,32 +31,22 @@ class HocuspocusConversation:
     def __init__(
         self,
         socket: Socket,
+        parts: ServerParts,
         *,
         principal: Principal | None,
-        authenticator: Authenticator,
-        rooms: Rooms,
-        log_writer: LogWriter,
-        timers: TimerQueue,
-        limits: ConnectionLimits,
-        draw_session: Callable[[], SessionId],
-        metrics: Metrics,
     ) -> None:
-        self._connection = Connection(socket, DIALECT, limits, metrics, parting=PARTING)
-        self._limits = limits
+        limits = self._limits = parts.limits
+        self._connection = Connection(socket, DIALECT, limits, parts.metrics, parting=PARTING)
         self._is_known = principal is not None
         self._early = PreAuthBuffer(limits)
         self._channels: dict[str, HocuspocusDocument] = {}
-        self._fresh: asyncio.Queue[HocuspocusDocument] = asyncio.Queue(limits.documents_max)
+        self._fresh: asyncio.Queue[HocuspocusDocument] = asyncio.Queue(limits.documents_per_socket_max)
         self._make_channel = partial(
             HocuspocusDocument,
+            parts=parts,
             connection=self._connection,
             early=self._early,
             principal=principal,
-            authenticator=authenticator,
-            rooms=rooms,
-            log_writer=log_writer,
-            timers=timers,
-            draw_session=draw_session,
         )
 
     async def run(self) -> int:
@@ -94,9 +78,9 @@ class HocuspocusConversation:
         await channel.take(message, len(frame))
 
     def _open_channel(self, address: str) -> HocuspocusDocument:
-        if len(self._channels) >= self._limits.documents_max:
+        if len(self._channels) >= self._limits.documents_per_socket_max:
             raise Overloaded("Too many documents on one connection.")
-        if sum(not channel.has_token for channel in self._channels.values()) >= self._limits.early_documents_max:
+        if sum(not channel.has_token for channel in self._channels.values()) >= self._limits.preauth_documents_max:
             raise Overloaded("Too many documents without a good token; send their tokens first.")
         channel = self._channels[address] = self._make_channel(address)
         self._fresh.put_nowait(channel)
@@ -113,7 +97,7 @@ class HocuspocusConversation:
     async def _first_channel(self) -> HocuspocusDocument:
         """A stranger who says nothing is not kept. Raises NotAuthenticated."""
         try:
-            async with asyncio.timeout(None if self._is_known else self._limits.auth_s_max):
+            async with asyncio.timeout(None if self._is_known else self._limits.preauth_s):
                 return await self._fresh.get()
         except TimeoutError:
             raise NotAuthenticated("No token came in time.") from None

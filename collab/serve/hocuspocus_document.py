@@ -7,7 +7,6 @@ denial like any other, and what its client says meanwhile waits for the next goo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import assert_never
 
@@ -22,7 +21,8 @@ from collab.errors import (
     TokenExpired,
     TokenMissing,
 )
-from collab.ids import DocumentName, SessionId, document_name
+from collab.ids import DocumentName, document_name
+from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.messages import (
@@ -47,17 +47,17 @@ from collab.protocol.messages import (
 )
 from collab.room.events import Dismissed, Left, RoleChanged, Said
 from collab.room.session import Session
-from collab.serve.authenticator import Authenticator
-from collab.serve.connection import Connection, ConnectionLimits
+from collab.serve.connection import Connection
 from collab.serve.host import Host
 from collab.serve.jwks import REST_S
-from collab.serve.log_writer import LogWriter
-from collab.serve.rooms import Rooms
+from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
-from collab.serve.timer_queue import TimerQueue
 from collab.serve.token_lease import TokenLease
 
 log = get_logger("channel")
+
+TOKEN_LEAD_S = 60.0
+"""Seconds before its token expires at which a client is asked for a fresh one."""
 
 SESSION_SEPARATOR = "\0"
 """Between the document's name and a session id, in an address of a provider with session awareness."""
@@ -66,7 +66,7 @@ SESSION_SEPARATOR = "\0"
 class PreAuthBuffer:
     """What was said on one socket before its documents were authenticated: bounded over all of them."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._frames = 0
         self._bytes = 0
@@ -75,7 +75,7 @@ class PreAuthBuffer:
         """One more frame waits. Raises Overloaded at the bound."""
         self._frames += 1
         self._bytes += size
-        if self._frames > self._limits.early_frames_max or self._bytes > self._limits.early_bytes_max:
+        if self._frames > self._limits.preauth_frames_max or self._bytes > self._limits.preauth_bytes_max:
             raise Overloaded("Too much was sent before the token; reconnect.")
 
     def give_back(self, size: int) -> None:
@@ -120,31 +120,25 @@ class HocuspocusDocument:
         self,
         address: str,
         *,
+        parts: ServerParts,
         connection: Connection,
         early: PreAuthBuffer,
         principal: Principal | None,
-        authenticator: Authenticator,
-        rooms: Rooms,
-        log_writer: LogWriter,
-        timers: TimerQueue,
-        draw_session: Callable[[], SessionId],
     ) -> None:
         self.address = address
         self._connection = connection
         self._early = early
         self._principal = principal
-        self._authenticator = authenticator
-        self._rooms = rooms
-        self._log_writer = log_writer
-        self._draw_session = draw_session
+        self._parts = parts
+        self._authenticator = parts.authenticator
         self._waiting: deque[tuple[FromClient, int]] = deque()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._host: Host | None = None
         self._session: Session | None = None
         self._lease = TokenLease(
-            timers,
-            lead_s=connection.limits.token_lead_s,
+            parts.timers,
+            lead_s=TOKEN_LEAD_S,
             on_wanted=lambda: self._say(TokenWanted()),
             on_over=self._expire,
         )
@@ -241,7 +235,7 @@ class HocuspocusDocument:
 
     async def _next_token(self) -> Authenticate | None:
         """The next Authenticate, taken out of what waits. None when the client leaves instead."""
-        patience_s = None if self._was_denied else self._connection.limits.auth_s_max
+        patience_s = None if self._was_denied else self._connection.limits.preauth_s
         while True:
             for index, (message, size) in enumerate(self._waiting):
                 if isinstance(message, Authenticate):
@@ -330,10 +324,10 @@ class HocuspocusDocument:
         self._lease.rest_on(principal)
 
     async def _join(self, name: DocumentName, principal: Principal, *, can_write: bool) -> None:
-        session = Session(self._draw_session(), principal.user, principal.name, can_write)
+        session = Session(self._parts.next_session(), principal.user, principal.name, can_write)
         if self._earlier is not None:
             session.acks_next_step2 = self._earlier.acks_next_step2
-        host = await self._rooms.join(
+        host = await self._parts.rooms.join(
             name,
             session,
             self,
@@ -371,7 +365,7 @@ class HocuspocusDocument:
         """Hand a message to the room, if the session is still there when its turn has come; else it waits, first."""
         match message:
             case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness() | Stateless():
-                await self._log_writer.writable()
+                await self._parts.log_writer.writable()
                 await self._connection.wait_writable()
                 if self._lease.is_over:
                     self._lease.end()

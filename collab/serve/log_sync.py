@@ -9,12 +9,10 @@ import asyncio
 
 from collab.errors import RoomClosed, StoreUnavailable
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
-from collab.relay.base import Relay
 from collab.room.events import HeadRead, RowsRead
 from collab.serve.host import Host
+from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
-from collab.store.base import Store
 
 log = get_logger("healer")
 
@@ -27,15 +25,12 @@ ROWS_PER_READ = 1000
 class LogSync:
     """``run`` is one task of the server."""
 
-    def __init__(
-        self, *, store: Store, relay: Relay, rooms: Rooms, poll_s: float, poll_down_s: float, metrics: Metrics
-    ) -> None:
-        self._store = store
-        self._relay = relay
+    def __init__(self, replica: Replica, rooms: Rooms) -> None:
+        self._store = replica.store
+        self._relay = replica.relay
         self._rooms = rooms
-        self._poll_s = poll_s
-        self._poll_down_s = poll_down_s
-        self._metrics = metrics
+        self._limits = replica.limits
+        self._metrics = replica.metrics
 
     async def run(self) -> None:
         """Heal for ever. While the store is away there is nothing to heal from."""
@@ -46,14 +41,16 @@ class LogSync:
                 if loop.time() >= next_poll_s or self._rooms.interruption.is_set():
                     self._rooms.interruption.clear()
                     await self.poll()
-                    next_poll_s = loop.time() + (self._poll_s if self._relay.up else self._poll_down_s)
+                    limits = self._limits
+                    poll_s = limits.heads_poll_s if self._relay.up else limits.heads_poll_relay_down_s
+                    next_poll_s = loop.time() + poll_s
                 for host in self._rooms.hosts:
                     if host.needs_catch_up:
                         await self.catch_up(host)
             except StoreUnavailable as error:
                 self._metrics.store_unavailable.inc()
                 log.warning("store_unavailable", error=str(error))
-                next_poll_s = loop.time() + self._poll_s
+                next_poll_s = loop.time() + self._limits.heads_poll_s
             await asyncio.sleep(GAP_CHECK_S)
 
     async def poll(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from collab.errors import CollabError, StoreUnavailable
+from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.rows import Row
@@ -43,15 +44,14 @@ class LogWriter:
     def __init__(
         self,
         store: Store,
+        limits: ServerLimits,
         *,
-        window_s: float,
-        queue_bytes_max: int,
         clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
         self._store = store
-        self._window_s = window_s
-        self._queue_bytes_max = queue_bytes_max
+        self._window_s = limits.flush_window_ms / 1000
+        self._queue_bytes_max = limits.persister_queue_bytes_max
         self._clock = clock
         self._metrics = metrics
         self._dirty: dict[RowSource, None] = {}

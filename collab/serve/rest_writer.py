@@ -12,8 +12,11 @@ from collab.ids import DocumentName
 from collab.protocol.messages import Saved, Update
 from collab.room.events import Left, Said
 from collab.room.session import Session
-from collab.serve.server import Server
+from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
+
+WRITE_S_MAX = 30.0
+"""How long a write may take to be committed before the program is told that it failed."""
 
 
 class _Answer:
@@ -35,21 +38,23 @@ class _Answer:
             self.future.set_exception(error)
 
 
-async def write_update(server: Server, name: DocumentName, principal: Principal, update: bytes) -> None:
+async def write_update(
+    parts: ServerParts, name: DocumentName, principal: Principal, update: bytes, *, timeout_s: float = WRITE_S_MAX
+) -> None:
     """Write ``update`` as ``principal``, who may write, and return when it is committed.
 
     Raises UpdateRefused, Conflict when predecessors are missing, TokenExpired when it ended while the update came in,
     and whatever opening the document raises; nothing of the update is kept then. Only after Draining, RoomClosed or
     StoreUnavailable it may be that it was written, or will be: the same update again does no harm. Takes
-    ``program_s_max`` at most once the document is open.
+    ``timeout_s`` at most once the document is open.
     """
     answer = _Answer()
-    session = Session(server.next_session(), principal.user, principal.name, can_write=True, queues_incomplete=False)
-    host = await server.rooms.join(name, session, answer)
+    session = Session(parts.next_session(), principal.user, principal.name, can_write=True, queues_incomplete=False)
+    host = await parts.rooms.join(name, session, answer)
     try:
-        async with asyncio.timeout(server.limits.program_s_max):
-            await server.log_writer.writable()
-            server.authenticator.may_write(principal, name)
+        async with asyncio.timeout(timeout_s):
+            await parts.log_writer.writable()
+            parts.authenticator.may_write(principal, name)
             host.tell(Said(session.id, Update(update)))
             await answer.future
     except TimeoutError:

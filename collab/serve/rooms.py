@@ -13,19 +13,16 @@ from dataclasses import dataclass, field
 from collab.errors import CollabError, DocumentDeleted, Draining
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
-from collab.protocol.limits import Limits
-from collab.relay.base import Relay, RelayFrame
+from collab.relay.base import RelayFrame
 from collab.room.compaction import load_document
 from collab.room.events import Joined, ReplicaLost, Ticked
-from collab.room.pending import PendingLimits
 from collab.room.room import Room
 from collab.room.session import Session
 from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica, draw_writer_id
 from collab.serve.sink import Sink
-from collab.store.base import Store
 
 log = get_logger("rooms")
 
@@ -47,30 +44,19 @@ class Rooms:
 
     def __init__(
         self,
-        *,
-        store: Store,
-        relay: Relay,
+        replica: Replica,
         log_writer: LogWriter,
-        writer: WriterId,
-        draw_writer_id: Callable[[], WriterId],
+        *,
         clock: Callable[[], float],
-        linger_s: float,
         on_left: Callable[[DocumentName], None],
-        update_limits: Limits,
-        pending_limits: PendingLimits,
-        metrics: Metrics,
     ) -> None:
-        self._store = store
-        self._relay = relay
+        self._replica = replica
+        self._store = replica.store
+        self._relay = replica.relay
         self._log_writer = log_writer
-        self._writer = writer
-        self._draw_writer_id = draw_writer_id
         self._clock = clock
-        self._linger_s = linger_s
+        self._linger_s = replica.limits.room_linger_s
         self._on_left = on_left
-        self._update_limits = update_limits
-        self._pending_limits = pending_limits
-        self._metrics = metrics
         self._hosts: dict[DocumentName, Host] = {}
         self._openings: dict[DocumentName, _Opening] = {}
         self._forgetting: set[DocumentName] = set()
@@ -160,18 +146,18 @@ class Rooms:
             document,
             epoch=stored.epoch,
             cursor=stored.head,
-            writer=self._draw_writer_id(),
-            update_limits=self._update_limits,
-            pending_limits=self._pending_limits,
+            writer=draw_writer_id(),
+            update_limits=self._replica.limits.update,
+            pending_limits=self._replica.limits.pending,
         )
         return Host(
             room,
-            replica=self._writer,
+            replica=self._replica.writer,
             log_writer=self._log_writer,
             relay=self._relay,
             clock=self._clock,
             on_fail=self._drop,
-            metrics=self._metrics,
+            metrics=self._replica.metrics,
         )
 
     def _drop(self, host: Host) -> None:

@@ -1,151 +1,93 @@
-"""The running server: owns every part, starts them in order, stops them in stages.
+"""The running server: it builds the parts, starts them in order, and stops them in stages.
 
-Start: open the store, open the relay, start the background tasks. Stop: let nobody in and hear nobody any more →
-commit what was accepted, and say so → end the connections, who will come back to another replica (all this is
-``drain``) → stop the tasks → close relay and store.
-A background task that dies of a bug is logged and started again: a server without its writer would accept
-edits and never save them.
+Start: open the store and the relay, then start the background tasks. Stop: admit and read no more, commit what was
+accepted and acknowledge it, end the connections (`drain` is these three), end the background tasks, and close the relay
+and the store.
 """
 
 import asyncio
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
-from collab.ids import DocumentName, SessionId, UserId, WriterId
+from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
-from collab.protocol.limits import Limits
-from collab.relay.base import Relay
-from collab.room.pending import PendingLimits
 from collab.room.session import Session
 from collab.serve import tasks
 from collab.serve.authenticator import Authenticator
+from collab.serve.background import BackgroundTasks
 from collab.serve.compactor import Compactor
-from collab.serve.connection import FLUSH_S_MAX, ConnectionLimits, Socket
+from collab.serve.connection import FLUSH_S_MAX, Socket
+from collab.serve.conversations import Conversation, OpenConversations
 from collab.serve.gauges import connect_gauges
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.jwks import JwksClient
 from collab.serve.log_sync import LogSync
 from collab.serve.log_writer import LogWriter
+from collab.serve.parts import ServerParts
 from collab.serve.readiness import Readiness
+from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
 from collab.serve.timer_queue import TimerQueue
 from collab.serve.ywebsocket import YWebsocketConversation
-from collab.store.base import Store
 
 log = get_logger("server")
 
-GOODBYE_S_MAX = FLUSH_S_MAX + 1.0
-"""How long the connections may take to end: each flushes its last frames, side by side."""
+CLOSE_S_MAX = FLUSH_S_MAX + 1.0
+"""How long the connections may take to end; they send their last frames side by side."""
+
+COMPACT_S = 10.0
+"""How often the store is searched for documents to compact."""
+
+PRESENCE_S = 0.1
+"""How often changes of presence are sent to the other replicas."""
+
+TICK_S = 1.0
+"""How often rooms are told that time has passed."""
 
 LAG_CHECK_S = 0.25
-"""How often it is looked how late the event loop is."""
-
-RESTART_S = 1.0
-"""How long a background task that died stays down."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerLimits:
-    """Every bound and interval of the running server."""
-
-    connection: ConnectionLimits = field(default_factory=ConnectionLimits)
-    update: Limits = field(default_factory=Limits)
-    pending: PendingLimits = field(default_factory=PendingLimits)
-    flush_window_s: float = 0.010
-    queue_bytes_max: int = 32 << 20
-    linger_s: float = 5.0
-    poll_s: float = 1.0
-    poll_down_s: float = 0.25
-    presence_s: float = 0.1
-    compact_s: float = 10.0
-    drain_s_max: float = 10.0
-    program_s_max: float = 30.0
-    """How long a program that writes is kept waiting for the commit: it is better told than left hanging."""
-
-
-class Conversation(Protocol):
-    """One connection, as far as its end is concerned."""
-
-    def end(self, error: CollabError) -> None:
-        """End it for this reason, once what it was told before has gone out."""
-
-
-def draw_writer_id() -> WriterId:
-    """A random 63-bit id that no other life of any process or room has."""
-    return WriterId(secrets.randbits(63))
+"""How often the lag of the event loop is measured."""
 
 
 class Server:
-    """``async with Server(…)``: everything between a socket and the database."""
+    """Everything between a socket and the database. It runs inside `async with Server(…)`."""
 
     def __init__(
         self,
-        *,
-        store: Store,
-        relay: Relay,
+        replica: Replica,
         verifier: TokenVerifier,
-        writer: WriterId,
-        limits: ServerLimits,
-        metrics: Metrics | None = None,
+        *,
         published: JwksClient | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`published` fetches an issuer's key set. `wall_clock` returns seconds since 1970, as tokens count them."""
         clock = time.monotonic
-        self.store = store
-        self.relay = relay
+        self.store = replica.store
+        self.relay = replica.relay
+        self.limits = replica.limits
+        self.metrics = replica.metrics
         self.timers = TimerQueue(wall_clock)
         self.authenticator = Authenticator(verifier, wall_clock=wall_clock, published=published)
-        self._published = published
-        self.limits = limits
-        self.metrics = metrics or Metrics()
-        self._sessions = count(1)
-        self.log_writer = LogWriter(
-            store,
-            window_s=limits.flush_window_s,
-            queue_bytes_max=limits.queue_bytes_max,
-            clock=clock,
-            metrics=self.metrics,
+        self.log_writer = LogWriter(self.store, self.limits, clock=clock, metrics=self.metrics)
+        self.readiness = Readiness(self.store, clock=clock)
+        self.compactor = Compactor(self.store, interval_s=COMPACT_S, metrics=self.metrics)
+        self.rooms = Rooms(replica, self.log_writer, clock=clock, on_left=self.compactor.left)
+        self.parts = ServerParts(
+            self.rooms, self.log_writer, self.timers, self.authenticator, self.limits, self.metrics
         )
-        self.readiness = Readiness(store, clock=clock)
-        self.compactor = Compactor(store, interval_s=limits.compact_s, metrics=self.metrics)
-        self.rooms = Rooms(
-            store=store,
-            relay=relay,
-            log_writer=self.log_writer,
-            writer=writer,
-            draw_writer_id=draw_writer_id,
-            clock=clock,
-            linger_s=limits.linger_s,
-            on_left=self.compactor.left,
-            update_limits=limits.update,
-            pending_limits=limits.pending,
-            metrics=self.metrics,
-        )
-        connect_gauges(self.metrics, rooms=self.rooms, log_writer=self.log_writer, relay=relay)
-        self._log_sync = LogSync(
-            store=store,
-            relay=relay,
-            rooms=self.rooms,
-            poll_s=limits.poll_s,
-            poll_down_s=limits.poll_down_s,
-            metrics=self.metrics,
-        )
-        self._stack = AsyncExitStack()
-        self._conversations: set[Conversation] = set()
-        self._deserted = asyncio.Event()
-        self._deserted.set()
-        self._draining: asyncio.Task[None] | None = None
         self.is_running = False
-        """Whether sessions are accepted."""
+        """True inside `async with`: sessions are accepted, or told that the server drains."""
+        self._published = published
+        self._log_sync = LogSync(replica, self.rooms)
+        self._background = BackgroundTasks()
+        self._conversations = OpenConversations()
+        self._draining: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
+        connect_gauges(self.metrics, rooms=self.rooms, log_writer=self.log_writer, relay=self.relay)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -153,20 +95,8 @@ class Server:
             stack.push_async_callback(self.store.close)
             await self.relay.open(self.rooms)
             stack.push_async_callback(self.relay.close)
-            running = [
-                asyncio.create_task(self._keep_running(work), name=name)
-                for name, work in (
-                    *((("issuer", self._published.run),) if self._published is not None else ()),
-                    ("persister", self.log_writer.run),
-                    ("deadlines", self.timers.run),
-                    ("healer", self._log_sync.run),
-                    ("compactor", self.compactor.run),
-                    ("presence", self._publish_presence),
-                    ("ticker", self._tick),
-                    ("lag", self._measure_lag),
-                )
-            ]
-            stack.push_async_callback(tasks.end, running)
+            stack.push_async_callback(self._background.end)
+            self._start_background_tasks()
             stack.push_async_callback(self._drain_last)
             self._stack = stack.pop_all()
         self.is_running = True
@@ -178,86 +108,60 @@ class Server:
         self.is_running = False
         await self._stack.aclose()
 
-    def next_session(self) -> SessionId:
-        """A fresh session id."""
-        return SessionId(next(self._sessions))
+    # --- connections --------------------------------------------------------------------------------
 
     async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> int:
-        """One y-websocket connection, until it ends. Its close code."""
+        """Serve a y-websocket connection until it ends; return its close code."""
         conversation = self._ywebsocket(socket, name, principal.user)
-        with self._under_way(conversation):
+        with self._tracked(conversation):
             try:
                 can_write = self.authenticator.may_write(principal, name)
             except CollabError as error:
                 return await conversation.refuse(error)
-            session = Session(self.next_session(), principal.user, principal.name, can_write)
+            session = Session(self.parts.next_session(), principal.user, principal.name, can_write)
             return await conversation.run(name, session, principal)
 
     async def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> int:
-        """Tell a y-websocket client why it may not come in. The close code."""
+        """Tell a y-websocket client why it is refused, and close; return the close code."""
         conversation = self._ywebsocket(socket, name, None)
-        with self._under_way(conversation):
+        with self._tracked(conversation):
             return await conversation.refuse(error)
 
     async def serve_hocuspocus(self, socket: Socket, principal: Principal | None) -> int:
-        """One Hocuspocus connection, until it ends. Its close code."""
-        conversation = HocuspocusConversation(
-            socket,
-            principal=principal,
-            authenticator=self.authenticator,
-            rooms=self.rooms,
-            log_writer=self.log_writer,
-            timers=self.timers,
-            limits=self.limits.connection,
-            draw_session=self.next_session,
-            metrics=self.metrics,
-        )
-        with self._under_way(conversation):
+        """Serve a Hocuspocus connection until it ends; return its close code."""
+        conversation = HocuspocusConversation(socket, self.parts, principal=principal)
+        with self._tracked(conversation):
             return await conversation.run()
 
     def _ywebsocket(self, socket: Socket, name: DocumentName | None, user: UserId | None) -> YWebsocketConversation:
-        return YWebsocketConversation(
-            socket,
-            document=name,
-            user=user,
-            rooms=self.rooms,
-            log_writer=self.log_writer,
-            timers=self.timers,
-            limits=self.limits.connection,
-            metrics=self.metrics,
-        )
+        return YWebsocketConversation(socket, self.parts, document=name, user=user)
 
     @contextmanager
-    def _under_way(self, conversation: Conversation) -> Iterator[None]:
-        """Draining ends the conversation, and waits until it has ended."""
-        self._conversations.add(conversation)
-        self._deserted.clear()
-        if self.is_draining:
-            conversation.end(Draining())
-        try:
+    def _tracked(self, conversation: Conversation) -> Iterator[None]:
+        with self._conversations.track(conversation):
+            if self.is_draining:
+                conversation.end(Draining())
             yield
-        finally:
-            self._conversations.discard(conversation)
-            if not self._conversations:
-                self._deserted.set()
+
+    # --- draining -----------------------------------------------------------------------------------
 
     @property
     def is_draining(self) -> bool:
-        """The end has begun: nobody is let in any more."""
+        """True once the server has begun to stop; new sessions are then refused."""
         return self.rooms.is_draining
 
     async def drain(self) -> None:
-        """Hear nobody any more, commit what was accepted and say so, and end every connection.
+        """Stop reading from clients, commit and acknowledge what was accepted, and end every connection.
 
-        Takes as long as the database does, ``drain_s_max`` at most, and then as long as the last frames do. Whoever
-        calls again waits for the same end.
+        Takes as long as the commit does, at most `shutdown_s`, and then at most `CLOSE_S_MAX`. Later calls wait for the
+        first one's end.
         """
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain(), name="drain")
-        await asyncio.shield(self._draining)  # it is everybody's who waits for it, not the first one's
+        await asyncio.shield(self._draining)  # cancelling one caller must not stop it for the others
 
     async def _drain_last(self) -> None:
-        """As the server's end: whoever cancels it ends the drain too."""
+        """Drain as part of stopping: here cancelling the caller does stop it."""
         try:
             await self.drain()
         finally:
@@ -265,41 +169,44 @@ class Server:
 
     async def _drain(self) -> None:
         try:
-            async with asyncio.timeout(self.limits.drain_s_max):
+            async with asyncio.timeout(self.limits.shutdown_s):
                 await self.rooms.drain()
         except TimeoutError:
-            # The database is away: what is not committed was never acknowledged, and its clients still have it.
+            # The database is away. What is not committed was never acknowledged, and its clients still have it.
             log.warning("drain_timed_out", unsaved_bytes=self.log_writer.queued_bytes)
             self.rooms.abandon()
-        for conversation in list(self._conversations):
-            conversation.end(Draining())  # those who are in no room: not let in yet, or denied
+        for conversation in self._conversations:
+            conversation.end(Draining())  # also those that are in no room: not admitted yet, or denied
         with suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_S_MAX):
-                await self._deserted.wait()
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._conversations.all_ended()
 
-    async def _keep_running(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:  # a panic of a native library is no Exception
-                log.exception("task_died", restart_s=RESTART_S)
-                await asyncio.sleep(RESTART_S)
+    # --- background tasks ---------------------------------------------------------------------------
+
+    def _start_background_tasks(self) -> None:
+        if self._published is not None:
+            self._background.start("issuer keys", self._published.run)
+        self._background.start("log writer", self.log_writer.run)
+        self._background.start("timers", self.timers.run)
+        self._background.start("log sync", self._log_sync.run)
+        self._background.start("compactor", self.compactor.run)
+        self._background.start("presence", self._publish_presence)
+        self._background.start("ticks", self._tick)
+        self._background.start("loop lag", self._measure_lag)
 
     async def _publish_presence(self) -> None:
         while True:
-            await asyncio.sleep(self.limits.presence_s)
+            await asyncio.sleep(PRESENCE_S)
             self.rooms.publish_presence()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self.rooms.tick()
 
     async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            wanted_s = loop.time() + LAG_CHECK_S
+            expected_s = loop.time() + LAG_CHECK_S
             await asyncio.sleep(LAG_CHECK_S)
-            self.metrics.loop_lag_s.observe(loop.time() - wanted_s)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
-            await self.rooms.tick()
+            self.metrics.loop_lag_s.observe(loop.time() - expected_s)

@@ -4,7 +4,6 @@ from collab.access.tokens import Principal
 from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, SessionExpired
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
 from collab.protocol.messages import (
     AwarenessUpdate,
     Denied,
@@ -17,11 +16,9 @@ from collab.protocol.messages import (
 from collab.protocol.ywebsocket import YWebsocket
 from collab.room.events import Left, Said
 from collab.room.session import Session
-from collab.serve.connection import Connection, ConnectionLimits, Socket
-from collab.serve.log_writer import LogWriter
-from collab.serve.rooms import Rooms
+from collab.serve.connection import Connection, Socket
+from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
-from collab.serve.timer_queue import TimerQueue
 from collab.serve.token_lease import TokenLease
 
 log = get_logger("ywebsocket")
@@ -37,21 +34,17 @@ class YWebsocketConversation:
     def __init__(
         self,
         socket: Socket,
+        parts: ServerParts,
         *,
         document: DocumentName | None,
         user: UserId | None,
-        rooms: Rooms,
-        log_writer: LogWriter,
-        timers: TimerQueue,
-        limits: ConnectionLimits,
-        metrics: Metrics,
     ) -> None:
-        self._connection = Connection(socket, DIALECT, limits, metrics, holds=True)
+        self._connection = Connection(socket, DIALECT, parts.limits, parts.metrics, holds=True)
         self._connection.account.names(document, user)
         # Nobody can be asked for a token here: the client comes back by itself, with the one that it has by then.
-        self._lease = TokenLease(timers, lead_s=0, on_over=lambda: self._connection.end(SessionExpired()))
-        self._rooms = rooms
-        self._log_writer = log_writer
+        self._lease = TokenLease(parts.timers, lead_s=0, on_over=lambda: self._connection.end(SessionExpired()))
+        self._rooms = parts.rooms
+        self._log_writer = parts.log_writer
 
     async def run(self, name: DocumentName, session: Session, principal: Principal) -> int:
         """Until the socket ends; the close code. Errors end the socket, they are not raised."""

@@ -8,14 +8,15 @@ from collections.abc import Sequence as Seq
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import CollabError
 from collab.ids import SessionId, UserId, WriterId
+from collab.limits import ServerLimits
+from collab.observe.metrics import Metrics
 from collab.protocol.rows import Row
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.pending import PendingLimits
 from collab.room.session import Session
-from collab.serve.connection import ConnectionLimits
 from collab.serve.jwks import JwksClient
-from collab.serve.server import Server, ServerLimits
+from collab.serve.replica import Replica
+from collab.serve.server import Server
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Outcome, Store
 from collab.store.memory import MemoryStore
@@ -64,22 +65,13 @@ def make_server(
     relay: Relay | None = None,
     *,
     wall_clock: Callable[[], float] = time.time,
-    connection: ConnectionLimits | None = None,
-    pending: PendingLimits | None = None,
+    limits: ServerLimits | None = None,
     published: JwksClient | None = None,
 ) -> Server:
     """Not started yet: ``async with`` does that."""
-    return Server(
-        store=store,
-        relay=relay or MemoryRelay(MemoryBus(), WriterId(1)),
-        verifier=TokenVerifier(SharedSecret(SECRET.encode())),
-        writer=WriterId(1),
-        limits=ServerLimits(
-            poll_s=0.05, connection=connection or ConnectionLimits(), pending=pending or PendingLimits()
-        ),
-        published=published,
-        wall_clock=wall_clock,
-    )
+    limits = (limits or ServerLimits()).model_copy(update={"heads_poll_s": 0.05})
+    replica = Replica(WriterId(1), store, relay or MemoryRelay(MemoryBus(), WriterId(1)), limits, Metrics())
+    return Server(replica, TokenVerifier(SharedSecret(SECRET.encode())), published=published, wall_clock=wall_clock)
 
 
 def writer(number: int) -> Session:

@@ -6,10 +6,11 @@ import anyio
 import pytest
 
 from collab.errors import CollabError, Draining, Overloaded, ProtocolError, RoomClosed, TooSlow
+from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import KEEPALIVE
 from collab.protocol.ywebsocket import YWebsocket
-from collab.serve.connection import FRAMES_A_TURN, Connection, ConnectionLimits, SocketClosed
+from collab.serve.connection import FRAMES_A_TURN, Connection, SocketClosed
 from tests.metering import sample
 from tests.serve.parts import ticks
 
@@ -45,7 +46,7 @@ class ScriptedSocket:
 
 def make(socket: ScriptedSocket) -> tuple[Connection, Metrics]:
     metrics = Metrics()
-    return Connection(socket, YWebsocket(), ConnectionLimits(), metrics), metrics
+    return Connection(socket, YWebsocket(), ServerLimits(), metrics), metrics
 
 
 async def hear_nothing(_frame: bytes) -> None:
@@ -115,7 +116,7 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
 
 def make_holding(socket: ScriptedSocket) -> Connection:
     """What it is held for is long: no test waits for that."""
-    return Connection(socket, YWebsocket(), ConnectionLimits(denial_hold_s=3600), Metrics(), holds=True)
+    return Connection(socket, YWebsocket(), ServerLimits(denial_hold_s=3600), Metrics(), holds=True)
 
 
 async def refuse(_frame: bytes) -> None:

@@ -12,10 +12,9 @@ from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
 from collab.errors import RoomClosed, TokenExpired
 from collab.ids import DocumentName, UserId
+from collab.limits import ServerLimits
 from collab.protocol.rows import Row, decode_entries
 from collab.room.compaction import load_document
-from collab.room.pending import PendingLimits
-from collab.serve.connection import ConnectionLimits
 from collab.serve.jwks import REST_S, JwksClient
 from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
@@ -94,8 +93,8 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     store, clock = GatedStore(), WallClock()
-    limits = ConnectionLimits(denial_hold_s=0)
-    async with make_server(store, wall_clock=clock, connection=limits) as server:
+    limits = ServerLimits(denial_hold_s=0)
+    async with make_server(store, wall_clock=clock, limits=limits) as server:
         yield World(server, app_around(server, tmp_path), store, clock)
     assert len(server.timers) == 0, "a session left a deadline behind"
 
@@ -262,7 +261,7 @@ async def test_an_update_that_waits_for_another_is_answered_after_the_end_as_wel
 async def test_an_update_that_never_completes_after_the_end_is_refused_and_the_socket_stays(tmp_path: Path) -> None:
     clock = WallClock()
     async with (
-        make_server(MemoryStore(), wall_clock=clock, pending=PendingLimits(age_s_max=0)) as server,
+        make_server(MemoryStore(), wall_clock=clock, limits=ServerLimits(held_s=1e-9)) as server,
         Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         key = SharedSecret(SECRET.encode())
@@ -303,7 +302,7 @@ async def test_a_document_that_opens_after_the_end_is_not_told(world: World) -> 
 async def test_a_programs_update_whose_token_ended_while_it_came_in_is_not_written(world: World) -> None:
     principal = await world.server.authenticator.principal(world.token(ttl_s=10))
     world.store.entrance.clear()
-    writing = asyncio.create_task(write_update(world.server, NAME, principal, Author(7).type(0, "too late")))
+    writing = asyncio.create_task(write_update(world.server.parts, NAME, principal, Author(7).type(0, "too late")))
     await eventually(lambda: world.store.loads == 1)
     world.pass_time(10)
     world.store.entrance.set()
@@ -341,8 +340,8 @@ async def test_a_token_in_the_address_ends_as_well(world: World) -> None:
 
 async def test_who_was_told_that_the_token_ended_is_not_told_that_there_is_none(tmp_path: Path) -> None:
     clock = WallClock()
-    limits = ConnectionLimits(auth_s_max=0.05)
-    async with make_server(MemoryStore(), wall_clock=clock, connection=limits) as server:
+    limits = ServerLimits(preauth_s=0.05)
+    async with make_server(MemoryStore(), wall_clock=clock, limits=limits) as server:
         app = app_around(server, tmp_path)
         async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as silent:
             key = SharedSecret(SECRET.encode())
@@ -525,9 +524,9 @@ async def test_who_leaves_while_the_document_opens_may_open_it_again(world: Worl
 
 
 async def test_what_was_said_for_a_document_that_was_left_takes_no_room(tmp_path: Path) -> None:
-    clock, limits = WallClock(), ConnectionLimits(early_frames_max=5)
+    clock, limits = WallClock(), ServerLimits(preauth_frames_max=5)
     async with (
-        make_server(MemoryStore(), wall_clock=clock, connection=limits) as server,
+        make_server(MemoryStore(), wall_clock=clock, limits=limits) as server,
         Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         for _ in range(10):

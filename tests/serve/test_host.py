@@ -6,6 +6,7 @@ import pytest
 
 from collab.errors import DocumentPoisoned
 from collab.ids import Epoch, Sequence, SessionId, WriterId
+from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
 from collab.relay.base import RowFrame
@@ -34,9 +35,7 @@ class Bench:
     room: Room = field(default_factory=a_room)
 
     def __post_init__(self) -> None:
-        self.log_writer = LogWriter(
-            MemoryStore(), window_s=0, queue_bytes_max=1 << 20, clock=lambda: self.now_s, metrics=self.metrics
-        )
+        self.log_writer = LogWriter(MemoryStore(), ServerLimits(), clock=lambda: self.now_s, metrics=self.metrics)
         self.host = Host(
             self.room,
             writer=WriterId(1),

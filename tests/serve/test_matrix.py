@@ -18,9 +18,9 @@ from jwt import PyJWS
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
 from collab.ids import DocumentName, Epoch, UserId, WriterId
+from collab.limits import ServerLimits
 from collab.protocol.rows import Entry, Row, encode_entries
 from collab.room.compaction import load_document
-from collab.serve.connection import ConnectionLimits
 from collab.serve.server import Server
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET
@@ -206,7 +206,7 @@ async def test_everybody_may_do_exactly_what_the_table_says(dialect: DialectName
     await store.append([Row(cell.document, Epoch(0), WriterId(9), 1, payload) for cell in cells])
     before = await content_hash(store, cells[0].document)
     wrong = {}
-    async with make_server(store, wall_clock=clock, connection=ConnectionLimits(denial_hold_s=0)) as server:
+    async with make_server(store, wall_clock=clock, limits=ServerLimits(denial_hold_s=0)) as server:
         matrix = Matrix(server, app_around(server, tmp_path), clock)
         for cell in cells:
             heard = await matrix.hear(cell)

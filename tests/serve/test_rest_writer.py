@@ -1,7 +1,6 @@
 """A program's update is saved or is said not to be, in time."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -22,20 +21,18 @@ ROBOT = Principal(UserId("robot"), "Robot", None, {"**": Role.EDITOR}, None)
 async def test_program_is_told_when_the_database_takes_too_long_and_may_send_the_same_again() -> None:
     store, update = SlowStore(), Author(7).type(0, "Hello.")
     async with make_server(store) as server:
-        server.limits = replace(server.limits, program_s_max=0.01)
         with pytest.raises(StoreUnavailable, match="send it again"):
-            await write_update(server, NOTES, ROBOT, update)
+            await write_update(server.parts, NOTES, ROBOT, update, timeout_s=0.01)
         await eventually(lambda: all(host.sessions == 0 for host in server.rooms.hosts))
         store.go_on.set()
-        server.limits = replace(server.limits, program_s_max=15)
-        await write_update(server, NOTES, ROBOT, update)
+        await write_update(server.parts, NOTES, ROBOT, update)
     assert load_document(None, (await store.load(NOTES)).tail).text() == "Hello."
 
 
 async def test_program_that_goes_away_leaves_no_session_behind() -> None:
     store = SlowStore()
     async with make_server(store) as server:
-        writing = asyncio.create_task(write_update(server, NOTES, ROBOT, Author(7).type(0, "Hello.")))
+        writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, Author(7).type(0, "Hello.")))
         await eventually(lambda: any(host.sessions for host in server.rooms.hosts))
         writing.cancel()
         await asyncio.wait({writing})

@@ -1,0 +1,110 @@
+"""The bounds and intervals of a running server that an operator may change.
+
+Each has one name, one default and one description, here. `Settings` inherits them and reads them from the environment,
+and the parts of the server take a `ServerLimits`. Bounds that no operator has a reason to change are constants of the
+module that keeps them.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from collab.protocol.limits import Limits
+from collab.room.pending import PendingLimits
+
+MIB = 1024 * 1024
+
+_UPDATE = Limits()
+_PENDING = PendingLimits()
+
+
+class ServerLimits(BaseModel):
+    """What connections, documents, the log writer and a shutdown may use."""
+
+    model_config = ConfigDict(frozen=True)
+
+    # --- one connection ---------------------------------------------------------------------------------
+
+    frame_bytes_max: int = Field(
+        default=_UPDATE.bytes_max,
+        ge=1024,
+        description="Size limit of one WebSocket message. A client that comes back online sends all its edits as one.",
+    )
+    outbox_bytes_max: int = Field(
+        default=4 * MIB,
+        ge=1024,
+        description="Bytes queued for one connection, beside the frame being sent. "
+        "A connection that would need more is closed as too slow.",
+    )
+    documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")
+    keepalive_s: float = Field(
+        default=20,
+        gt=0,
+        le=25,
+        description="Seconds without a message to the client after which a keepalive is sent. "
+        "Clients disconnect after 30.",
+    )
+    denial_hold_s: float = Field(
+        default=2.5,
+        ge=0,
+        description="Seconds between denying a y-websocket client and closing its socket. "
+        "Some clients reconnect at once, again and again.",
+    )
+    ping_s: float = Field(
+        default=20,
+        gt=0,
+        description="Seconds between WebSocket pings. A connection that has not answered a ping when the next one "
+        "is due is closed.",
+    )
+
+    # --- before a valid token ---------------------------------------------------------------------------
+
+    preauth_s: float = Field(
+        default=10, gt=0, description="Seconds a connection has to send its request and a valid token."
+    )
+    preauth_bytes_max: int = Field(
+        default=5 * MIB, ge=1024, description="Bytes buffered for one connection before its token is checked."
+    )
+    preauth_frames_max: int = Field(
+        default=1000, ge=1, description="Frames buffered for one connection before its token is checked."
+    )
+    preauth_documents_max: int = Field(
+        default=100, ge=1, description="Documents that one connection may open without a valid token."
+    )
+
+    # --- one document -----------------------------------------------------------------------------------
+
+    room_linger_s: float = Field(
+        default=5, ge=0, description="Seconds a document stays in memory after its last client has left."
+    )
+    held_bytes_max: int = Field(
+        default=_PENDING.bytes_max,
+        ge=1024,
+        description="Bytes of one document's pending updates: those that build on edits not received yet.",
+    )
+    held_updates_max: int = Field(default=_PENDING.updates_max, ge=1, description="Pending updates of one document.")
+    held_s: float = Field(default=_PENDING.age_s_max, gt=0, description="Seconds an update may stay pending.")
+
+    # --- the log and the other replicas -----------------------------------------------------------------
+
+    flush_window_ms: float = Field(
+        default=10, ge=0, le=1000, description="Milliseconds in which updates are gathered into one commit, under load."
+    )
+    persister_queue_bytes_max: int = Field(
+        default=32 * MIB, ge=1024, description="Bytes waiting to be committed before the server stops reading sockets."
+    )
+    heads_poll_s: float = Field(
+        default=1, gt=0, description="Seconds between checks of the database for rows that the relay did not deliver."
+    )
+    heads_poll_relay_down_s: float = Field(default=0.25, gt=0, description="The same while the relay is down.")
+    shutdown_s: float = Field(
+        default=10, gt=0, description="Seconds a stopping server may take to commit what it has accepted."
+    )
+
+    @property
+    def update(self) -> Limits:
+        """The limits of one update: it may fill a frame."""
+        return Limits(bytes_max=self.frame_bytes_max)
+
+    @property
+    def pending(self) -> PendingLimits:
+        """The limits of one document's pending updates, which the public names call held."""
+        return PendingLimits(self.held_bytes_max, self.held_updates_max, self.held_s)
