@@ -49,7 +49,7 @@ from collab.room.session import Session
 from collab.serve.authenticator import Authenticator
 from collab.serve.connection import Connection, ConnectionLimits
 from collab.serve.host import Host
-from collab.serve.jwks import REST_S
+from collab.serve.jwks import COOLDOWN_S
 from collab.serve.log_writer import LogWriter
 from collab.serve.rooms import Rooms
 from collab.serve.sink import EncodedMessage
@@ -266,7 +266,7 @@ class HocuspocusDocument:
         if not self._has_decision:
             self._changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(REST_S):
+                async with asyncio.timeout(COOLDOWN_S):
                     await self._changed.wait()
         if not self._has_decision:
             size = len(unchecked.token)
