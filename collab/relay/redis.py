@@ -14,7 +14,6 @@ document's name can be no pattern. Nobody here ever waits for Redis but this mod
 import asyncio
 import hashlib
 import math
-import random
 import re
 from collections import deque
 from contextlib import suppress
@@ -24,6 +23,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from collab.backoff import Backoff
 from collab.errors import InvalidRequest, ProtocolError
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
@@ -99,7 +99,7 @@ class RedisRelay:
         self._task: asyncio.Task[None] | None = None
         self._up = False
         self._told_down = False
-        self._retry_s = RETRY_S_MIN
+        self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         self._channels: dict[DocumentName, bytes] = {}
         self._channels_changed = asyncio.Event()
         self._queue: deque[_Message] = deque()
@@ -174,8 +174,7 @@ class RedisRelay:
                 self._tell_down(lost)
             except Exception:
                 log.exception("relay_crashed")
-            await asyncio.sleep(random.uniform(self._retry_s / 2, self._retry_s))  # noqa: S311 - spreads replicas
-            self._retry_s = min(self._retry_s * 2, RETRY_S_MAX)
+            await asyncio.sleep(self._backoff.next_s())
 
     async def _live(self) -> None:
         """From connecting to the first thing that fails, which is raised."""
@@ -209,7 +208,7 @@ class RedisRelay:
         if not self._up:
             self._up = True
             self._told_down = False
-            self._retry_s = RETRY_S_MIN
+            self._backoff.reset()
             # While this replica was deaf it could not hear them: they have the time of a silence to be heard again.
             self._others = dict.fromkeys(self._others, asyncio.get_running_loop().time())
             log.info("relay_up")

@@ -49,7 +49,6 @@ from collab.room.events import Dismissed, Left, RoleChanged, Said
 from collab.room.session import Session
 from collab.serve.connection import Connection
 from collab.serve.host import Host
-from collab.serve.jwks import REST_S
 from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
 from collab.serve.token_lease import TokenLease
@@ -261,7 +260,7 @@ class HocuspocusDocument:
         if not self._has_decision:
             self._changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(REST_S):
+                async with asyncio.timeout(COOLDOWN_S):
                     await self._changed.wait()
         if not self._has_decision:
             size = len(unchecked.token)

@@ -1,15 +1,16 @@
-"""The one writer of a process: whatever queued since the last commit is the next transaction.
+"""Commits the rows of all rooms of this process, in groups: what queued during one commit is the next transaction.
 
-It stands between the rooms, which form rows, and the store. A batch is frozen until its outcome is known and
-offered again with the same keys for as long as the database does not answer; nothing is acknowledged meanwhile,
-and when too much waits, the sockets are read no further (``writable``).
+Grouping is what makes a durable acknowledgement cheap: one commit costs the same for one row and for a hundred. The
+rows of a batch do not change until its outcome is known; while the database does not answer they are offered again
+with the same keys, so an unknown outcome costs nothing. Nothing is acknowledged meanwhile. When too much is queued,
+the sockets are not read until there is space again (``writable``).
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import Protocol
 
+from collab.backoff import Backoff
 from collab.errors import CollabError, StoreUnavailable
 from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
@@ -25,21 +26,25 @@ RETRY_S_MIN = 0.05
 RETRY_S_MAX = 5.0
 
 
-class RowSource(Protocol):
-    """Who has rows to write: a host, for its room."""
+class RowProducer(Protocol):
+    """The host of a room, as the writer of its rows sees it."""
 
     def next_row(self) -> Row | None:
-        """The next row, or None when nothing waits."""
+        """Return the next row to write, or None when nothing is queued."""
 
     def row_written(self, outcome: Outcome) -> None:
-        """What became of the row."""
+        """Take note of the outcome of the row returned last."""
 
     def row_failed(self, error: CollabError) -> None:
-        """The row can never be written."""
+        """Take note that the row returned last can never be written."""
 
 
 class LogWriter:
-    """``run`` is the writer task; everything else may be called from any task of the loop."""
+    """The writer of the log. One task runs ``run``; the other methods may be called from any task of the loop.
+
+    ``window_s`` is the shortest time between two commits under load; ``queue_bytes_max`` bounds the uncommitted
+    bytes above which ``writable`` waits.
+    """
 
     def __init__(
         self,
@@ -54,71 +59,71 @@ class LogWriter:
         self._queue_bytes_max = limits.persister_queue_bytes_max
         self._clock = clock
         self._metrics = metrics
-        self._dirty: dict[RowSource, None] = {}
-        self._batch: list[tuple[RowSource, Row]] = []
+        self._producers: dict[RowProducer, None] = {}
+        """Those with rows queued, in the order in which they came."""
+        self._batch: list[tuple[RowProducer, Row]] = []
         self._queued_bytes = 0
-        self._work = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._has_work = asyncio.Event()
+        self._has_space = asyncio.Event()
+        self._has_space.set()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     @property
     def queued_bytes(self) -> int:
         """Update bytes that are accepted and not committed."""
         return self._queued_bytes
 
-    def submit(self, source: RowSource, size: int) -> None:
-        """``size`` more bytes wait at ``source``."""
+    def submit(self, producer: RowProducer, size: int) -> None:
+        """Take note that ``producer`` has ``size`` more bytes to write."""
         self._queued_bytes += size
-        self._dirty[source] = None
-        self._work.set()
-        self._idle.clear()
+        self._producers[producer] = None
+        self._has_work.set()
+        self._is_idle.clear()
         if self._queued_bytes > self._queue_bytes_max:
-            self._room.clear()
+            self._has_space.clear()
 
     def release(self, size: int) -> None:
-        """``size`` of the bytes submitted are committed, or were dropped with their room."""
+        """Take note that ``size`` of the submitted bytes were committed, or dropped together with their room."""
         self._queued_bytes -= size
         if self._queued_bytes <= self._queue_bytes_max:
-            self._room.set()
+            self._has_space.set()
 
     async def writable(self) -> None:
-        """Return when there is room for more. A reader waits here, and TCP makes its client wait."""
-        await self._room.wait()
+        """Return when the queue has space. Socket readers wait here, so that TCP makes their clients wait."""
+        await self._has_space.wait()
 
     async def flush(self) -> None:
-        """Return when everything submitted so far, and since, is committed."""
-        await self._idle.wait()
+        """Return when everything submitted before or meanwhile is committed."""
+        await self._is_idle.wait()
 
     async def run(self) -> None:
-        """Write for ever. Cancelling leaves the batch as it is: started again, it is offered again."""
+        """Write until cancelled. The batch stays, and is offered again when this is called again."""
         while True:
-            await self._work.wait()
+            await self._has_work.wait()
             began_s = self._clock()
             if not self._batch:
                 self._batch = self._collect()
             if self._batch:
                 await self._write_batch()
-            if not self._dirty and not self._batch:
-                self._work.clear()
-                self._idle.set()
-            # Under load, wait for company: one commit costs the same for one row and for a hundred.
+            if not self._producers and not self._batch:
+                self._has_work.clear()
+                self._is_idle.set()
             spent_s = self._clock() - began_s
-            if self._dirty and spent_s < self._window_s:
+            if self._producers and spent_s < self._window_s:
                 await asyncio.sleep(self._window_s - spent_s)
 
-    def _collect(self) -> list[tuple[RowSource, Row]]:
-        batch: list[tuple[RowSource, Row]] = []
+    def _collect(self) -> list[tuple[RowProducer, Row]]:
+        batch: list[tuple[RowProducer, Row]] = []
         size = 0
-        for source in list(self._dirty):
+        for producer in list(self._producers):
             if len(batch) >= BATCH_ROWS_MAX or size >= BATCH_BYTES_MAX:
                 break
-            row = source.next_row()
+            row = producer.next_row()
             if row is None:
-                del self._dirty[source]
+                del self._producers[producer]
             else:
-                batch.append((source, row))
+                batch.append((producer, row))
                 size += len(row.payload)
         return batch
 
@@ -127,41 +132,41 @@ class LogWriter:
         try:
             outcomes = await self._append(rows)
         except Exception:
-            # Not the database being away, which is waited for: something in the batch cannot be written.
+            # The database answers, so waiting would not help: something in the batch cannot be written.
             log.exception("batch_refused", rows=len(rows))
             await self._write_one_by_one()
             return
         batch, self._batch = self._batch, []
-        for (source, _), outcome in zip(batch, outcomes, strict=True):
-            source.row_written(outcome)
+        for (producer, _), outcome in zip(batch, outcomes, strict=True):
+            producer.row_written(outcome)
 
     async def _write_one_by_one(self) -> None:
-        """One row that cannot be written must not hold back the others."""
+        """Write the rows of the batch alone, so that one that cannot be written does not hold back the others."""
         while self._batch:
-            source, row = self._batch[0]
+            producer, row = self._batch[0]
             try:
                 (outcome,) = await self._append([row])
             except Exception:
                 log.exception("row_refused", document=row.document, origin=row.writer, n=row.n)
                 self._batch.pop(0)
-                source.row_failed(StoreUnavailable("The edit could not be written; reconnect."))
+                producer.row_failed(StoreUnavailable("The edit could not be written; reconnect."))
                 continue
             self._batch.pop(0)
-            source.row_written(outcome)
+            producer.row_written(outcome)
 
     async def _append(self, rows: list[Row]) -> list[Outcome]:
-        """Until the database answers. The rows are the same each time: an unknown outcome costs nothing."""
-        delay_s = RETRY_S_MIN
+        """Commit the rows, trying again for as long as the database does not answer."""
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         while True:
             began_s = self._clock()
             try:
                 outcomes = await self._store.append(rows)
             except StoreUnavailable as error:
+                retry_s = backoff.next_s()
                 self._metrics.store_unavailable.inc()
-                log.warning("store_unavailable", error=str(error), rows=len(rows), retry_s=round(delay_s, 2))
+                log.warning("store_unavailable", error=str(error), rows=len(rows), retry_s=round(retry_s, 2))
+                await asyncio.sleep(retry_s)
             else:
                 self._metrics.commit_s.observe(self._clock() - began_s)
                 self._metrics.commit_rows.observe(len(rows))
                 return outcomes
-            await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311 - spreads replicas
-            delay_s = min(delay_s * 2, RETRY_S_MAX)

@@ -15,7 +15,7 @@ from collab.ids import DocumentName, UserId
 from collab.limits import ServerLimits
 from collab.protocol.rows import Row, decode_entries
 from collab.room.compaction import load_document
-from collab.serve.jwks import REST_S, JwksClient
+from collab.serve.jwks import JwksClient
 from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
 from collab.store.base import Outcome, Stored
@@ -433,7 +433,7 @@ class Issuer:
 
     is_away = True
 
-    def read(self, _url: str) -> bytes:
+    async def read(self, _url: str) -> bytes:
         if self.is_away:
             raise OSError("away")
         return jwk_set(jwk("ES256", kid="new"))
@@ -480,7 +480,7 @@ async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path
             bob.show("worthless")
             await bob.hear("denied token-malformed")
             issuer.is_away = False
-            clock.now_s += REST_S
+            clock.now_s += COOLDOWN_S
             ada.stateless()
             await ada.hear("saved")
             assert (words(ada.heard), ada.closed) == (["read-write", "saved"], None)

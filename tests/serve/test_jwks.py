@@ -1,8 +1,10 @@
 """Published keys: a rotated key is found, and an issuer that is away signs nobody out."""
 
 import asyncio
+import gzip
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -11,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import KeysUnavailable, TokenKeyUnknown, TokenSignatureInvalid
 from collab.serve.authenticator import Authenticator
-from collab.serve.jwks import BYTES_MAX, REST_S, UNCONFIRMED_S_MAX, JwksClient, read_document
+from collab.serve.jwks import BYTES_MAX, COOLDOWN_S, UNCONFIRMED_S_MAX, JwksClient, read_document
 from tests.access.test_keys import CLAIMS, NOW, jwk, jwk_set, signed
 from tests.deployment import SECRET
 from tests.waiting import eventually
@@ -20,29 +22,30 @@ Write = Callable[[bytes], object]
 
 
 class Issuer:
-    """A web server of somebody who signs tokens; ``answers`` decides what it says next."""
+    """The web server of a token issuer; a test sets what it answers next."""
 
     def __init__(self) -> None:
         self.status = 200
         self.body = jwk_set()
-        self.requests = 0
-        self.body_writer: Callable[[Write], object] = lambda write: write(self.body)
+        self.headers: dict[str, str] = {}
+        self.requests: list[str] = []
+        self.write_body: Callable[[Write], object] = lambda write: write(self.body)
         issuer = self
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.requests += 1
+                issuer.requests.append(self.path)
                 self.send_response(issuer.status)
-                if issuer.status == 302:
-                    self.send_header("Location", "/elsewhere")
+                for name, value in issuer.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 try:
-                    issuer.body_writer(self.wfile.write)
+                    issuer.write_body(self.wfile.write)
                 except OSError:
                     self.close_connection = True  # the reader has had enough
 
             def log_message(self, *_: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
@@ -78,13 +81,21 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def published(issuer: Issuer, clock: Clock) -> JwksClient:
+def jwks(issuer: Issuer, clock: Clock) -> JwksClient:
     return JwksClient(issuer.url, clock=clock)
 
 
 @pytest.fixture
-def authenticator(published: JwksClient) -> Authenticator:
-    return Authenticator(TokenVerifier(SharedSecret(SECRET.encode())), wall_clock=lambda: NOW, published=published)
+def authenticator(jwks: JwksClient) -> Authenticator:
+    return Authenticator(TokenVerifier(SharedSecret(SECRET.encode())), wall_clock=lambda: NOW, published=jwks)
+
+
+@pytest.fixture
+def silence() -> Iterator[threading.Event]:
+    """An event that ends an issuer's silence, at the latest with the test."""
+    over = threading.Event()
+    yield over
+    over.set()
 
 
 def a_key() -> EllipticCurvePrivateKey:
@@ -93,6 +104,7 @@ def a_key() -> EllipticCurvePrivateKey:
 
 OLD, NEW = a_key(), a_key()
 OLD_SET = jwk_set(jwk("ES256", OLD, kid="old"))
+NEW_SET = jwk_set(jwk("ES256", NEW, kid="new"))
 BOTH = jwk_set(jwk("ES256", OLD, kid="old"), jwk("ES256", NEW, kid="new"))
 
 
@@ -100,40 +112,74 @@ def token(private: EllipticCurvePrivateKey, kid: str) -> str:
     return signed("ES256", private=private, kid=kid)
 
 
-async def test_a_token_signed_with_a_key_published_a_moment_ago_is_good(
-    issuer: Issuer, authenticator: Authenticator, clock: Clock
-) -> None:
+# --- when the set is read ---------------------------------------------------------------------------
+
+
+async def test_key_published_a_moment_ago_is_found(issuer: Issuer, authenticator: Authenticator, clock: Clock) -> None:
     issuer.body = OLD_SET
     assert (await authenticator.principal(token(OLD, "old"))).user == CLAIMS["sub"]
     issuer.body = BOTH
-    clock.now_s += REST_S
+    clock.now_s += COOLDOWN_S
     assert (await authenticator.principal(token(NEW, "new"))).user == CLAIMS["sub"]
     assert (await authenticator.principal(token(OLD, "old"))).user == CLAIMS["sub"]
-    assert issuer.requests == 2
+    assert len(issuer.requests) == 2
 
 
-async def test_unknown_keys_make_it_read_once_in_ten_seconds(
+async def test_unknown_keys_cause_one_reading_per_cooldown(
     issuer: Issuer, authenticator: Authenticator, clock: Clock
 ) -> None:
     issuer.body = OLD_SET
     with pytest.raises(TokenKeyUnknown):
         await authenticator.principal(token(NEW, "made up"))
-    clock.now_s += REST_S - 1
+    clock.now_s += COOLDOWN_S - 1
     for number in range(50):
-        with pytest.raises(KeysUnavailable):  # it may have been published since: come back
+        with pytest.raises(KeysUnavailable):  # the key may have been published since: try again later
             await authenticator.principal(token(NEW, f"made up {number}"))
-    assert issuer.requests == 1
-    clock.now_s += REST_S
-    with pytest.raises(TokenSignatureInvalid):  # the key is known: nothing that could be read again would help
+    assert len(issuer.requests) == 1
+    clock.now_s += COOLDOWN_S
+    with pytest.raises(TokenSignatureInvalid):  # the key is known: reading again would not help
         await authenticator.principal(token(NEW, "old"))
-    assert issuer.requests == 1
+    assert len(issuer.requests) == 1
 
 
-async def test_who_comes_at_once_waits_for_the_same_reading(issuer: Issuer, authenticator: Authenticator) -> None:
+async def test_simultaneous_callers_share_one_reading(issuer: Issuer, authenticator: Authenticator) -> None:
     issuer.body = OLD_SET
     everybody = await asyncio.gather(*(authenticator.principal(token(OLD, "old")) for _ in range(50)))
     assert {principal.user for principal in everybody} == {CLAIMS["sub"]}
-    assert issuer.requests == 1
+    assert len(issuer.requests) == 1
+
+
+async def test_cancelled_caller_does_not_cancel_the_reading(
+    issuer: Issuer, authenticator: Authenticator, clock: Clock
+) -> None:
+    issuer.body = OLD_SET
+    await authenticator.principal(token(OLD, "old"))
+    issuer.body = NEW_SET
+    clock.now_s += COOLDOWN_S
+    stranger = asyncio.create_task(authenticator.principal(token(NEW, "made up")))
+    await asyncio.sleep(0)
+    stranger.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stranger
+    assert (await authenticator.principal(token(NEW, "new"))).user == CLAIMS["sub"]
+    with pytest.raises(KeysUnavailable):
+        await authenticator.principal(token(OLD, "old"))
+    assert len(issuer.requests) == 2
+
+
+async def test_run_reads_at_the_start_and_ends_its_reading(
+    issuer: Issuer, jwks: JwksClient, silence: threading.Event
+) -> None:
+    issuer.write_body = lambda _write: silence.wait(30)
+    running = asyncio.create_task(jwks.run())
+    await eventually(lambda: issuer.requests)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "read keys"] == []
+
+
+# --- how long keys are accepted ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -147,26 +193,26 @@ async def test_who_comes_at_once_waits_for_the_same_reading(issuer: Issuer, auth
         (200, b"x" * (BYTES_MAX + 1)),
     ],
 )
-async def test_the_old_keys_count_while_the_issuer_is_away_or_wrong(
+async def test_old_keys_are_accepted_while_the_issuer_is_away_or_wrong(
     issuer: Issuer, authenticator: Authenticator, clock: Clock, status: int, body: bytes
 ) -> None:
     issuer.body = OLD_SET
     await authenticator.principal(token(OLD, "old"))
     issuer.status, issuer.body = status, body
-    clock.now_s += REST_S
-    with pytest.raises(KeysUnavailable):  # it may be good, and nobody can tell: come back
+    clock.now_s += COOLDOWN_S
+    with pytest.raises(KeysUnavailable):  # the token may be good, and there is no way to tell: try again later
         await authenticator.principal(token(NEW, "new"))
     assert (await authenticator.principal(token(OLD, "old"))).user == CLAIMS["sub"]
     with pytest.raises(KeysUnavailable):
         await authenticator.principal(token(NEW, "new"))
-    assert issuer.requests == 2
+    assert len(issuer.requests) == 2
     issuer.status, issuer.body = 200, BOTH
-    clock.now_s += REST_S
+    clock.now_s += COOLDOWN_S
     assert (await authenticator.principal(token(NEW, "new"))).user == CLAIMS["sub"]
 
 
-async def test_while_no_keys_were_ever_read_nobody_is_called_a_forger(
-    issuer: Issuer, authenticator: Authenticator, clock: Clock
+async def test_token_is_not_called_forged_before_any_keys_were_read(
+    issuer: Issuer, authenticator: Authenticator
 ) -> None:
     issuer.close()
     for _ in range(2):
@@ -174,33 +220,22 @@ async def test_while_no_keys_were_ever_read_nobody_is_called_a_forger(
             await authenticator.principal(token(OLD, "old"))
 
 
-async def test_a_key_that_was_withdrawn_counts_no_longer_than_until_the_next_reading(
-    issuer: Issuer, published: JwksClient, authenticator: Authenticator, clock: Clock
-) -> None:
-    issuer.body = BOTH
-    await authenticator.principal(token(OLD, "old"))
-    issuer.body = jwk_set(jwk("ES256", NEW, kid="new"))
-    clock.now_s += REST_S
-    await published.refresh()
-    clock.now_s += REST_S
-    with pytest.raises(TokenKeyUnknown):
-        await authenticator.principal(token(OLD, "old"))
-
-
-async def test_the_only_key_is_withdrawn_by_a_set_without_it(
-    issuer: Issuer, published: JwksClient, authenticator: Authenticator, clock: Clock
+@pytest.mark.parametrize("left", [NEW_SET, jwk_set()], ids=["another key is left", "no key is left"])
+async def test_withdrawn_key_is_accepted_until_the_next_reading(
+    issuer: Issuer, jwks: JwksClient, authenticator: Authenticator, clock: Clock, left: bytes
 ) -> None:
     issuer.body = OLD_SET
     await authenticator.principal(token(OLD, "old"))
-    issuer.body = jwk_set()
-    clock.now_s += REST_S
-    await published.refresh()
-    clock.now_s += REST_S
+    issuer.body = left
+    assert (await authenticator.principal(token(OLD, "old"))).user == CLAIMS["sub"]
+    clock.now_s += COOLDOWN_S
+    await jwks.refresh()
+    clock.now_s += COOLDOWN_S
     with pytest.raises(TokenKeyUnknown):
         await authenticator.principal(token(OLD, "old"))
 
 
-async def test_keys_that_nobody_could_confirm_for_a_day_count_no_longer(
+async def test_keys_unconfirmed_for_a_day_are_refused(
     issuer: Issuer, authenticator: Authenticator, clock: Clock
 ) -> None:
     issuer.body = OLD_SET
@@ -213,83 +248,61 @@ async def test_keys_that_nobody_could_confirm_for_a_day_count_no_longer(
         await authenticator.principal(token(OLD, "old"))
 
 
-async def test_who_gives_up_waiting_takes_the_reading_from_nobody(
-    issuer: Issuer, authenticator: Authenticator, clock: Clock
+# --- one reading ------------------------------------------------------------------------------------
+
+
+async def test_silent_issuer_is_asked_once_at_a_time_and_given_up(
+    issuer: Issuer, clock: Clock, silence: threading.Event
 ) -> None:
-    issuer.body = OLD_SET
-    await authenticator.principal(token(OLD, "old"))
-    issuer.body = jwk_set(jwk("ES256", NEW, kid="new"))
-    clock.now_s += REST_S
-    stranger = asyncio.create_task(authenticator.principal(token(NEW, "made up")))
-    await asyncio.sleep(0)
-    stranger.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await stranger
-    assert (await authenticator.principal(token(NEW, "new"))).user == CLAIMS["sub"]
-    with pytest.raises(KeysUnavailable):
-        await authenticator.principal(token(OLD, "old"))
-    assert issuer.requests == 2
+    issuer.write_body = lambda _write: silence.wait(30)
+    jwks = JwksClient(issuer.url, clock=clock, read=partial(read_document, within_s=0.3))
+    first = asyncio.create_task(jwks.refresh())
+    await eventually(lambda: issuer.requests)
+    clock.now_s += COOLDOWN_S
+    answers = await asyncio.gather(first, jwks.refresh(), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [KeysUnavailable] * 2
+    assert len(issuer.requests) == 1
 
 
-async def test_a_reading_that_hangs_keeps_nobody_waiting_and_is_the_only_one(clock: Clock) -> None:
-    hangs, readings = threading.Event(), []
-
-    def read(url: str) -> bytes:
-        readings.append(url)
-        hangs.wait(30)
-        return OLD_SET
-
-    published = JwksClient("http://issuer", clock=clock, read=read, wait_s_max=0.01)
-    try:
-        for _ in range(3):
-            with pytest.raises(KeysUnavailable):
-                await published.refresh()
-            clock.now_s += REST_S
-        assert len(readings) == 1
-    finally:
-        hangs.set()
-    await eventually(lambda: _has_keys(published))
+async def test_impossible_address_counts_as_an_issuer_that_is_away(clock: Clock) -> None:
+    for url in (f"http://{'a' * 64}.example/keys", "http://[::1/keys"):
+        with pytest.raises(KeysUnavailable):
+            await JwksClient(url, clock=clock).refresh()
 
 
-async def _has_keys(published: JwksClient) -> bool:
-    return published.keys.knows("old")
-
-
-async def test_an_address_that_cannot_be_is_an_issuer_that_is_away(clock: Clock) -> None:
-    with pytest.raises(KeysUnavailable):
-        await JwksClient(f"http://{'a' * 64}.example/keys", clock=clock).refresh()
-
-
-def test_an_answer_that_never_ends_is_left(issuer: Issuer) -> None:
-    gone = threading.Event()
-
+async def test_endless_answer_is_left(issuer: Issuer, silence: threading.Event) -> None:
     def drip(write: Write) -> None:
-        try:
-            while not gone.wait(0.001):
-                write(b" ")
-        finally:
-            gone.set()
+        while not silence.wait(0.001):
+            write(b" ")
 
-    issuer.body_writer = drip
-    try:
-        with pytest.raises(TimeoutError, match="longer than"):
-            read_document(issuer.url, within_s=0.3)
-    finally:
-        gone.set()
+    issuer.write_body = drip
+    with pytest.raises(TimeoutError, match="longer than"):
+        await read_document(issuer.url, within_s=0.3)
 
 
-def test_an_answer_that_does_not_come_is_not_waited_for(issuer: Issuer) -> None:
-    gone = threading.Event()
-    issuer.body_writer = lambda _write: gone.wait(30)
-    try:
-        with pytest.raises(OSError, match="timed out"):
-            read_document(issuer.url, within_s=0.1)
-    finally:
-        gone.set()
-
-
-def test_nobody_is_followed_to_another_address(issuer: Issuer) -> None:
-    issuer.status = 302
+async def test_redirect_is_not_followed(issuer: Issuer) -> None:
+    issuer.status, issuer.headers = 302, {"Location": "/elsewhere"}
     with pytest.raises(OSError, match="302"):
-        read_document(issuer.url)
-    assert issuer.requests == 1
+        await read_document(issuer.url)
+    assert issuer.requests == ["/keys"]
+
+
+async def test_compressed_answer_is_not_inflated(issuer: Issuer) -> None:
+    issuer.body, issuer.headers = gzip.compress(b" " * 100 * BYTES_MAX), {"Content-Encoding": "gzip"}
+    assert len(issuer.body) < BYTES_MAX
+    assert await read_document(issuer.url) == issuer.body
+
+
+async def test_only_http_and_https_are_read() -> None:
+    for url in ("file:///etc/hostname", "ftp://127.0.0.1/keys"):
+        with pytest.raises(OSError, match="protocol"):
+            await read_document(url)
+
+
+async def test_environment_proxy_is_used_unless_excepted(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", issuer.url.removesuffix("/keys"))
+    assert await read_document("http://issuer.invalid/keys") == issuer.body
+    assert issuer.requests == ["http://issuer.invalid/keys"]
+    monkeypatch.setenv("no_proxy", "issuer.invalid")
+    with pytest.raises(OSError, match=r"."):
+        await read_document("http://issuer.invalid/keys")
