@@ -80,12 +80,16 @@ class Trace:
 
     payload: bytes
     stays: list[Stay] = field(default_factory=list)
+    _frames: list[FrameType] = field(default_factory=list)
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         """Take down a call, as ``sys.setprofile`` reports it."""
         code = frame.f_code
         if event != "call" or code.co_name.startswith("<") or not code.co_filename.startswith(str(CODE)):
             return
+        if any(frame is each for each in self._frames):
+            return  # a generator goes on
+        self._frames.append(frame)
         arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         if any(self._carries(frame.f_locals.get(name), DEPTH_MAX) for name in arguments):
             caller = frame.f_back or frame
