@@ -1,12 +1,12 @@
-# `make run` serves the editor, `make test` proves the whole, `make check` takes ten seconds.
+# `make run` serves the editor, `make check` takes ten seconds, `make test` runs every test. `make help` lists the rest.
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test check test-long format lock web clean
+.PHONY: help run test check test-long house bench-update bench-append mutants format lock web clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 run: .venv/.run ## serve the editor on http://127.0.0.1:8000 and print two sign-in links
 	$(BIN)/collab serve
@@ -19,6 +19,18 @@ test: .venv/.dev ## everything, with real Postgres, Redis, browsers and JavaScri
 
 test-long: .venv/.dev ## the long form of the proofs: whole traces, more rounds
 	COLLAB_LONG=1 $(PYTEST) -m long
+
+house: .venv/.dev ## measure how plain the code is: the path of an update, the width of the doors
+	$(BIN)/python -m bench.house
+
+bench-update: .venv/.dev ## measure the CPU of one update on its way through guard, room and host
+	$(BIN)/python -m bench.update_path
+
+bench-append: .venv/.dev ## measure what one append to the log costs, on a Postgres of its own
+	$(BIN)/python -m bench.append
+
+mutants: .venv/.dev ## change the code in small ways and see which changes no test notices: about twenty minutes
+	$(BIN)/python -m bench.mutants
 
 format: .venv/.dev ## put the code into its form
 	$(BIN)/ruff format collab tests bench alembic

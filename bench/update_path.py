@@ -1,0 +1,166 @@
+"""What one update costs: CPU of the guard, the room, the host and the encoding of frames, for 1 and for 10 listeners.
+
+Run from the top of a checkout: ``make bench-update``. Nothing waits in it: messages go in as the dialect decodes them,
+frames are encoded once and dropped where a socket would be, every row is committed at once into a list. Each figure
+is the median of several rounds, each with a room of its own. Times depend on the machine: compare runs on one machine
+only, and close together.
+"""
+
+import argparse
+import gc
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from bench.rooms import HELLO, WRITER, Author, make_empty_room, make_sessions
+from collab.errors import CollabError
+from collab.ids import Sequence, WriterId
+from collab.observe.metrics import Metrics
+from collab.protocol.messages import SyncStep2, Update
+from collab.protocol.rows import Row
+from collab.protocol.ywebsocket import YWebsocket
+from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.session import Session
+from collab.serve.host import Host
+from collab.serve.log_writer import LogWriter
+from collab.serve.sink import EncodedMessage
+from collab.store.base import Committed
+from collab.store.memory import MemoryStore
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    options = _options()
+    print(f"{'CPU us per update':<34}" + "".join(f"{f'{number} listening':>14}" for number in options.listeners))
+    workloads = _workloads(options.updates)
+    with tqdm(total=len(workloads) * len(options.listeners) * options.rounds, leave=False) as bar:
+        for workload in workloads:
+            figures = [_median_us(workload, number, options.rounds, bar) for number in options.listeners]
+            tqdm.write(f"{workload.name:<34}" + "".join(f"{figure:>14.1f}" for figure in figures))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.update_path", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--listeners", type=int, nargs="+", default=[1, 10], help="sessions besides the writer's")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median is taken")
+    parser.add_argument("--updates", type=int, default=2000, help="keystrokes a round; the large updates are fewer")
+    return parser.parse_args()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Messages to measure, after those that make the document."""
+
+    name: str
+    before: tuple[Update, ...]
+    measured: tuple[Update | SyncStep2, ...]
+
+
+def _workloads(updates: int) -> list[Workload]:
+    typing = Author(7)
+    first = Update(typing.type("Hello "))
+    keystrokes = tuple(Update(typing.type("x")) for _ in range(updates))
+    bulk = Author(8)
+    start = Update(bulk.type("Hello "))
+    large = tuple(Update(bulk.scatter(1000)) for _ in range(max(2, updates // 200)))
+    full = Author(9)
+    whole = Update(full.scatter(1000))
+    resyncs = tuple(SyncStep2(_with_an_edit(full)) for _ in range(max(2, updates // 40)))
+    return [
+        Workload("keystroke", (first,), keystrokes),
+        Workload("update of 1,000 structs", (start,), large),
+        Workload("SyncStep2, 1,000 known, 1 new", (whole,), resyncs),
+    ]
+
+
+def _with_an_edit(author: Author) -> bytes:
+    author.type("x", 3)
+    return author.everything
+
+
+def _median_us(workload: Workload, listeners: int, rounds: int, bar: "tqdm[None]") -> float:
+    figures = []
+    for _ in range(rounds):
+        figures.append(_round_us(workload, listeners))
+        bar.update()
+    return statistics.median(figures)
+
+
+def _round_us(workload: Workload, listeners: int) -> float:
+    """Return the microseconds of CPU that each measured message took in one new room."""
+    path = Path(make_sessions(listeners))
+    path.say_all(workload.before)
+    gc.collect()
+    began_s = time.process_time()
+    path.say_all(workload.measured)
+    spent_s = time.process_time() - began_s
+    path.check(len(workload.before) + len(workload.measured))
+    return spent_s / len(workload.measured) * 1e6
+
+
+class NullSocket:
+    """A sink that encodes each message as a y-websocket session does, and drops the frame."""
+
+    dialect = "y-websocket"
+    _dialect = YWebsocket()
+
+    def __init__(self) -> None:
+        self.updates = 0
+        self.error: CollabError | None = None
+
+    def send(self, message: EncodedMessage) -> None:
+        """Encode and drop."""
+        frame = message.frame(self._dialect, "")
+        self.updates += frame is not None and isinstance(message.message, Update)
+
+    deliver = send
+
+    def end(self, error: CollabError) -> None:
+        """Remember why."""
+        self.error = error
+
+
+class Path:
+    """A host with its room between sessions that drop what they are sent and a log in memory."""
+
+    def __init__(self, sessions: Iterable[Session]) -> None:
+        metrics = Metrics()
+        self._host = Host(
+            make_empty_room(),
+            origin=WriterId(1),
+            log_writer=LogWriter(
+                MemoryStore(), window_s=0, queue_bytes_max=1 << 30, clock=time.monotonic, metrics=metrics
+            ),
+            relay=MemoryRelay(MemoryBus(), WriterId(1)),
+            clock=time.monotonic,
+            on_fail=lambda host: None,
+            metrics=metrics,
+        )
+        self._log: list[Row] = []
+        self._sinks: list[NullSocket] = []
+        for session in sessions:
+            self._sinks.append(NullSocket())
+            self._host.join(session, self._sinks[-1])
+            self._host.receive(session.id, HELLO)
+
+    def say_all(self, messages: Iterable[Update | SyncStep2]) -> None:
+        """Have the writer say every message, and commit each row at once."""
+        for message in messages:
+            self._host.receive(WRITER, message)
+            while (row := self._host.next_row()) is not None:
+                self._log.append(row)
+                self._host.row_written(Committed(Sequence(len(self._log))))
+
+    def check(self, messages: int) -> None:
+        """Fail unless every message was logged and every listener was sent it."""
+        assert self._host.failed is None, self._host.failed
+        assert [sink.error for sink in self._sinks] == [None] * len(self._sinks)
+        assert len(self._log) == messages, "every message must have made a row"
+        assert all(sink.updates == messages for sink in self._sinks[1:]), "every listener must have been sent all"
+
+
+if __name__ == "__main__":
+    main()
