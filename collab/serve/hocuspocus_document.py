@@ -49,6 +49,7 @@ from collab.room.events import Dismissed, Left, RoleChanged, Said
 from collab.room.session import Session
 from collab.serve.connection import Connection
 from collab.serve.host import Host
+from collab.serve.jwks import COOLDOWN_S
 from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
 from collab.serve.token_lease import TokenLease

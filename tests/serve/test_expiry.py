@@ -15,7 +15,7 @@ from collab.ids import DocumentName, UserId
 from collab.limits import ServerLimits
 from collab.protocol.rows import Row, decode_entries
 from collab.room.compaction import load_document
-from collab.serve.jwks import JwksClient
+from collab.serve.jwks import COOLDOWN_S, JwksClient
 from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
 from collab.store.base import Outcome, Stored
