@@ -1,13 +1,14 @@
-"""What an update waits for, and what of it can be had meanwhile."""
+"""Which part of an update is ready, and what the rest waits for."""
 
 import random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.crdt.causality import NEVER, first_missing, in_slices, ready_part
+from collab.crdt.causality import in_slices, is_ready, split_update
 from collab.crdt.guard import inspect_update
 from collab.crdt.update import InspectedUpdate
+from tests.crdt.asking import take
 from tests.protocol.build import gc, item, skip, text, update
 from tests.room.build import Author, document_of, inspected
 
@@ -23,84 +24,91 @@ def chars(count: int, *, left: tuple[int, int] | None = None) -> list[bytes]:
     return [text("x", left=left) for _ in range(count)]
 
 
+def waits_for(update: InspectedUpdate, state: dict[int, int]) -> dict[int, int]:
+    """The lowest missing clock of each client; nothing exactly when the update is ready."""
+    split = split_update(update, state)
+    assert is_ready(update, state) == (split.rest is None) == (not split.waits_for)
+    return dict(split.waits_for)
+
+
 # --- what is missing ------------------------------------------------------------------------------------
 
 
 def test_first_words_of_a_client_are_ready_for_an_empty_document() -> None:
-    assert first_missing(read((ANN, 0, chars(3))), {}) is None
+    assert waits_for(read((ANN, 0, chars(3))), {}) == {}
 
 
 def test_next_words_of_a_client_wait_for_the_ones_before() -> None:
     next_words = read((ANN, 5, chars(1)))
-    assert first_missing(next_words, {ANN: 3}) == (ANN, 4)
-    assert first_missing(next_words, {ANN: 5}) is None
-    assert first_missing(next_words, {ANN: 9}) is None
+    assert waits_for(next_words, {ANN: 3}) == {ANN: 4}
+    assert waits_for(next_words, {ANN: 5}) == {}
+    assert waits_for(next_words, {ANN: 9}) == {}
 
 
 def test_struct_waits_for_its_neighbours_and_its_parent() -> None:
     beside = read((ANN, 0, [text("x", left=(BOB, 1), right=(COY, 4))]))
-    assert first_missing(beside, {}) == (BOB, 1)
-    assert first_missing(beside, {BOB: 2}) == (COY, 4)
-    assert first_missing(beside, {BOB: 2, COY: 5}) is None
+    assert waits_for(beside, {}) == {BOB: 1}
+    assert waits_for(beside, {BOB: 2}) == {COY: 4}
+    assert waits_for(beside, {BOB: 2, COY: 5}) == {}
     inside = read((ANN, 0, [text("x", parent=(BOB, 0))]))
-    assert first_missing(inside, {}) == (BOB, 0)
-    assert first_missing(inside, {BOB: 1}) is None
+    assert waits_for(inside, {}) == {BOB: 0}
+    assert waits_for(inside, {BOB: 1}) == {}
 
 
-def test_deletion_waits_for_the_whole_of_what_it_deletes() -> None:
+def test_deletion_waits_for_the_first_that_is_missing() -> None:
     deletion = read(deletes={BOB: [(0, 2), (4, 3)]})
-    assert first_missing(deletion, {}) == (BOB, 1)
-    assert first_missing(deletion, {BOB: 2}) == (BOB, 6)
-    assert first_missing(deletion, {BOB: 6}) == (BOB, 6)
-    assert first_missing(deletion, {BOB: 7}) is None
+    assert waits_for(deletion, {}) == {BOB: 0}
+    assert waits_for(deletion, {BOB: 2}) == {BOB: 4}
+    assert waits_for(deletion, {BOB: 6}) == {BOB: 6}
+    assert waits_for(deletion, {BOB: 7}) == {}
 
 
 def test_update_may_bring_what_it_builds_on_and_what_it_deletes() -> None:
     both = read((ANN, 0, chars(2)), (BOB, 0, [text("y", left=(ANN, 1))]), deletes={ANN: [(0, 2)]})
-    assert first_missing(both, {}) is None
+    assert waits_for(both, {}) == {}
 
 
 def test_update_may_bring_what_it_builds_on_later_in_its_bytes() -> None:
     backwards = read((BOB, 0, [text("y", left=(ANN, 1)), text("z", left=(COY, 0))]), (ANN, 0, chars(2)))
-    assert first_missing(backwards, {}) == (COY, 0)
-    assert first_missing(backwards, {COY: 1}) is None
+    assert waits_for(backwards, {}) == {COY: 0}
+    assert waits_for(backwards, {COY: 1}) == {}
 
 
-def test_missing_id_is_never_one_that_the_update_itself_brings() -> None:
+def test_update_waits_for_what_lacks_in_a_chain_of_its_own() -> None:
     chain = read(
         (ANN, 0, [text("a", left=(BOB, 0))]), (BOB, 0, [text("b", left=(COY, 0))]), (COY, 0, [text("c", left=(9, 6))])
     )
-    assert first_missing(chain, {}) == (9, 6)
-    assert first_missing(chain, {9: 7}) is None
+    assert waits_for(chain, {}) == {9: 6, BOB: 0, COY: 0}
+    assert waits_for(chain, {9: 7}) == {}
 
 
-def test_knot_waits_for_ever() -> None:
-    knot = read((ANN, 0, [text("a", left=(BOB, 0))]), (BOB, 0, [text("b", left=(ANN, 0))]))
-    assert first_missing(knot, {}) == NEVER
-    assert ready_part(knot, {}) is None
+def test_cyclic_update_is_never_ready() -> None:
+    cycle = read((ANN, 0, [text("a", left=(BOB, 0))]), (BOB, 0, [text("b", left=(ANN, 0))]))
+    assert split_update(cycle, {}).ready is None
+    assert waits_for(cycle, {}) == {ANN: 0, BOB: 0}
 
 
-def test_knot_of_many_clients_is_undone_in_one_pass() -> None:
+def test_cycle_of_many_clients_is_found_in_one_pass() -> None:
     many = 20_000
-    knot = read(*((client, 0, [text("x", left=((client + 1) % many, 0))]) for client in range(many)))
-    assert first_missing(knot, {}) == NEVER
+    cycle = read(*((client, 0, [text("x", left=((client + 1) % many, 0))]) for client in range(many)))
+    assert split_update(cycle, {}).ready is None
     zigzag = read(
         (BOB, 0, [text("x", left=(ANN, clock)) for clock in range(many)]),
         (ANN, 0, [text("x", left=(BOB, clock - 1) if clock else None) for clock in range(many)]),
     )
-    assert first_missing(zigzag, {}) is None
+    assert waits_for(zigzag, {}) == {}
 
 
 def test_update_that_skips_waits_for_the_last_that_it_skips() -> None:
     skipping = read((ANN, 0, [*chars(2), skip(3), *chars(2, left=(BOB, 0))]), (BOB, 0, chars(1)))
-    assert first_missing(skipping, {}) == (ANN, 4)
-    assert first_missing(skipping, {ANN: 4}) == (ANN, 4)
-    assert first_missing(skipping, {ANN: 5}) is None
-    assert first_missing(skipping, {ANN: 9}) is None
+    assert waits_for(skipping, {}) == {ANN: 4}
+    assert waits_for(skipping, {ANN: 4}) == {ANN: 4}
+    assert waits_for(skipping, {ANN: 5}) == {}
+    assert waits_for(skipping, {ANN: 9}) == {}
 
 
 def test_skip_with_nothing_behind_it_waits_for_nothing() -> None:
-    assert first_missing(read((ANN, 0, [skip(3)]), (BOB, 0, [*chars(1), skip(1)])), {}) is None
+    assert waits_for(read((ANN, 0, [skip(3)]), (BOB, 0, [*chars(1), skip(1)])), {}) == {}
 
 
 # --- in slices -------------------------------------------------------------------------------------------
@@ -118,7 +126,7 @@ def test_slices_are_of_bounded_size_and_each_is_ready_once_those_before_it_are_h
     assert [len(each.structs) for each in slices] == [3] * 13 + [1, 0]
     assert slices[-1].payload == update(deletes={COY: [(1, 1)], ANN: [(0, 3)]})
     for each in slices:
-        assert first_missing(each, state) is None
+        assert waits_for(each, state) == {}
         for struct in each.structs:
             state[struct.client] = struct.clock + struct.length
     assert state == {ANN: many, BOB: many, COY: 2}
@@ -146,8 +154,7 @@ def test_small_update_is_one_slice_as_it_came() -> None:
 
 
 def part_of(whole: InspectedUpdate, state: dict[int, int]) -> InspectedUpdate | None:
-    part = ready_part(whole, state)
-    return None if part is None else inspect_update(part)
+    return split_update(whole, state).ready
 
 
 def test_ready_part_of_a_ready_update_is_all_of_it() -> None:
@@ -192,10 +199,33 @@ def test_ready_part_may_delete_what_it_brings() -> None:
 
 def test_struct_of_which_the_front_is_here_is_ready() -> None:
     overlapping = read((ANN, 2, [text("abcdef"), gc(2), item(8, b"\x01\x7e", left=(ANN, 7))]))
-    assert first_missing(overlapping, {ANN: 4}) is None
+    assert waits_for(overlapping, {ANN: 4}) == {}
     part = part_of(overlapping, {ANN: 4})
     assert part is not None
     assert len(part.structs) == 3
+
+
+# --- the rest --------------------------------------------------------------------------------------------
+
+
+def test_rest_is_an_update_that_waits_for_the_same() -> None:
+    whole = read((ANN, 0, [*chars(2), skip(2), text("é", left=(COY, 7)), skip(1), *chars(1)]), deletes={BOB: [(0, 4)]})
+    rest = split_update(whole, {BOB: 2}).rest
+    assert rest is not None
+    assert rest.payload == update((ANN, 4, [text("é", left=(COY, 7)), skip(1), *chars(1)]), deletes={BOB: [(2, 2)]})
+    assert inspect_update(rest.payload).structs == rest.structs
+    assert waits_for(rest, {ANN: 2, BOB: 2}) == {ANN: 3, BOB: 2} == waits_for(whole, {BOB: 2})
+    assert waits_for(rest, {ANN: 4, BOB: 4}) == {COY: 7}
+
+
+def test_structs_of_a_withheld_client_wait_until_all_of_it_is_here() -> None:
+    whole = read((ANN, 0, chars(3)), (BOB, 0, [text("y", left=(ANN, 0))]), (COY, 0, chars(1)))
+    split = split_update(whole, {ANN: 1}, frozenset((ANN,)))
+    assert split.ready is not None
+    assert split.rest is not None
+    assert {struct.client for struct in split.ready.structs} == {BOB, COY}
+    assert [(struct.client, struct.clock) for struct in split.rest.structs] == [(ANN, 1), (ANN, 2)]
+    assert split.waits_for == {ANN: 2}
 
 
 # --- both, on real histories -------------------------------------------------------------------------------
@@ -224,15 +254,13 @@ def test_update_is_ready_exactly_when_all_of_it_is_its_ready_part(seed: int, dat
     chosen = data.draw(st.sampled_from(history))
     state: dict[int, int] = {}
     for other in data.draw(st.lists(st.sampled_from(history), unique_by=id)):
-        if other is not chosen and first_missing(other, state) is None:
+        if other is not chosen and is_ready(other, state):
             for struct in other.structs:
                 state[struct.client] = max(state.get(struct.client, 0), struct.clock + struct.length)
     part = part_of(chosen, state)
     whole = part is not None and (len(part.structs), part.deletes) == (len(chosen.structs), chosen.deletes)
-    missing = first_missing(chosen, state)
-    assert whole == (missing is None)
-    if missing is not None:
-        assert state.get(missing[0], 0) <= missing[1]
+    assert whole == is_ready(chosen, state)
+    assert all(state.get(client, 0) <= clock for client, clock in waits_for(chosen, state).items())
 
 
 @given(st.integers(0, 2**32), st.randoms(use_true_random=False))
@@ -242,7 +270,7 @@ def test_ready_parts_in_any_order_and_the_rest_again_make_the_whole(seed: int, d
     shuffled = inspected(*dice.sample(history, len(history)))
     for _ in history:  # each round at least one more update is ready
         for whole in shuffled:
-            part = ready_part(whole, document.state)
+            part = part_of(whole, document.state)
             if part is not None:
-                document.apply(inspect_update(part))
+                take(document, part)
     assert document.equals(document_of(*history))

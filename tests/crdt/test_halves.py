@@ -9,13 +9,14 @@ from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.ranges import IdRanges
 from collab.crdt.splits import splits_at_most
+from collab.crdt.statevector import encode_state_vector
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
 from collab.protocol.limits import SPLITS_MAX
 from collab.protocol.messages import SyncStep1, SyncStep2
 from collab.protocol.rows import CommittedRow
-from collab.room.compaction import fold, load_document
-from collab.room.room import Room
-from tests.room.build import Author, a_session, told
+from collab.room.compaction import compact, load_document
+from tests.crdt.asking import take
+from tests.room.build import Author, SteppedRoom, a_session, told
 
 TRACE = Path(__file__).parent.parent / "traces" / "json-crdt-patch.json.gz"
 HOUR_S = 3600.0
@@ -33,13 +34,15 @@ def write(author: Author, text: str, patches: list[Any]) -> str:
     return text
 
 
-def a_later_room(snapshot: bytes | None, rows: list[CommittedRow], origin: int) -> Room:
+def a_later_room(snapshot: bytes | None, rows: list[CommittedRow], origin: int) -> SteppedRoom:
     """The document as it is opened after everybody had left."""
     document = load_document(snapshot, rows)
-    return Room(DocumentName("halves"), document, epoch=Epoch(0), cursor=Sequence(origin - 1), writer=WriterId(origin))
+    return SteppedRoom(
+        DocumentName("halves"), document, epoch=Epoch(0), cursor=Sequence(origin - 1), writer=WriterId(origin)
+    )
 
 
-def bring(room: Room, author: Author, now_s: float) -> CommittedRow:
+def bring(room: SteppedRoom, author: Author, now_s: float) -> CommittedRow:
     """The author's browser connects, hands over what it has, and leaves; the row that is committed."""
     session = a_session(1)
     room.join(session)
@@ -69,7 +72,7 @@ def test_halves_written_offline_an_hour_apart_in_two_browsers_make_the_whole() -
 
     other = Author(8, first.everything)  # the file was taken along to another browser, and written on there
     text = write(other, text, patches[half:])
-    room = a_later_room(fold(None, [row]), [], 2)
+    room = a_later_room(compact(None, [row]), [], 2)
     room.tick(HOUR_S)
     bring(room, other, HOUR_S)
     assert room.document.text() == text == trace["endContent"]
@@ -83,7 +86,7 @@ def test_a_day_of_writing_without_a_connection_is_far_from_every_limit() -> None
     text = write(author, "", patches[:half])
     document = Document.load(author.everything, [])
     write(author, text, patches[half:])
-    day = inspect_update(author.doc.get_update(document.state_vector()))
+    day = inspect_update(author.doc.get_update(encode_state_vector(document.state)))
     assert splits_at_most(day, document.state, IdRanges(), enough=0) < SPLITS_MAX // 20
-    document.apply(day)
+    take(document, day)
     assert document.text() == author.text

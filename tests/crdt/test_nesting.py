@@ -11,7 +11,8 @@ from tests.protocol.build import gc, item, shared, text, update
 
 def _admit(nesting: Nesting, *updates: bytes) -> Nesting:
     for data in updates:
-        nesting.admit(inspect_update(data))
+        each = inspect_update(data)
+        nesting.add(each, nesting.check(each))
     return nesting
 
 
@@ -95,7 +96,7 @@ def test_a_keystroke_continues_or_begins_a_run() -> None:
 def test_it_holds_a_real_document() -> None:
     doc: pycrdt.Doc[pycrdt.XmlFragment] = pycrdt.Doc()
     nesting = Nesting()
-    doc.observe(lambda event: nesting.admit(inspect_update(event.update)))
+    doc.observe(lambda event: nesting.add(update := inspect_update(event.update), nesting.check(update)))
     fragment = doc.get("default", type=pycrdt.XmlFragment)
     for _ in range(3):
         paragraph = fragment.children.append(pycrdt.XmlElement("paragraph", {"align": "left"}))

@@ -8,6 +8,7 @@ import pytest
 
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from tests.crdt.asking import take
 from tests.protocol.build import string, uint, update
 from tests.room.build import Author, document_of
 
@@ -107,6 +108,6 @@ def test_deep_document_is_read_without_recursion() -> None:
 )
 def test_root_that_holds_what_it_should_not_is_read_as_no_words(root: str, kind: int, content: bytes) -> None:
     document = Document()
-    document.apply(inspect_update(update((1, 0, [bytes([kind]) + b"\1" + string(root) + content]))))
+    take(document, inspect_update(update((1, 0, [bytes([kind]) + b"\1" + string(root) + content]))))
     assert document.text().strip() == ""
     document.encode()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from collab.crdt.assessment import News
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.update import DELETED
@@ -9,10 +10,9 @@ from collab.errors import UpdateRefused
 from collab.ids import SessionId
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import decode_entries
-from collab.room.compaction import fold, load_document
-from collab.room.room import Room
+from collab.room.compaction import compact, load_document
 from tests.protocol.build import item, shared, string, text, uint, update
-from tests.room.build import a_room, a_row, a_session, commit, ends, told
+from tests.room.build import OURS, SteppedRoom, a_room, a_row, a_session, commit, ends, told
 
 CAT = "\N{CAT FACE}"
 GONE = "\N{REPLACEMENT CHARACTER}" * 2
@@ -30,7 +30,7 @@ CUTS = {
 }
 
 
-def logged(room: Room) -> list[bytes]:
+def logged(room: SteppedRoom) -> list[bytes]:
     """What the room has given to the log, and nothing of it committed yet."""
     row = room.next_row()
     assert row is not None
@@ -75,9 +75,9 @@ def test_the_author_of_a_cut_is_answered_once_both_are_committed(cut: bytes) -> 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_a_character_of_the_snapshot_is_not_cut_either(cut: bytes) -> None:
-    state = fold(None, [a_row(1, BASE)])
-    room = Room(
-        a_room().name, load_document(state, []), epoch=a_room().epoch, cursor=a_room().cursor, writer=a_room().writer
+    state = compact(None, [a_row(1, BASE)])
+    room = SteppedRoom(
+        a_room().name, load_document(state, []), epoch=a_room().epoch, cursor=a_room().cursor, writer=OURS
     )
     room.join(a_session(1))
     room.receive(SessionId(1), Update(cut), 0.0)
@@ -149,8 +149,8 @@ def test_a_character_that_two_replicas_let_in_whole_and_cut_is_deleted_wherever_
     rows = [a_row(1, first), a_row(2, second)]
     for replayed in (
         load_document(None, rows),
-        load_document(fold(None, rows[:1]), rows[1:]),
-        load_document(fold(None, rows), [a_row(3, deletion)]),
+        load_document(compact(None, rows[:1]), rows[1:]),
+        load_document(compact(None, rows), [a_row(3, deletion)]),
     ):
         assert replayed.equals(room.document)
 
@@ -169,4 +169,6 @@ def test_text_beside_a_character_costs_it_nothing() -> None:
         update((3, 0, [text("Y", left=(1, 2), right=(1, 3))])),
         update(deletes={1: [(1, 2)]}),
     ):
-        assert not room.document.pairs_cut_by(inspect_update(beside))
+        news = room.document.assess(inspect_update(beside))
+        assert isinstance(news, News)
+        assert news.before is None

@@ -18,7 +18,7 @@ import pycrdt
 import pytest
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from collab.crdt.causality import first_missing
+from collab.crdt.causality import is_ready
 from collab.crdt.diff import diff_update
 from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.nesting import Nesting
@@ -97,7 +97,7 @@ class Chunk:
         self._state = decode_state_vector(self._doc.get_state())
         self._nesting = Nesting()
         base = inspect_stored_update(self.base)
-        self._nesting.admit(base)
+        self._nesting.add(base, self._nesting.check(base))
         self._low_surrogates = set(base.low_surrogates)
         self._life: list[str] = []
         self.lives.append(self._life)
@@ -111,12 +111,12 @@ class Chunk:
         except UpdateRefused:
             self.counts["refused"] += 1
             return
-        if first_missing(update, self._state) is not None:
+        if not is_ready(update, self._state):
             self.counts["held"] += 1
             return
         update = diff_update(update, self._state, IdRanges())
         try:
-            self._nesting.admit(update)
+            self._nesting.add(update, self._nesting.check(update))
         except UpdateRefused:
             self.counts["nested"] += 1
             return

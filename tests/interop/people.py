@@ -34,7 +34,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.rows import decode_entries
-from collab.room.compaction import fold, load_document
+from collab.room.compaction import compact, load_document
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge
 from tests.network import NAME, Client, Network, Violation, now
@@ -185,7 +185,7 @@ class People(Network):
         for number in range(steps):
             if number not in without:
                 self.random.seed(f"{self.seed}: {number}")
-                self.do(self.choose(), number)
+                self.do(self.choose())
         self.random.seed(f"{self.seed}: the end")
         self.settle()
         self.assert_converged()
@@ -202,10 +202,10 @@ class People(Network):
             return partial(self.write, self.random.choice(self.pages))
         return self.random.choice(due)
 
-    def do(self, step: Callable[[], None], number: int) -> None:
-        self.told.append(f"{number}: {_in_words(step)}")
+    def do(self, step: Callable[[], None]) -> None:
+        self.told.append(f"{len(self.told) + 1}: {_in_words(step)}")
         self.met[_call(step).__name__] += 1
-        step()
+        super().do(step)
 
     def write(self, page: Page) -> None:
         page.work(self.random.getrandbits(32))
@@ -255,7 +255,7 @@ class People(Network):
     def waits(self) -> list[str]:
         """Who is not done."""
         pages = [str(page) for page in self.pages if page.replica is None or page.unsaved]
-        return pages + [str(replica) for replica in self.replicas if replica.room and replica.room.held]
+        return pages + [str(replica) for replica in self.replicas if replica.room and replica.room.pending]
 
     def assert_converged(self) -> None:
         """Everybody, every room and whatever is read from the log hold the same, to real Yjs and to the library."""
@@ -292,8 +292,8 @@ class People(Network):
                 raise Violation(f"{what} reads otherwise to the library")
         orders = {
             **{what: [document.encode()] for what, document in documents.items()},
-            "the log folded": [fold(None, rows)],
-            "a snapshot and the tail folded": [fold(snapshot, stored.tail)],
+            "the log folded": [compact(None, rows)],
+            "a snapshot and the tail folded": [compact(snapshot, stored.tail)],
             "the log's updates": [entry.update for row in rows for entry in decode_entries(row.payload)],
         }
         for what, reading in zip(orders, self.judge.read(orders.values()), strict=True):

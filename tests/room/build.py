@@ -98,6 +98,10 @@ def document_of(*updates: bytes) -> Document:
 class SteppedRoom(Room):
     """A room with a method for each event, to keep the tests short."""
 
+    @property
+    def sessions(self) -> tuple[SessionId, ...]:
+        return tuple(self._sessions)
+
     def join(self, session: Session, *, resumes: bool = False) -> list[Effect]:
         return self.step(0.0, Joined(session, resumes))
 

@@ -96,7 +96,7 @@ class Stage:
                             inbox.append(row)
                 case CatchUp():
                     self._wants_rows.add(replica)
-                case End(_, error):
+                case End(_, error) if error is not None:
                     self.ended.append(error)
                 case Fail(error):
                     raise error

@@ -8,7 +8,7 @@ import pytest
 from collab.crdt.document import Document
 from collab.errors import DocumentPoisoned
 from collab.room import compaction
-from collab.room.compaction import LEFT_TAIL_ROWS_MIN, ROW_COST_BYTES, TAIL_BYTES_MIN, fold, is_due, load_document
+from collab.room.compaction import LEFT_TAIL_ROWS_MIN, ROW_COST_BYTES, TAIL_BYTES_MIN, compact, is_due, load_document
 from tests.protocol.build import shared, text, update
 from tests.room.build import Author, a_row, document_of, inspected
 
@@ -82,10 +82,10 @@ def test_row_that_no_guard_would_let_in_makes_no_document() -> None:
 def test_folded_state_is_what_snapshot_and_rows_make() -> None:
     ann = Author(ANN)
     parts = [ann.type(0, "abc"), ann.delete(0, 1), ann.type(2, "d")]
-    state = fold(None, [a_row(1, parts[0])])
-    state = fold(state, [a_row(2, parts[1]), a_row(3, parts[2])])
+    state = compact(None, [a_row(1, parts[0])])
+    state = compact(state, [a_row(2, parts[1]), a_row(3, parts[2])])
     assert Document.load(state, []).equals(document_of(*parts))
-    assert fold(state, []) == state
+    assert compact(state, []) == state
 
 
 def a_life(seed: int) -> list[bytes]:
@@ -134,7 +134,7 @@ def test_state_folds_through_formats_deleted_parents_and_types_inside_types(seed
     life = a_life(seed)
     snapshot: bytes | None = None
     for start in range(0, len(life), 7):
-        snapshot = fold(snapshot, [a_row(start + at, each) for at, each in enumerate(life[start : start + 7], 1)])
+        snapshot = compact(snapshot, [a_row(start + at, each) for at, each in enumerate(life[start : start + 7], 1)])
     assert Document.load(snapshot, []).equals(document_of(*life))
 
 
@@ -144,7 +144,7 @@ def test_text_put_into_what_another_deletes_folds() -> None:
         update(deletes={ANN: [(0, 1)]}),
         update((BOB, 0, [text("abc", parent=(ANN, 1))])),
     ]
-    state = fold(None, [a_row(seq, each) for seq, each in enumerate(parts, 1)])
+    state = compact(None, [a_row(seq, each) for seq, each in enumerate(parts, 1)])
     assert Document.load(state, []).equals(document_of(*parts))
 
 
@@ -180,14 +180,14 @@ def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
     monkeypatch.setattr(compaction, "Document", Forgetful)
     monkeypatch.setattr(Forgetful, "lost", lost)
     with pytest.raises(DocumentPoisoned):
-        fold(None, rows)
+        compact(None, rows)
 
 
 def test_document_with_something_parked_in_the_library_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     ann = Author(ANN)
     _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
     parked = Document()
-    parked.replay(found)
+    parked._integrate(found)
     monkeypatch.setattr(compaction, "load_document", lambda *_: parked)
     with pytest.raises(DocumentPoisoned):
-        fold(None, [])
+        compact(None, [])

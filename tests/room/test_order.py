@@ -16,10 +16,12 @@ import pytest
 
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from collab.crdt.statevector import encode_state_vector
 from collab.crdt.update import SKIP
 from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep2, Update
-from collab.room.compaction import fold, load_document
+from collab.room.compaction import compact, load_document
 from collab.room.pending import PendingLimits
+from tests.crdt.asking import knows, lacks
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge, Written
 from tests.room.stage import Stage
@@ -87,7 +89,7 @@ def test_update_with_a_gap_is_taken_when_what_it_skips_has_come(judge: Judge, se
     stage.settle()
     assert not stage.ended
     assert not +stage.unanswered
-    assert stage.rooms[0].held == 0
+    assert stage.rooms[0].pending == 0
     whole, logged, heard = judge.read([history, stage.logged, stage.heard[LISTENER]])
     assert logged.content == heard.content == whole.content == hash_of(stage.rooms[0].document._doc)
     assert not any(struct.kind == SKIP for update in stage.logged for struct in inspect_update(update).structs)
@@ -171,7 +173,7 @@ def tell(
     guest_has: bytes | None = EMPTY_STATE_VECTOR
     for written in order:
         replica = dice.randrange(replicas)
-        met[_lease(stage.rooms[replica].document, written)] += 1
+        met[_standing(stage.rooms[replica].document, written)] += 1
         message = SyncStep2(written.bytes) if written.resync else Update(written.bytes)
         stage.say(message, 10 * written.writer + replica, replica)
         while dice.random() < 0.4:
@@ -184,14 +186,14 @@ def tell(
     assert not stage.ended, name
     assert not +stage.unanswered, f"{name}: {stage.unanswered}"
     cut = dice.randint(0, len(stage.log))
-    snapshot = fold(None, stage.log[:cut])
+    snapshot = compact(None, stage.log[:cut])
     replayed, opened = load_document(None, stage.log), load_document(snapshot, stage.log[cut:])
     outcomes = [
         Outcome("the same bytes in the same order", [written.bytes for written in order], in_order=False),
         Outcome("the log", stage.logged),
         Outcome("the log replayed", [replayed.encode()]),
         Outcome("a snapshot and the tail", [opened.encode()]),
-        Outcome("the log folded", [fold(snapshot, stage.log[cut:])]),
+        Outcome("the log folded", [compact(snapshot, stage.log[cut:])]),
         *(Outcome("a room", [room.document.encode()]) for room in stage.rooms),
         *(
             Outcome(f"what session {session} has", updates, in_order=session >= LISTENER)
@@ -202,13 +204,13 @@ def tell(
     return Story(name, [written.bytes for written in history], outcomes, [*documents, replayed, opened])
 
 
-def _lease(document: Document, written: Written) -> str:
+def _standing(document: Document, written: Written) -> str:
     """How an update relates to what is here when it comes."""
     update = inspect_update(written.bytes)
     state = document.state
     if any(s.clock < state.get(s.client, 0) < s.clock + s.length for s in update.structs):
         return "known in part"
-    return "known" if document.has(update) else "held" if document.missing(update) else "ready"
+    return "known" if knows(document, update) else "held" if lacks(document, update) else "ready"
 
 
 def _come_or_go(stage: Stage, guest_has: bytes | None) -> bytes | None:
@@ -217,7 +219,7 @@ def _come_or_go(stage: Stage, guest_has: bytes | None) -> bytes | None:
         stage.join(GUEST, 0, has=guest_has)
         return None
     stage.leave(GUEST, 0)
-    return stage.rooms[0].document.state_vector()
+    return encode_state_vector(stage.rooms[0].document.state)
 
 
 def assert_as_in_yjs(judge: Judge, stories: list[Story]) -> None:

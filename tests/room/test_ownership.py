@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
+from collab.crdt.assessment import Assessment
 from collab.crdt.comparison import contradiction
 from collab.crdt.guard import inspect_update
-from collab.crdt.update import Id, InspectedUpdate, Struct
+from collab.crdt.update import InspectedUpdate, Struct
 from collab.errors import Conflict, DocumentPoisoned, MissingDependencies, UpdateRefused
 from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
 from collab.room.effects import Append, Fail, PublishPresence
-from collab.room.room import Room
 from tests.protocol.build import gc, item, string, text, update
-from tests.room.build import OTHER, a_room, a_row, a_session, commit, ends, told
+from tests.room.build import OTHER, SteppedRoom, a_room, a_row, a_session, commit, ends, told
 
 ANN, BOB = 7, 8
 ANNS_ITEM = text("ann's", root="content")
@@ -26,12 +26,12 @@ LATE_S = 6.0
 BOTH = update((BOB, 0, [text("bob's", root="content")]), (ANN, 0, [ANNS_ITEM]))
 
 
-def show(room: Room, session: int, client: int, *, clock: int = 1) -> None:
+def show(room: SteppedRoom, session: int, client: int, *, clock: int = 1) -> None:
     """A session shows itself with this client id."""
     room.receive(SessionId(session), AwarenessUpdate((AwarenessEntry(ClientId(client), clock, b"{}"),)), 0.0)
 
 
-def ann_and_bob() -> Room:
+def ann_and_bob() -> SteppedRoom:
     """Both are here, as sessions 1 and 2, and show themselves."""
     room = a_room(sessions=[a_session(1), a_session(2, "bob")])
     show(room, 1, ANN)
@@ -39,7 +39,7 @@ def ann_and_bob() -> Room:
     return room
 
 
-def logged(room: Room) -> tuple[Entry, ...]:
+def logged(room: SteppedRoom) -> tuple[Entry, ...]:
     row = room.next_row()
     return () if row is None else decode_entries(row.payload)
 
@@ -97,13 +97,13 @@ def test_what_waits_for_an_owner_who_leaves_is_carried_and_saved_and_its_sender_
 def test_what_waits_for_an_owner_is_read_again_once_all_of_it_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
     room = ann_and_bob()
     read: list[InspectedUpdate] = []
-    really = room.document.contradicted_by
+    really = room.document.assess
 
-    def note(update: InspectedUpdate) -> Id | None:
+    def note(update: InspectedUpdate, **how: Any) -> Assessment:
         read.append(update)
-        return really(update)
+        return really(update, **how)
 
-    monkeypatch.setattr(room.document, "contradicted_by", note)
+    monkeypatch.setattr(room.document, "assess", note)
     pieces = [text("a", root="content"), *(text("a", left=(ANN, at)) for at in range(9))]
     room.receive(SessionId(2), Update(update((ANN, 0, pieces))), 0.0)
     for at, piece in enumerate(pieces):
@@ -120,9 +120,11 @@ def test_a_comparison_that_breaks_the_library_ends_the_room(moment: str, monkeyp
         raise DocumentPoisoned
 
     if moment == "an update":
-        really = room.document.contradicted_by
+        really = room.document.assess
         longer = text("ann's!", root="content")
-        monkeypatch.setattr(room.document, "contradicted_by", lambda u: fail(u) if u.payload == FORGED else really(u))
+        monkeypatch.setattr(
+            room.document, "assess", lambda u, **how: fail(u) if u.payload == FORGED else really(u, **how)
+        )
         effects = room.receive(SessionId(1), Update(update((ANN, 0, [longer]))), 1.0)
         assert sum(effect.size for effect in effects if isinstance(effect, Append)) == room.unsaved_bytes > 0
     else:
@@ -147,7 +149,7 @@ def test_an_update_of_two_owners_waits_for_both() -> None:
 def test_program_that_brings_what_somebody_here_is_to_send_is_refused_and_nothing_of_it_is_kept() -> None:
     room = ann_and_bob()
     program = a_session(3, "robot")
-    program.waits = False
+    program.queues_incomplete = False
     room.join(program)
     effects = room.receive(SessionId(3), Update(BOTH), 0.0)
     assert told(effects, 3) == [Refused()]

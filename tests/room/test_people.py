@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from collab.crdt.assessment import Assessment, News
 from collab.crdt.comparison import is_known_in_part
 from collab.crdt.document import Document
 from collab.crdt.update import Id, InspectedUpdate
-from collab.ids import UserId
+from collab.protocol.rows import decode_entries
+from collab.room.effects import Effect, Write
+from collab.room.events import Event
 from collab.room.room import Room
 from tests.interop.judge import Judge
 from tests.interop.people import first_that_fails, shortest, tell
@@ -51,40 +54,39 @@ def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
     met: Counter[str] = Counter()
 
     class Counting(Document):
-        def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
-            cut = super().pairs_cut_by(update)
-            met["a character is cut"] += bool(cut)
-            return cut
+        def apply(self, news: News) -> None:
+            met["a character is cut"] += news.before is not None
+            super().apply(news)
 
-        def apply(self, update: InspectedUpdate) -> InspectedUpdate:
+        def assess(self, update: InspectedUpdate, **how: Any) -> Assessment:
             met["known in part"] += is_known_in_part(update, self.state)
-            return super().apply(update)
+            is_withheld = how.get("is_withheld", lambda _: False)
+            new = (struct.client for struct in update.structs if struct.clock >= self.state.get(struct.client, 0))
+            met["waits for its owner"] += any(map(is_withheld, new))
+            return super().assess(update, **how)
 
     class Watched(Room):
-        def _awaited(self, user: UserId, update: InspectedUpdate) -> Id | None:
-            awaited = super()._awaited(user, update)
-            met["waits for its owner"] += awaited is not None
-            return awaited
-
-        def _take(self, *arguments: Any, **more: Any) -> Any:
-            effects = super()._take(*arguments, **more)
-            met["carried"] += self._ledger.waiting[-1].carried
+        def step(self, now_s: float, event: Event) -> list[Effect]:
+            effects = super().step(now_s, event)
+            for effect in effects:
+                if isinstance(effect, Write):
+                    met["carried"] += any(entry.carried for entry in decode_entries(effect.row.payload))
             return effects
 
     for seed in range(60):
-        people = tell(judge, seed, document_class=Counting, room_class=Watched)
+        people = tell(judge, seed, document_class=Counting, make_room=Watched)
         met.update(people.met)
     for what in ("a character is cut", "known in part", "waits for its owner", "carried", "crash", "reload", "compact"):
         assert met[what], met
 
 
 class CutsCharacters(Document):
-    def pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
+    def _pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
         return []
 
 
 class TrustsTheLogNotToCutCharacters(Document):
-    def pairs_split_by_log(self, update: InspectedUpdate) -> list[Id]:
+    def _pairs_split_by_log(self, update: InspectedUpdate) -> list[Id]:
         return []
 
 

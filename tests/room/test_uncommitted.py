@@ -25,37 +25,37 @@ def entry(text: bytes) -> Entry:
     return Entry(UserId("ann"), text)
 
 
-def words(ledger: UncommittedQueue) -> list[bytes]:
+def words(queue: UncommittedQueue) -> list[bytes]:
     """The row that is formed next: its updates."""
-    row = ledger.next_row()
+    row = queue.next_row()
     return [] if row is None else [each.update for each in decode_entries(row.payload)]
 
 
 def test_an_answer_is_due_when_all_that_was_accepted_before_it_is_committed() -> None:
-    ledger = a_ledger()
-    ledger.accept(entry(b"a"))
-    ledger.owe(ANN, Saved(b"a"))
-    assert words(ledger) == [b"a"]
-    ledger.accept(entry(b"b"))
-    ledger.owe(BOB, Refused())
-    assert list(ledger.due()) == []
-    ledger.committed()
-    assert list(ledger.due()) == [(ANN, Saved(b"a"))]
-    assert words(ledger) == [b"b"]
-    ledger.committed()
-    assert list(ledger.due()) == [(BOB, Refused())]
-    assert ledger.is_settled
+    queue = a_ledger()
+    queue.accept(entry(b"a"))
+    queue.add_pending_ack(ANN, Saved(b"a"))
+    assert words(queue) == [b"a"]
+    queue.accept(entry(b"b"))
+    queue.add_pending_ack(BOB, Refused())
+    assert list(queue.due_acks()) == []
+    queue.commit()[0]
+    assert list(queue.due_acks()) == [(ANN, Saved(b"a"))]
+    assert words(queue) == [b"b"]
+    queue.commit()[0]
+    assert list(queue.due_acks()) == [(BOB, Refused())]
+    assert queue.is_settled
 
 
 def test_one_row_is_on_its_way_at_a_time_and_never_changes() -> None:
-    ledger = a_ledger()
-    ledger.accept(entry(b"a"))
-    first = ledger.next_row()
+    queue = a_ledger()
+    queue.accept(entry(b"a"))
+    first = queue.next_row()
     assert first is not None
-    ledger.accept(entry(b"b"))
-    assert ledger.next_row() is None
-    assert ledger.committed() is first
-    second = ledger.next_row()
+    queue.accept(entry(b"b"))
+    assert queue.next_row() is None
+    assert queue.commit()[0] is first
+    second = queue.next_row()
     assert second is not None
     assert (first.n, second.n) == (1, 2)
     assert [each.update for each in decode_entries(second.payload)] == [b"b"]
@@ -63,45 +63,45 @@ def test_one_row_is_on_its_way_at_a_time_and_never_changes() -> None:
 
 def test_a_row_is_bounded_but_for_one_update_that_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROW_BYTES_MAX", 2 * (UPDATE_COST_BYTES + 1))
-    ledger = a_ledger()
+    queue = a_ledger()
     for text in (b"a", b"b", b"c", b"x" * 10_000, b"d"):
-        ledger.accept(entry(text))
+        queue.accept(entry(text))
     rows = []
-    while row := words(ledger):
+    while row := words(queue):
         rows.append(row)
-        ledger.committed()
+        queue.commit()[0]
     assert rows == [[b"a", b"b"], [b"c"], [b"x" * 10_000], [b"d"]]
 
 
 def test_what_is_not_committed_is_known_in_its_order_also_on_its_way() -> None:
-    ledger = a_ledger()
+    queue = a_ledger()
     for text in (b"a", b"b"):
-        ledger.accept(entry(text))
-    ledger.next_row()
-    ledger.accept(entry(b"c"))
-    assert [each.update for each in ledger.uncommitted()] == [b"a", b"b", b"c"]
-    ledger.committed()
-    assert [each.update for each in ledger.uncommitted()] == [b"c"]
+        queue.accept(entry(text))
+    queue.next_row()
+    queue.accept(entry(b"c"))
+    assert [each.update for each in queue.entries()] == [b"a", b"b", b"c"]
+    queue.commit()[0]
+    assert [each.update for each in queue.entries()] == [b"c"]
 
 
 def test_who_has_left_is_owed_nothing() -> None:
-    ledger = a_ledger()
-    ledger.accept(entry(b"a"))
-    ledger.owe(ANN, Saved(b"a"))
-    assert ledger.owed(ANN) == 1
-    ledger.forget(ANN)
-    assert ledger.owed(ANN) == 0
-    ledger.next_row()
-    ledger.committed()
-    assert list(ledger.due()) == []
+    queue = a_ledger()
+    queue.accept(entry(b"a"))
+    queue.add_pending_ack(ANN, Saved(b"a"))
+    assert queue.pending_acks(ANN) == 1
+    queue.forget(ANN)
+    assert queue.pending_acks(ANN) == 0
+    queue.next_row()
+    queue.commit()[0]
+    assert list(queue.due_acks()) == []
 
 
 class Bookkeeping(RuleBasedStateMachine):
-    """A ledger beside a list of all that was accepted, and how much of it is committed."""
+    """A queue beside a list of all that was accepted, and how much of it is committed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = a_ledger()
+        self.queue = a_ledger()
         self.texts = (number.to_bytes(4) for number in count())
         self.accepted: list[bytes] = []
         self.durable = self.under_way = 0
@@ -110,17 +110,17 @@ class Bookkeeping(RuleBasedStateMachine):
     @rule()
     def accept(self) -> None:
         self.accepted.append(next(self.texts))
-        assert self.ledger.accept(entry(self.accepted[-1])) == UPDATE_COST_BYTES + 4
+        assert self.queue.accept(entry(self.accepted[-1])) == UPDATE_COST_BYTES + 4
 
     @rule(session=st.sampled_from([ANN, BOB]))
     def owe(self, session: SessionId) -> None:
         text = next(self.texts)
         self.owed[session].append((len(self.accepted), text))
-        self.ledger.owe(session, Saved(text))
+        self.queue.add_pending_ack(session, Saved(text))
 
     @rule()
     def form(self) -> None:
-        row = words(self.ledger)
+        row = words(self.queue)
         if self.under_way:
             assert row == []
         else:
@@ -130,14 +130,14 @@ class Bookkeeping(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule()
     def commit(self) -> None:
-        self.ledger.committed()
+        self.queue.commit()[0]
         self.durable += self.under_way
         self.under_way = 0
 
     @rule()
     def answer(self) -> None:
         due: dict[SessionId, list[Saved | Refused]] = {ANN: [], BOB: []}
-        for session, answer in self.ledger.due():
+        for session, answer in self.queue.due_acks():
             due[session].append(answer)
         for session, owed in self.owed.items():
             assert due[session] == [Saved(text) for position, text in owed if position <= self.durable]
@@ -146,11 +146,10 @@ class Bookkeeping(RuleBasedStateMachine):
     @invariant()
     def adds_up(self) -> None:
         unsaved = self.accepted[self.durable :]
-        assert [each.update for each in self.ledger.uncommitted()] == unsaved
-        assert self.ledger.unsaved_bytes == len(unsaved) * (UPDATE_COST_BYTES + 4)
-        assert self.ledger.bytes_under_way == self.under_way * (UPDATE_COST_BYTES + 4)
-        assert self.ledger.is_settled == self.ledger.is_durable == (not unsaved)
-        assert [self.ledger.owed(session) for session in self.owed] == [len(owed) for owed in self.owed.values()]
+        assert [each.update for each in self.queue.entries()] == unsaved
+        assert self.queue.unsaved_bytes == len(unsaved) * (UPDATE_COST_BYTES + 4)
+        assert self.queue.is_settled == self.queue.is_durable == (not unsaved)
+        assert [self.queue.pending_acks(session) for session in self.owed] == [len(owed) for owed in self.owed.values()]
 
 
 TestBookkeeping = Bookkeeping.TestCase

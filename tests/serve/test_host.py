@@ -12,7 +12,7 @@ from collab.protocol.messages import SyncStep2, Update
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
-from collab.room.events import Said
+from collab.room.events import Joined, Said
 from collab.room.room import Room
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -38,15 +38,15 @@ class Bench:
         self.log_writer = LogWriter(MemoryStore(), ServerLimits(), clock=lambda: self.now_s, metrics=self.metrics)
         self.host = Host(
             self.room,
-            writer=WriterId(1),
+            replica=WriterId(1),
             log_writer=self.log_writer,
             relay=MemoryRelay(MemoryBus(), WriterId(1)),
             clock=lambda: self.now_s,
             on_fail=lambda _: None,
             metrics=self.metrics,
         )
-        self.host.join(a_session(ANN), Ear())
-        self.host.join(a_session(READER, can_write=False), Ear())
+        self.host.tell(Joined(a_session(ANN)), Ear())
+        self.host.tell(Joined(a_session(READER, can_write=False)), Ear())
 
     def commit(self, seq: int) -> None:
         """The row that waits."""

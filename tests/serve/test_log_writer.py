@@ -10,6 +10,7 @@ import pytest
 
 from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName, Epoch, Sequence, WriterId
+from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.rows import Row
 from collab.serve import log_writer
@@ -99,7 +100,8 @@ def log(store: FaultyStore, metrics: Metrics) -> LogWriter:
 
 
 def make_log(store: FaultyStore, metrics: Metrics, *, window_s: float = 0) -> LogWriter:
-    return LogWriter(store, window_s=window_s, queue_bytes_max=QUEUE_BYTES_MAX, clock=time.monotonic, metrics=metrics)
+    limits = ServerLimits(flush_window_ms=window_s * 1000, persister_queue_bytes_max=QUEUE_BYTES_MAX)
+    return LogWriter(store, limits, clock=time.monotonic, metrics=metrics)
 
 
 @asynccontextmanager
