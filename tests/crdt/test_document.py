@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pycrdt
 import pytest
 
+from collab.crdt import comparison
 from collab.crdt import document as module
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document
@@ -193,7 +194,7 @@ def test_little_is_read_to_compare_a_duplicate_with_a_long_history(
         read.append(len(known.structs))
         return contradiction(update, known)
 
-    monkeypatch.setattr(module, "contradiction", note)
+    monkeypatch.setattr(comparison, "contradiction", note)
     fresh = (clients + 1, 0, [text("new")])
     again = update(
         *((client, 0, [text("c")]) for client, _, _ in others), (ANN, 20, [text("x" if differs else "b")]), fresh
@@ -268,7 +269,7 @@ def test_clients_are_bounded_and_those_who_are_in_may_go_on(monkeypatch: pytest.
     take(document, inspect_update(update((3, 0, [text("x")]), (1, 1, [text("x")]))))
     with pytest.raises(UpdateRefused, match="clients"):
         take(document, inspect_update(authors[3].type(0, "x")))
-    take(document, inspect_update(authors[0].type(1, "more")))
+    take(document, inspect_update(update((1, 2, [text("more")]))))
     take(document, inspect_update(update(deletes={3: [(0, 1)]})))
     assert len(document.state) == 3
 

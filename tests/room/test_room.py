@@ -312,7 +312,7 @@ def test_refusal_of_a_step2_that_nobody_counts_is_not_said() -> None:
 
 
 def test_answers_that_wait_are_bounded_for_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RECEIPTS_MAX", 3)
+    monkeypatch.setattr(module, "PENDING_ACKS_MAX", 3)
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(Author(ANN).type(0, "x")))
     for _ in range(3):
@@ -453,7 +453,7 @@ def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None
     room.leave(SessionId(1), 0.0, clean=False)
     assert told(receive(room, 2, Update(first)), 2) == [Update(second)]
     assert of_kind(commit(room), Send) == [Send((SessionId(2),), Saved(first))]
-    assert room.document.text() == "ab"
+    assert room.document.state == {ANN: 2}
 
 
 def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_over_and_the_session_stays() -> None:
@@ -503,14 +503,14 @@ def test_step2_that_lacks_something_is_held_without_another_question() -> None:
     assert told(commit(room), 1) == [Saved(first), Saved(second)]
 
 
-def test_held_update_that_expires_leaves_its_ready_part_and_ends_its_session_retryably() -> None:
+def test_ready_part_is_taken_at_once_and_overdue_rest_ends_the_session() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     whole = update((ANN, 0, [text("ab"), text("c", left=(9, 9))]), (BOB, 0, [text("x")]))
-    receive(room, 1, Update(whole), now_s=10.0)
+    (kept,) = told(receive(room, 1, Update(whole), now_s=10.0), 2)
+    assert isinstance(kept, Update)
     assert room.tick(10.0 + LATE_S - 0.2) == []
     effects = room.tick(10.0 + LATE_S)
-    (kept,) = told(effects, 2)
-    assert isinstance(kept, Update)
+    assert told(effects, 2) == []
     assert {(s.client, s.length) for s in inspect_update(kept.update).structs} == {(ANN, 2), (BOB, 1)}
     assert told(effects, 1) == [Refused()]
     assert ends(effects) == {1: MissingDependencies}
@@ -607,13 +607,13 @@ def test_expiring_part_may_free_others_before_they_expire_too() -> None:
     assert told(commit(room), 2) == [Saved(freed)]
 
 
-def test_expired_update_of_somebody_who_left_leaves_its_part_and_ends_nobody() -> None:
+def test_overdue_rest_of_a_session_that_left_is_dropped() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
     room.leave(SessionId(1), 0.0, clean=True)
-    effects = room.tick(LATE_S)
-    assert ends(effects) == {}
-    assert len(told(effects, 2)) == 1
+    assert room.tick(LATE_S) == []
+    assert room.pending == 0
+    assert room.document.state == {ANN: 2}
 
 
 def test_expired_update_of_which_nothing_is_ready_or_new_leaves_nothing() -> None:
@@ -755,13 +755,13 @@ def test_row_that_no_guard_would_let_in_ends_the_room(payload: bytes) -> None:
     assert room.cursor == 0
 
 
-def test_row_ahead_of_what_it_builds_on_waits_for_it_and_for_as_long_as_it_takes() -> None:
+def test_row_ahead_of_what_it_builds_on_is_a_damaged_log_and_ends_the_room() -> None:
     room = a_room(sessions=[a_session(1)])
     bob = Author(BOB)
-    first, second = bob.type(0, "a"), bob.type(1, "b")
-    assert room.receive_row(a_row(1, second), Epoch(0)) == []
-    assert room.tick(1000.0) == []
-    assert told(room.receive_row(a_row(2, first), Epoch(0)), 1) == [Update(first), Update(second)]
+    _first, second = bob.type(0, "a"), bob.type(1, "b")
+    (failed,) = room.receive_row(a_row(1, second), Epoch(0))
+    assert isinstance(failed, Fail)
+    assert "damaged" in str(failed.error)
 
 
 def test_row_frees_what_a_session_sent_ahead_of_it() -> None:
@@ -851,25 +851,12 @@ def test_held_update_that_breaks_the_library_is_laid_to_its_own_author() -> None
     assert sum(append.size for append in of_kind(effects, Append)) == room.unsaved_bytes
 
 
-def test_expired_part_that_breaks_the_library_ends_the_room() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2)])
-    for session, client in ((1, ANN), (2, BOB)):
-        receive(room, session, Update(update((client, 0, [text("ab"), text("c", left=(9, 9))]))))
-    breaking(room, "apply_update")
-    effects = room.tick(LATE_S)
-    assert ends(effects) == {1: UpdateRefused}
-    assert len(of_kind(effects, Fail)) == 1
-
-
-@pytest.mark.parametrize("held", [False, True], ids=["in turn", "held"])
-def test_row_that_breaks_the_library_ends_the_room_and_is_laid_to_nobody(held: bool) -> None:
+def test_row_that_breaks_the_library_ends_the_room_and_no_session() -> None:
     room = a_room(sessions=[a_session(1)])
     bob = Author(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
-    if held:
-        room.receive_row(a_row(1, second), Epoch(0))
-    breaking(room, "apply_update", at=held)
-    effects = room.receive_row(a_row(2 if held else 1, first, second), Epoch(0))
+    breaking(room, "apply_update")
+    effects = room.receive_row(a_row(1, first, second), Epoch(0))
     assert len(of_kind(effects, Fail)) == 1
     assert ends(effects) == {}
 
@@ -918,7 +905,7 @@ def test_clean_leave_is_told_at_once_and_a_lost_session_s_after_the_grace() -> N
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
     receive(room, 2, AwarenessUpdate((entry(8, 1),)))
     assert told(room.leave(SessionId(1), 10.0, clean=True), 3) == [AwarenessUpdate((entry(7, 1, GONE),))]
-    assert room.leave(SessionId(2), 10.0, clean=False) == []
+    assert room.leave(SessionId(2), 10.0, clean=False) == [End(SessionId(2))]
     assert told(room.tick(10.0 + GRACE_S), 3) == []
     assert told(room.tick(10.1 + GRACE_S), 3) == [AwarenessUpdate((entry(8, 1, GONE),))]
 
