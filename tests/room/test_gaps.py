@@ -1,7 +1,7 @@
 """Updates with gaps, and updates that wait for parts of each other: the room shows at once what real Yjs shows.
 
-Real Yjs is given the same bytes in the same order and asked after each of them. Now and then it does not look again at
-what it has put aside, and shows less than it could; it does so once it is given the same updates merged into one. At the
+Real Yjs is given the same bytes in the same order and asked after each of them. Now and then it does not look again
+at what it has put aside, and shows less than it could; given the same updates merged into one, it shows all. At the
 end the same content must be in the log, at every listener and on another replica, every frame must be answered, and no
 room may have failed.
 """
