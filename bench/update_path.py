@@ -23,6 +23,7 @@ from collab.protocol.messages import SyncStep2, Update
 from collab.protocol.rows import Row
 from collab.protocol.ywebsocket import YWebsocket
 from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.events import Joined, Said
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -116,8 +117,6 @@ class NullSocket:
         frame = message.frame(self._dialect, "")
         self.updates += frame is not None and isinstance(message.message, Update)
 
-    deliver = send
-
     def end(self, error: CollabError) -> None:
         """Remember why."""
         self.error = error
@@ -130,7 +129,7 @@ class Path:
         metrics = Metrics()
         self._host = Host(
             make_empty_room(),
-            origin=WriterId(1),
+            replica=WriterId(1),
             log_writer=LogWriter(
                 MemoryStore(), window_s=0, queue_bytes_max=1 << 30, clock=time.monotonic, metrics=metrics
             ),
@@ -143,13 +142,13 @@ class Path:
         self._sinks: list[NullSocket] = []
         for session in sessions:
             self._sinks.append(NullSocket())
-            self._host.join(session, self._sinks[-1])
-            self._host.receive(session.id, HELLO)
+            self._host.tell(Joined(session), self._sinks[-1])
+            self._host.tell(Said(session.id, HELLO))
 
     def say_all(self, messages: Iterable[Update | SyncStep2]) -> None:
         """Have the writer say every message, and commit each row at once."""
         for message in messages:
-            self._host.receive(WRITER, message)
+            self._host.tell(Said(WRITER, message))
             while (row := self._host.next_row()) is not None:
                 self._log.append(row)
                 self._host.row_written(Committed(Sequence(len(self._log))))
