@@ -56,11 +56,11 @@ def main() -> None:
     options = _options()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     with _copies(options.packages) as copies:
-        for package in tqdm(copies, desc="mutants", unit="package", leave=False):
+        for package in tqdm(copies, desc="mutants", unit="package", leave=False, disable=None):
             _make(copies[package])
         names = {(package, name) for package in copies for name in _results(copies[package])}
         chosen = random.Random(options.seed).sample(sorted(names), min(options.number, len(names)))
-        with tqdm(total=len(chosen), unit="mutant", leave=False) as bar:
+        with tqdm(total=len(chosen), unit="mutant", leave=False, disable=None) as bar:
             for package in copies:
                 _test(copies[package], [name for where, name in chosen if where == package], options.processes, bar)
         results = [(copies[package], name, _results(copies[package])[name]) for package, name in chosen]
