@@ -40,7 +40,7 @@ def main() -> None:
     with tqdm(total=len(workloads) * len(options.listeners) * options.rounds, leave=False, disable=None) as bar:
         for workload in workloads:
             figures = [_median_us(workload, number, options.rounds, bar) for number in options.listeners]
-            print(f"{workload.name:<34}" + "".join(f"{figure:>14.1f}" for figure in figures))
+            tqdm.write(f"{workload.name:<34}" + "".join(f"{figure:>14.1f}" for figure in figures))
 
 
 def _options() -> argparse.Namespace:
