@@ -43,7 +43,12 @@ def test_bound_port_does_not_listen_yet() -> None:
             socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_name_with_two_addresses_is_bound_to_the_ipv4_one() -> None:
+def test_name_with_two_addresses_is_bound_to_the_ipv4_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
     with closing(bind("localhost", 0)) as listener:
         assert listener.family == socket.AF_INET
 
