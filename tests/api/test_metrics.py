@@ -45,7 +45,7 @@ def test_with_a_token_whoever_has_it_may_read_and_nobody_else(tmp_path: Path, ad
 
 
 def test_a_token_that_can_be_guessed_is_refused_without_being_shown() -> None:
-    with pytest.raises(InvalidRequest, match=r"^COLLAB_METRICS_TOKEN is too short") as caught:
+    with pytest.raises(InvalidRequest, match=r"^COLLAB_METRICS_TOKEN must have at least 16 characters") as caught:
         load_settings(metrics_token="hunter2")
     assert "hunter2" not in str(caught.value)
     assert load_settings(metrics_token=TOKEN).redacted()["metrics_token"] == "***"
