@@ -31,6 +31,9 @@ class SurrogatePairs:
     def __init__(self) -> None:
         self._lows: set[Id] = set()
 
+    def __bool__(self) -> bool:
+        return bool(self._lows)
+
     def add(self, update: InspectedUpdate) -> None:
         """The update is in the document now."""
         if update.low_surrogates:

@@ -35,7 +35,7 @@ from collab.protocol.messages import (
 )
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
-from collab.room import room as module
+from collab.room import sessions as module
 from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
