@@ -17,7 +17,7 @@ async def test_text_typed_while_the_server_is_down_is_saved_later(browser: Brows
     await ada.type("Ada alone. ")
     await grace.type("Grace alone. ")
     status = await ada.status()
-    assert status["text"].endswith("Keep this tab open until your changes are saved.")
+    assert status["text"].endswith("Your changes are not saved yet: keep this tab open.")
     assert status["waiting"] > 0
 
     await server.start()

@@ -78,7 +78,7 @@ async def test_edit_lost_with_the_server_is_sent_again_by_its_author(
     orders.withdraw()
     await ada.wait_for_status("reconnecting")
     status = await ada.status()
-    assert "Keep this tab open" in status["text"]
+    assert "keep this tab open" in status["text"]
     assert status["waiting"] > 0
     await ada.type("Typed meanwhile. ")
     assert "saved" not in (await ada.reported())[(await ada.reported()).index("reconnecting") :]

@@ -23,6 +23,7 @@ async def test_title_is_the_name_until_an_editor_changes_it(browser: Browser, se
     await field.press("Enter")
     await ada.page.keyboard.type("Enter leads to the text. ")
     await ada.wait_for("Enter leads to the text. ")
+    assert await ada.page.locator(".ProseMirror p").count() == 1, "Enter reached the text as well"
     await eventually(lambda: _is_titled(ada.page, "The engine & its <brass>"))
 
     reader = await BrowserClient.open(browser, page_address(server, token("reader", {DOCUMENT: Role.VIEWER})))

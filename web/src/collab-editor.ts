@@ -19,6 +19,7 @@ import './link-bar';
 import { createRichText, FIELD, schema } from './rich-text';
 import { Session, type Token, type User } from './session';
 import {
+  headerText,
   isSynced,
   type LineKind,
   LOOKS,
@@ -402,7 +403,7 @@ export class CollabEditor extends LitElement {
         <slot name="start" @slotchange=${this.#slotted}></slot>
         ${tools ? html`<collab-toolbar part="toolbar" .editor=${this.editor}></collab-toolbar>` : nothing}
         <div class="meta">
-          <span class="state" part="status" data-kind=${kind}>${isClosed(kind) ? LOOKS[kind].label : this.line.text}</span>
+          <span class="state" part="status" data-kind=${kind} title=${this.line.text}>${headerText({ ...this.line, kind })}</span>
           <collab-people part="people" .people=${this.people} ?hidden=${this.editor === null && isClosed(kind)}
             @find-person=${(event: CustomEvent<Person>) => this.#findPerson(event.detail)}></collab-people>
           <slot name="end"></slot>

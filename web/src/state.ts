@@ -85,7 +85,7 @@ export interface StateLine {
 }
 
 interface Look {
-  /** What the header shows; the full sentence of a closed document stands in the notice below it. */
+  /** One or two words for the header; the notice below it says more about a closed document. */
   readonly label: string;
   /** `trouble`: edits do not reach the server, but will. `closed`: nothing more will be saved from this tab. */
   readonly severity: 'normal' | 'trouble' | 'closed';
@@ -232,13 +232,25 @@ function kindOf(state: State): LineKind {
   return readonly ? 'read-only' : 'saved';
 }
 
+/** Return what the header has room for. */
+export function headerText({ kind, waiting }: StateLine): string {
+  const { label } = LOOKS[kind];
+  return waiting > 0 && isAway(kind) ? `${asSentence(label)} Keep this tab open.` : label;
+}
+
 function textOf(state: State, kind: LineKind): string {
   const unsaved = unsavedEdits(state) > 0;
   const { label, severity } = LOOKS[kind];
   if (severity === 'closed') return closedText(state, unsaved);
-  const away = kind === 'connecting' || severity === 'trouble';
-  if (!away || !unsaved) return label;
-  return `${label}${label.endsWith('…') ? '' : '.'} ${KEEP_OPEN}`;
+  return unsaved && isAway(kind) ? `${asSentence(label)} ${KEEP_OPEN}` : label;
+}
+
+function isAway(kind: LineKind): boolean {
+  return kind === 'connecting' || LOOKS[kind].severity === 'trouble';
+}
+
+function asSentence(label: string): string {
+  return label.endsWith('…') ? label : `${label}.`;
 }
 
 /** What happened, whether the text is safe, and what to do. */
@@ -250,7 +262,7 @@ function closedText(state: State, unsaved: boolean): string {
 }
 
 const DEMOTED = { happened: 'You can no longer edit this document.', advice: '' };
-const KEEP_OPEN = 'Keep this tab open until your changes are saved.';
+const KEEP_OPEN = 'Your changes are not saved yet: keep this tab open.';
 const KEEP_A_COPY = 'Your latest changes are not saved: download a copy of the text.';
 
 /** The exchange with the server is through, both ways; with unsaved edits, their answers tell the rest. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   type Action,
+  headerText,
   initialState,
   isConnected,
   isSynced,
@@ -126,17 +127,17 @@ describe('without a connection', () => {
   test('the line asks to keep the tab open while edits are unsaved', () => {
     expect(text(...handshake, accepted, closed)).toBe('Reconnecting…');
     expect(text(...handshake, accepted, closed, edited)).toBe(
-      'Reconnecting… Keep this tab open until your changes are saved.',
+      'Reconnecting… Your changes are not saved yet: keep this tab open.',
     );
     const offline: Action = { type: 'online', online: false };
     expect(text(...handshake, accepted, closed, offline, edited, edited)).toBe(
-      'Offline. Keep this tab open until your changes are saved.',
+      'Offline. Your changes are not saved yet: keep this tab open.',
     );
   });
 
   test('it asks so too if the first connection is lost before anything is acknowledged', () => {
     expect(text(...handshake, closed, edited)).toBe(
-      'Connecting… Keep this tab open until your changes are saved.',
+      'Connecting… Your changes are not saved yet: keep this tab open.',
     );
   });
 
@@ -144,6 +145,13 @@ describe('without a connection', () => {
     const offline: Action = { type: 'online', online: false };
     expect(kind(...handshake, accepted, offline)).toBe('saved');
     expect(kind(...handshake, accepted, offline, ...typed)).toBe('offline');
+  });
+
+  test('the header is short', () => {
+    expect(headerText(stateLine(stateAfter(...handshake, accepted, closed, edited)))).toBe(
+      'Reconnecting… Keep this tab open.',
+    );
+    expect(headerText(stateLine(stateAfter(denied('deleted'))))).toBe('Unavailable');
   });
 
   test('writing goes on', () => {

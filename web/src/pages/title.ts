@@ -85,6 +85,7 @@ class CollabTitle extends LitElement {
     const field = event.target as HTMLInputElement;
     if (event.key === 'Escape') field.value = this.text;
     if (event.key === 'Escape' || (event.key === 'Enter' && !event.isComposing)) {
+      event.preventDefault(); // the key would reach the text, which has the focus by then
       field.blur();
       this.closest('collab-editor')?.focus();
     }
