@@ -78,3 +78,23 @@ async def test_site_that_is_not_allowed_is_told_so(browser: Browser, server: Ser
     assert await ada.notice() == (
         "Documents from this server cannot be opened on this site. Ask the server’s administrator to allow it."
     )
+
+
+async def test_token_function_that_fails_once_is_called_again(
+    browser: Browser, server_of_site: ServerProcess, site: Site
+) -> None:
+    ada = await site.visit(browser, server_of_site, "ada", bearer=expired_token("ada"))
+    await ada.wait_for_status("signed-out")
+    await ada.editor.evaluate(
+        """(editor, token) => {
+            let calls = 0;
+            editor.token = async () => {
+                calls += 1;
+                if (calls === 1) throw new Error("the site does not answer");
+                return token;
+            };
+        }""",
+        token("ada"),
+    )
+    await ada.wait_for_text()
+    assert "denied" not in await ada.reported()
