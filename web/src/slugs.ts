@@ -2,7 +2,7 @@
  * Every reason that the server gives for refusing something, and what it means to the person who is writing.
  *
  * The server says `slug: sentence`. The slug is the contract; the sentence may be reworded at any time and is only
- * ever shown. `tests/test_slugs.py` compares the keys of `OUTCOMES` with the server's own errors.
+ * ever shown. `tests/test_slugs.py` compares `OUTCOMES` with the errors of the server, in both directions.
  */
 
 /** Why the document is closed to us. It stays closed until there is a new token or the page is reloaded. */
