@@ -2,7 +2,7 @@ import { getSchema } from '@tiptap/core';
 import { StarterKit } from '@tiptap/starter-kit';
 import { expect, test } from 'vitest';
 import * as Y from 'yjs';
-import { foreignIn, watchForeign } from '../src/foreign';
+import { findUnsupported, watchUnsupported } from '../src/unsupported';
 
 const schema = getSchema([StarterKit.configure({ undoRedo: false })]);
 
@@ -20,32 +20,32 @@ function root(...children: (Y.XmlElement | Y.XmlText)[]): Y.XmlFragment {
   return fragment;
 }
 
-test('what the editor can show is at home', () => {
+test('content that the editor can display is accepted', () => {
   const list = new Y.XmlElement('bulletList');
   const item = new Y.XmlElement('listItem');
   item.insert(0, [paragraph('one', { bold: {}, 'link--AbCdEf12': { href: 'https://example.org' } })]);
   list.insert(0, [item]);
-  expect(foreignIn(root(paragraph('hello'), list), schema)).toBeNull();
+  expect(findUnsupported(root(paragraph('hello'), list), schema)).toBeNull();
 });
 
 test('an unknown element is found, however deep', () => {
   const quote = new Y.XmlElement('blockquote');
   quote.insert(0, [new Y.XmlElement('callout')]);
-  expect(foreignIn(root(paragraph('hello'), quote), schema)).toBe('callout');
+  expect(findUnsupported(root(paragraph('hello'), quote), schema)).toBe('callout');
 });
 
-test('unknown marks, embeds and text outside of any block are found', () => {
-  expect(foreignIn(root(paragraph('hello', { comment: {} })), schema)).toBe('comment');
-  expect(foreignIn(root(new Y.XmlText('bare')), schema)).toBe('text');
+test('unknown marks, embeds and text outside a block are found', () => {
+  expect(findUnsupported(root(paragraph('hello', { comment: {} })), schema)).toBe('comment');
+  expect(findUnsupported(root(new Y.XmlText('bare')), schema)).toBe('text');
   const fragment = root(paragraph('hello'));
   ((fragment.get(0) as Y.XmlElement).get(0) as Y.XmlText).insertEmbed(0, { image: 'x' });
-  expect(foreignIn(fragment, schema)).toBe('embed');
+  expect(findUnsupported(fragment, schema)).toBe('embed');
 });
 
-test('a change that brings something foreign is noticed while it is applied', () => {
+test('a change that brings unknown content is noticed while it is applied', () => {
   const fragment = root(paragraph('hello'));
   const found: string[] = [];
-  const end = watchForeign(fragment, schema, name => found.push(name));
+  const end = watchUnsupported(fragment, schema, name => found.push(name));
   fragment.insert(1, [paragraph('fine')]);
   expect(found).toEqual([]);
   fragment.insert(1, [new Y.XmlElement('video')]);

@@ -1,4 +1,4 @@
-"""A person at a browser: what they do, what they read, and what the state line has told them so far."""
+"""A client of the end-to-end tests: the editor in a real browser, driven with mouse and keyboard."""
 
 from typing import Any, Self
 
@@ -10,107 +10,108 @@ from tests.waiting import eventually
 
 DOCUMENT = "story"
 REMEMBER = """
-window.told = [];
-addEventListener('collab-status', event => window.told.push(event.detail.kind));
+window.reported = [];
+addEventListener('collab-status', event => window.reported.push(event.detail.kind));
 """
-"""Runs before the page's own scripts: no line of the element's is missed, however short it stood."""
+"""Runs before the page's own scripts, so that no status is missed, however briefly it is shown."""
 
 
-class Person:
-    """Somebody with the editor before them, in a browser of their own."""
+class BrowserClient:
+    """One editor in a browser context of its own."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.editor = page.locator("collab-editor")
         self.line = self.editor.locator(".state")
-        """The state line, as it is shown."""
+        """The status line as it is shown."""
 
     @classmethod
     async def open(cls, browser: Browser, address: str, **context: Any) -> Self:
-        """Go to ``address``. ``context``: what a browser context takes."""
+        """Open ``address``; ``context`` holds options of the browser context."""
         page = await (await browser.new_context(**context)).new_page()
         await page.add_init_script(REMEMBER)
         await page.goto(address)
         return cls(page)
 
     @classmethod
-    async def sit_down(cls, browser: Browser, server: ServerProcess, name: str) -> Self:
-        """Open the document on the server's own page, and wait for the text."""
-        person = await cls.open(browser, page_address(server, token(name)))
-        await person.can_read()
-        return person
+    async def join(cls, browser: Browser, server: ServerProcess, name: str) -> Self:
+        """Open the document on the server's own page and wait for its text."""
+        client = await cls.open(browser, page_address(server, token(name)))
+        await client.wait_for_text()
+        return client
 
     @property
     def context(self) -> BrowserContext:
         return self.page.context
 
-    async def can_read(self) -> None:
-        """Wait for the text to be on the page."""
+    async def wait_for_text(self) -> None:
+        """Wait until the text is on the page."""
         await self.page.locator(".ProseMirror").wait_for()
 
     async def type(self, text: str) -> None:
-        """Write at the end."""
+        """Type at the end of the text."""
         await self.page.locator(".ProseMirror").click()
         await self.page.keyboard.press("Control+End")
         await self.page.keyboard.type(text)
 
     async def text(self) -> str:
+        """Return the text of the document."""
         return str(await self.editor.evaluate("editor => editor.asText()"))
 
     async def status(self) -> dict[str, Any]:
-        """``kind``, ``text`` and ``waiting``, as a page that embeds the element can ask for them."""
+        """Return ``kind``, ``text`` and ``waiting``, as a page that embeds the element can read them."""
         status: dict[str, Any] = await self.editor.evaluate("editor => editor.status")
         return status
 
-    async def told(self) -> list[str]:
-        """Every kind of state line since the page was opened, in order."""
-        told: list[str] = await self.page.evaluate("window.told")
-        return told
+    async def reported(self) -> list[str]:
+        """Return every kind of status since the page was opened, in order."""
+        kinds: list[str] = await self.page.evaluate("window.reported")
+        return kinds
 
     async def people(self) -> list[str]:
-        """The names in the list of people."""
+        """Return the names in the list of people."""
         return await self.editor.locator("collab-people li .entry > span:not(.badge)").all_text_contents()
 
     async def carets(self) -> list[str]:
-        """The names at other people's carets."""
+        """Return the names at other people's carets."""
         return [name.strip() for name in await self.page.locator(".collab-caret-name").all_text_contents()]
 
     async def notice(self) -> str:
-        """What the strip below the header says, which appears when something is wrong."""
+        """Return the text of the notice that is shown below the header when something is wrong."""
         return str(await self.editor.get_by_role("alert").locator("span").text_content())
 
-    async def sees(self, *texts: str) -> None:
-        """Wait until all ``texts`` are on the screen."""
+    async def wait_for(self, *texts: str) -> None:
+        """Wait until all ``texts`` are in the document."""
 
-        async def there() -> bool:
+        async def is_there() -> bool:
             text = await self.text()
             return all(each in text for each in texts)
 
-        await self._until(there, f"{texts} on the screen")
+        await self._until(is_there, f"{texts} in the document")
 
-    async def is_told(self, kind: str) -> None:
-        """Wait until the state line says so: what is shown and what the element answers are of one kind."""
+    async def wait_for_status(self, kind: str) -> None:
+        """Wait until the element shows and returns a status of this kind."""
 
-        async def said() -> object:
+        async def is_shown() -> object:
             return kind == (await self.status())["kind"] == await self.line.get_attribute("data-kind")
 
-        await self._until(said, f"the state line {kind!r}")
+        await self._until(is_shown, f"the status {kind!r}")
 
     async def _until(self, condition: Any, wanted: str) -> None:
         try:
             await eventually(condition)
         except AssertionError as error:
-            seen = {"text": await self.text(), "status": await self.status(), "told": await self.told()}
+            seen = {"text": await self.text(), "status": await self.status(), "reported": await self.reported()}
             raise AssertionError(f"{error} Wanted: {wanted}. {seen}") from None
 
 
 def page_address(server: ServerProcess, bearer: str) -> str:
-    """The server's own page of the document, for whoever holds the token ``bearer``."""
+    """Return the sign-in link to the server's page of the document, with the token ``bearer``."""
     return f"http://127.0.0.1:{server.port}/d/{DOCUMENT}#token={bearer}"
 
 
 async def committed_text(server: ServerProcess) -> str:
-    """The document as REST tells it: what is committed, and nothing else."""
+    """Return the document over REST: what is committed and nothing else."""
     headers = {"Authorization": f"Bearer {token('reader')}"}
     url = f"http://127.0.0.1:{server.port}/api/v1/documents/{DOCUMENT}/content"
     async with httpx2.AsyncClient() as client:

@@ -1,11 +1,9 @@
-/**
- * What the element needs of the tree it stands in: the page's document, or a host's shadow root.
- */
+/** What the element needs from the root of its tree: the page's document, or the shadow root of another element. */
 import contentStyles from './content.css?inline';
 
 let sheet: CSSStyleSheet | null = null;
 
-/** Gives `root` the styles of the text, once. A constructed sheet: no inline style for a CSP to refuse. */
+/** Add the styles of the text to `root`, once. A constructed sheet is used because a CSP may forbid inline styles. */
 export function adoptContentStyles(root: Node): void {
   if (!(root instanceof Document || root instanceof ShadowRoot)) return;
   if (sheet === null) {
@@ -16,8 +14,8 @@ export function adoptContentStyles(root: Node): void {
 }
 
 /**
- * Gives a host's shadow root the `createRange` of the document. Without it the editor's binding throws
- * while it applies a change of somebody else's, and the next key deletes their text for everybody.
+ * Give a shadow root the `createRange` of the document. Without it the editor's binding throws while it applies
+ * a remote change, and the next key press deletes that text for everybody.
  */
 export function lendCreateRange(root: Node): void {
   if (root instanceof ShadowRoot && !('createRange' in root)) {
@@ -25,7 +23,7 @@ export function lendCreateRange(root: Node): void {
   }
 }
 
-/** The WebSocket address that `server` means on this page. */
+/** Return the WebSocket address that `server` stands for on this page. */
 export function socketAddress(server: string, base: string = document.baseURI): string {
   const url = new URL(server, base);
   url.protocol = { 'http:': 'ws:', 'https:': 'wss:' }[url.protocol] ?? url.protocol;

@@ -1,6 +1,4 @@
-/**
- * A copy of the text as a file, for the moment when it can no longer be saved.
- */
+/** Download the text as an HTML file, for when it can no longer be saved. */
 export function downloadCopy(documentName: string, body: string): void {
   const page = document.implementation.createHTMLDocument(documentName);
   page.body.innerHTML = body;

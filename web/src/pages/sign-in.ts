@@ -1,45 +1,44 @@
 /**
- * Who sits at this tab: the token of the sign-in link, kept for the tab alone, so that two people can use
- * two tabs of one browser.
+ * The token of the sign-in link. It is kept for one tab only, so that two people can use two tabs of one browser.
  */
 import { claimsOf } from '../jwt';
 import { shownName } from '../people';
 
 const KEY = 'collab-token';
 
-/** Where a browser refuses storage, the token lasts as long as the page. */
+/** Used where the browser refuses storage: the token then lasts as long as the page. */
 let memory = '';
 
-export interface Bearer {
+export interface Account {
   readonly token: string;
   readonly name: string;
 }
 
-/** Takes a token from the address, if there is one, and says who is signed in; null when nobody. */
-export function signIn(): Bearer | null {
+/** Take the token from the address, if it holds one. Return the person who is signed in, or null. */
+export function signIn(): Account | null {
   const fromLink = new URLSearchParams(location.hash.slice(1)).get('token');
   if (fromLink !== null) {
-    keep(fromLink);
-    // The secret must not stay in the address bar, the history or a copied link.
+    storeToken(fromLink);
+    // The token is a secret: it must not stay in the address bar, the history or a copied link.
     history.replaceState(history.state, '', location.pathname + location.search);
   }
-  const token = fromLink ?? kept();
+  const token = fromLink ?? storedToken();
   const { name, sub, exp } = claimsOf(token);
   if (token === '' || (exp !== undefined && exp * 1000 < Date.now())) return null;
   return { token, name: shownName(name ?? sub) };
 }
 
-/** A sign-in link opened in a tab that shows this page already changes only the fragment. */
+/** Reload when a sign-in link is opened in a tab that already shows this page: only the fragment changes then. */
 export function reloadOnSignIn(): void {
   addEventListener('hashchange', () => location.hash.startsWith('#token=') && location.reload());
 }
 
-/** Is there a token at all, though perhaps an expired one? */
+/** True if there is a token, even an expired one. */
 export function hadToken(): boolean {
-  return kept() !== '';
+  return storedToken() !== '';
 }
 
-function kept(): string {
+function storedToken(): string {
   try {
     return sessionStorage.getItem(KEY) ?? memory;
   } catch {
@@ -47,11 +46,11 @@ function kept(): string {
   }
 }
 
-function keep(token: string): void {
+function storeToken(token: string): void {
   memory = token;
   try {
     sessionStorage.setItem(KEY, token);
   } catch {
-    // blocked: `memory` has it
+    // storage is blocked: `memory` has it
   }
 }
