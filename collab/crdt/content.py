@@ -7,9 +7,10 @@ so it is elements that are compared, not bytes.
 
 from typing import Any, NamedTuple
 
-from collab.crdt.scan import text, varint
+from collab.crdt.scan import read_text
 from collab.crdt.update import ANY, EMBED, FORMAT, STRING, InspectedUpdate, Struct, content_start
 from collab.crdt.values import equivalent, read_json, read_values
+from collab.protocol.varint import read_var_uint
 
 _HALVES = range(0xD800, 0xE000)
 _REPLACEMENT = 0xFFFD
@@ -36,11 +37,11 @@ def read_content(update: InspectedUpdate, struct: Struct) -> Content:
     item = update.payload[struct.begin : struct.end]
     at = content_start(item)
     if struct.kind == ANY:
-        return Content(struct.clock, read_values(item, varint(item, at)[1], struct.length)[0])
+        return Content(struct.clock, read_values(item, read_var_uint(item, at)[1], struct.length)[0])
     if struct.kind == EMBED:
         return Content(struct.clock, [read_json(item, at)])
     if struct.kind == FORMAT:
-        key, at = text(item, at)
+        key, at = read_text(item, at)
         return Content(struct.clock, [[key, read_json(item, at)]])
     return Content(struct.clock, [item[at:]])
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from collab.crdt.encoding import encode_update
 from collab.crdt.guard import inspect_stored_update
 from collab.crdt.ranges import IdRanges
-from collab.crdt.scan import skip_values, text, varint
+from collab.crdt.scan import read_text, skip_values
 from collab.crdt.update import (
     ANY,
     GC,
@@ -28,8 +28,8 @@ from collab.crdt.update import (
     Struct,
     content_start,
 )
-from collab.protocol.limits import DEFAULT
-from collab.protocol.varint import Writer
+from collab.protocol.limits import STORED
+from collab.protocol.varint import Writer, read_var_uint
 
 
 def diff_update(update: InspectedUpdate, state: Mapping[int, int], deleted: IdRanges) -> InspectedUpdate:
@@ -87,10 +87,10 @@ def _write_content(writer: Writer, struct: Struct, known: int, item: bytes) -> N
     at = content_start(item)
     if struct.kind == STRING:
         # Of a character whose first half is here, the rest is what Yjs makes of half a character: U+FFFD.
-        units = text(item, at)[0].encode("utf-16-le")
+        units = read_text(item, at)[0].encode("utf-16-le")
         writer.var_string(units[2 * known :].decode("utf-16-le", "replace"))
         return
     writer.var_uint(struct.length - known)
     if struct.kind == ANY:
-        _, at = varint(item, at)
-        writer.raw(item[skip_values(item, at, known, DEFAULT.any_depth_max) :])
+        _, at = read_var_uint(item, at)
+        writer.raw(item[skip_values(item, at, known, STORED) :])

@@ -6,7 +6,7 @@ Structs are copied byte for byte from the payload in which the guard found them.
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from collab.crdt.scan import text
+from collab.crdt.scan import read_text
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, content_start
 from collab.protocol.varint import Writer
 
@@ -73,7 +73,7 @@ def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> bytes:
 def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
     """A string item, without the pairs whose low surrogates are at ``offsets`` of its text."""
     content = content_start(item)
-    units = bytearray(text(item, content)[0].encode("utf-16-le"))
+    units = bytearray(read_text(item, content)[0].encode("utf-16-le"))
     for offset in offsets:
         units[offset * 2 - 2 : offset * 2 + 2] = _REPLACEMENTS
     writer = Writer()

@@ -21,11 +21,11 @@ Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``d
 """
 
 import re
-import sys
 from collections.abc import Iterable
 
+from collab.crdt import update_v2
 from collab.crdt.encoding import encode_structs
-from collab.crdt.scan import clock, read_parent, refuse, skip_json, skip_values, span, text, varint
+from collab.crdt.scan import read_clock, read_parent, read_span, read_text, refuse, skip_json, skip_values
 from collab.crdt.update import (
     ANY,
     BINARY,
@@ -45,8 +45,9 @@ from collab.crdt.update import (
     InspectedUpdate,
     Struct,
 )
-from collab.errors import UpdateRefused
-from collab.protocol.limits import CLOCK_END, DEFAULT, Limits
+from collab.errors import ProtocolError, UpdateRefused
+from collab.protocol.limits import CLOCK_END, DEFAULT, STORED, Limits
+from collab.protocol.varint import read_var_uint
 
 _XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
 
@@ -57,27 +58,31 @@ def inspect_update(payload: bytes, limits: Limits = DEFAULT) -> InspectedUpdate:
         raise UpdateRefused(f"An update has at most {limits.bytes_max} bytes.")
     try:
         return _keystroke(payload) or _read(payload, limits)
-    except IndexError:
-        raise UpdateRefused("The update ends in the middle.") from None
+    except (IndexError, ProtocolError, UpdateRefused) as error:
+        if update_v2.looks_like_v2(payload):
+            raise UpdateRefused(update_v2.REFUSAL) from None
+        if isinstance(error, UpdateRefused):
+            raise
+        raise UpdateRefused(_CUT_SHORT if isinstance(error, IndexError) else str(error)) from None
+
+
+_CUT_SHORT = "The update ends in the middle."
 
 
 def inspect_stored_update(payload: bytes) -> InspectedUpdate:
     """Read an update of our own, from the store or from the engine, whose size was judged when it came in."""
-    return inspect_update(payload, _STORED)
+    return inspect_update(payload, STORED)
 
 
 def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
     """Of an update of the engine's, the structs of its first client up to clock ``end``; what follows is not read."""
     most = 16
     while True:
-        front = _read(payload, _STORED, most)
+        front = _read(payload, STORED, most)
         last = front.structs[-1]
         if len(front.structs) < most or last.clock + last.length >= end:
             return front
         most *= 4
-
-
-_STORED = Limits(bytes_max=sys.maxsize, structs_max=sys.maxsize, surrogates_max=sys.maxsize)
 
 
 def _keystroke(data: bytes) -> InspectedUpdate | None:
@@ -87,23 +92,23 @@ def _keystroke(data: bytes) -> InspectedUpdate | None:
     """
     if len(data) < _KEYSTROKE_BYTES_MIN or data[0] != 1 or data[1] != 1:
         return None
-    client, at = varint(data, 2)
-    tick, begin = clock(data, at)
+    client, at = read_var_uint(data, 2)
+    tick, begin = read_clock(data, at)
     info = data[begin]
     if info not in _KEYSTROKE_INFOS:
         return None
-    other, at = varint(data, begin + 1)
-    other_tick, at = clock(data, at)
+    other, at = read_var_uint(data, begin + 1)
+    other_tick, at = read_clock(data, at)
     needs: tuple[Id, ...] = ((other, other_tick),)
     if other == client and other_tick >= tick:
         refuse(_NEEDS_ITSELF)
     if info == _BOTH_ORIGINS:
-        other, at = varint(data, at)
-        other_tick, at = clock(data, at)
+        other, at = read_var_uint(data, at)
+        other_tick, at = read_clock(data, at)
         if other == client and other_tick >= tick:
             refuse(_NEEDS_ITSELF)
         needs = (needs[0], (other, other_tick))
-    start, end = span(data, at)
+    start, end = read_span(data, at)
     inserted = data[start:end]
     length = end - start
     if not length or not inserted.isascii() or tick + length >= CLOCK_END:
@@ -132,18 +137,18 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
     seen: set[int] = set()
     known: dict[bytes, int] = {}  # the bytes of each client id listed so far, since references repeat them
     emptied = False
-    clients, at = varint(data, 0)
+    clients, at = read_var_uint(data, 0)
     for _ in range(clients):
-        count, at = varint(data, at)
+        count, at = read_var_uint(data, at)
         if count == 0:
             refuse("lists a client without structs")
         if count > size - at or len(structs) + count > limits.structs_max:
             refuse("claims too many structs")
         begin = at
-        client, at = varint(data, at)
+        client, at = read_var_uint(data, at)
         known[data[begin:at]] = client
         width = at - begin
-        tick, at = clock(data, at)
+        tick, at = read_clock(data, at)
         if client in seen:
             refuse("lists a client twice")
         seen.add(client)
@@ -156,27 +161,27 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
             if kind in WITHOUT_ORIGINS:
                 if info != kind:
                     refuse("sets flags on a struct that has none")
-                length, at = clock(data, at)
+                length, at = read_clock(data, at)
             else:
                 parent: Id | None = None
                 if info & 0xC0:
                     if info & LEFT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
-                            other, at = varint(data, at)
+                            other, at = read_var_uint(data, at)
                         else:
                             at += width
-                        other_tick, at = clock(data, at)
+                        other_tick, at = read_clock(data, at)
                         if other == client and other_tick >= tick:
                             refuse(_NEEDS_ITSELF)
                         needs = ((other, other_tick),)
                     if info & RIGHT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
-                            other, at = varint(data, at)
+                            other, at = read_var_uint(data, at)
                         else:
                             at += width
-                        other_tick, at = clock(data, at)
+                        other_tick, at = read_clock(data, at)
                         if other == client and other_tick >= tick:
                             refuse(_NEEDS_ITSELF)
                         needs = (needs[0], (other, other_tick)) if needs else ((other, other_tick),)
@@ -187,10 +192,10 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
                             refuse(_NEEDS_ITSELF)
                         needs = (parent,)
                     if info & HAS_KEY:
-                        _, at = text(data, at)
+                        _, at = read_text(data, at)
                 length = 1
                 if kind == STRING:
-                    start, at = span(data, at)
+                    start, at = read_span(data, at)
                     inserted = data[start:at]
                     length = at - start
                     if not inserted.isascii():
@@ -198,10 +203,10 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
                         if len(low_surrogates) > limits.surrogates_max:
                             refuse("holds too many characters outside the basic plane")
                 elif kind == DELETED:
-                    length, at = clock(data, at)
+                    length, at = read_clock(data, at)
                 elif kind == ANY:
-                    length, at = varint(data, at)
-                    at = skip_values(data, at, length, limits.any_depth_max)
+                    length, at = read_var_uint(data, at)
+                    at = skip_values(data, at, length, limits)
                 elif kind == TYPE:
                     at = _skip_type(data, at)
                     parents[client, tick] = parent
@@ -245,25 +250,25 @@ def _utf16(inserted: bytes, client: int, tick: int, low_surrogates: list[Id]) ->
 def _skip_single(data: bytes, at: int, kind: int) -> int:
     """Past content that takes one clock."""
     if kind == FORMAT:
-        return skip_json(data, text(data, at)[1])
+        return skip_json(data, read_text(data, at)[1])
     if kind == EMBED:
         return skip_json(data, at)
     if kind == BINARY:
-        return span(data, at)[1]
+        return read_span(data, at)[1]
     if kind == JSON:
         refuse("holds legacy JSON content")
     return refuse("holds a subdocument" if kind == DOC else "holds content of an unknown kind")
 
 
 def _skip_type(data: bytes, at: int) -> int:
-    type_, at = varint(data, at)
+    type_, at = read_var_uint(data, at)
     if type_ == _XML_HOOK:
         refuse("holds an XML hook")
     if type_ == _WEAK_LINK:
         refuse("holds a weak link")
     if type_ > _TYPE_MAX:
         refuse("holds a shared type of an unknown kind")
-    return text(data, at)[1] if type_ == _XML_ELEMENT else at
+    return read_text(data, at)[1] if type_ == _XML_ELEMENT else at
 
 
 def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]:
@@ -272,19 +277,19 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
     deletes: list[DeletedRange] = []
     tidy = True
     seen: set[int] = set()
-    clients, at = varint(data, at)
+    clients, at = read_var_uint(data, at)
     for _ in range(clients):
-        client, at = varint(data, at)
+        client, at = read_var_uint(data, at)
         if client in seen:
             refuse("lists a client's deletions twice")
         seen.add(client)
-        count, at = varint(data, at)
+        count, at = read_var_uint(data, at)
         if count > size - at:
             refuse("claims too many deletions")
         first, end, in_order = len(deletes), -1, True
         for _ in range(count):
-            tick, at = clock(data, at)
-            length, at = clock(data, at)
+            tick, at = read_clock(data, at)
+            length, at = read_clock(data, at)
             if length == 0 or tick + length >= CLOCK_END:
                 refuse("deletes a range that cannot be")
             if tick <= end:

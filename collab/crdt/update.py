@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from collab.crdt.scan import clock, read_parent, text, varint
+from collab.crdt.scan import read_clock, read_parent, read_text
+from collab.protocol.varint import read_var_uint
 
 Id: TypeAlias = tuple[int, int]
 """A character's or element's identity: client, clock."""
@@ -72,7 +73,7 @@ class InspectedUpdate:
     def text_of(self, struct: Struct) -> str:
         """The text of one of its string structs."""
         item = self.payload[struct.begin : struct.end]
-        return text(item, content_start(item))[0]
+        return read_text(item, content_start(item))[0]
 
     def cuts(self, state: Mapping[int, int]) -> Iterator[Id]:
         """Where this update splits structs, its own or the document's: the first ids of the right parts.
@@ -101,8 +102,8 @@ def content_start(item: bytes) -> int:
     info, at = item[0], 1
     for flag in (LEFT_ORIGIN, RIGHT_ORIGIN):
         if info & flag:
-            at = clock(item, varint(item, at)[1])[1]
+            at = read_clock(item, read_var_uint(item, at)[1])[1]
     if info & (LEFT_ORIGIN | RIGHT_ORIGIN):
         return at
     at = read_parent(item, at)[1]
-    return text(item, at)[1] if info & HAS_KEY else at
+    return read_text(item, at)[1] if info & HAS_KEY else at

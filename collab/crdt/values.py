@@ -21,13 +21,12 @@ from collab.crdt.scan import (
     OBJECT,
     STRING,
     TRUE,
-    signed,
-    span,
-    text,
-    varint,
+    read_span,
+    read_text,
 )
 from collab.crdt.scan import UNDEFINED as _UNDEFINED
 from collab.protocol.json_text import check_json
+from collab.protocol.varint import read_var_int, read_var_uint
 
 
 class Undefined:
@@ -53,7 +52,7 @@ def read_values(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
 
 def read_json(data: bytes, at: int) -> Any:
     """The value of a length-prefixed JSON text that has passed the guard. All numbers are floats."""
-    at, end = span(data, at)
+    at, end = read_span(data, at)
     return check_json(data[at:end])
 
 
@@ -86,23 +85,23 @@ def _read_value(data: bytes, at: int) -> tuple[Any, int]:
         form = _FIXED[tag]
         return form.unpack_from(data, at)[0], at + form.size
     if tag == STRING:
-        return text(data, at)
+        return read_text(data, at)
     if tag == BYTES:
-        at, end = span(data, at)
+        at, end = read_span(data, at)
         return data[at:end], end
     if tag == ARRAY:
-        count, at = varint(data, at)
+        count, at = read_var_uint(data, at)
         return read_values(data, at, count)
     if tag == OBJECT:
         return _read_object(data, at)
-    value, at = signed(data, at)
+    value, at = read_var_int(data, at, may_be_padded=True)
     return float(value), at
 
 
 def _read_object(data: bytes, at: int) -> tuple[dict[str, Any], int]:
-    count, at = varint(data, at)
+    count, at = read_var_uint(data, at)
     entries: dict[str, Any] = {}
     for _ in range(count):
-        key, at = text(data, at)
+        key, at = read_text(data, at)
         entries[key], at = _read_value(data, at)
     return entries, at

@@ -5,12 +5,10 @@ An honest client cannot split its SyncStep2: that may be as large as a document,
 and bring back a whole day of offline work.
 """
 
+import sys
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
-
-CLIENT_MAX = 2**53 - 1
-"""Yjs draws client ids of 32 bits, pycrdt of 53; JavaScript cannot hold more."""
 
 CLOCK_END = 2**31
 """Clocks, and clock plus length, stay below this: the engine keeps clocks in 32 bits, cuts off what is above,
@@ -64,5 +62,11 @@ class Limits:
     surrogates_max: int = 2**20
     """Characters outside the basic plane. Each is 4 bytes sent, and about 150 bytes kept."""
 
+    is_stored: bool = False
+    """True for updates of our own log and engine, which may hold two kinds of values that are refused in new ones:
+    padded integers, and the bigint 2^63-1."""
+
 
 DEFAULT = Limits()
+STORED = Limits(bytes_max=sys.maxsize, structs_max=sys.maxsize, surrogates_max=sys.maxsize, is_stored=True)
+"""For updates that were checked when they came in."""
