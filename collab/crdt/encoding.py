@@ -1,4 +1,4 @@
-"""Write updates: a part of one that was inspected, or one with other text.
+"""Write updates from the structs of inspected ones.
 
 Structs are copied byte for byte from the payload in which the guard found them.
 """
@@ -12,10 +12,9 @@ from collab.protocol.varint import Writer
 
 
 def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
-    """An update of some structs of an inspected one, and some deletions.
+    """Return an update of some structs of an inspected update, whose bytes are ``payload``, and some deletions.
 
-    ``structs`` of one client must be in the order of their clocks and without a gap; a Skip, being the word
-    for a gap, is never among them. ``payload``: the inspected update's. As in Yjs,
+    The structs of one client must be in the order of their clocks and without a gap, hence without a Skip. As in Yjs,
     higher client ids come first.
     """
     structs = tuple(structs)
@@ -28,6 +27,7 @@ def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], pa
 
 
 def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
+    """Return the same as ``encode_update``, of structs in which a Skip may stand for a gap."""
     by_client: dict[int, list[Struct]] = {}
     for struct in structs:
         by_client.setdefault(struct.client, []).append(struct)
@@ -54,7 +54,7 @@ def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], p
 
 
 def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> bytes:
-    """The same update with U+FFFD for each half of some of its characters, which are named by their low surrogates."""
+    """Return an update with U+FFFD in place of each surrogate of some pairs, given by the ids of their ``lows``."""
     ticks: dict[int, list[int]] = {}
     for client, tick in sorted(lows):
         ticks.setdefault(client, []).append(tick)
@@ -71,7 +71,7 @@ def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> bytes:
 
 
 def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
-    """A string item, without the pairs whose low surrogates are at ``offsets`` of its text."""
+    """Return a string item without the pairs whose low surrogates are at ``offsets`` of its text, in UTF-16 units."""
     content = content_start(item)
     units = bytearray(read_text(item, content)[0].encode("utf-16-le"))
     for offset in offsets:

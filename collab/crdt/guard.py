@@ -1,19 +1,18 @@
-"""The guard: a complete structural reading of a Yjs update (v1) before anything else sees its bytes.
+"""The guard: it reads a Yjs update (v1) completely, before any other code sees its bytes.
 
-It stands between the dialects and the room. The CRDT engine is not safe on raw client bytes: crafted ones
-panic it, overflow its stack or leave a document that no client can load. Nothing that this module refuses
-ever reaches the engine, the log or another client; what it accepts it describes, so that the room can decide
-on clock ranges and dependencies without asking the engine.
+The CRDT engine is not safe on raw client bytes: crafted ones make it panic, overflow its stack or leave a document that
+no client can load. An update that is refused here never reaches the engine, the log or another client. One that is
+accepted is described, so that clock ranges and dependencies can be judged without asking the engine.
 
-It judges bytes alone. Whether what an update needs is there, whose client ids it uses, how deep the document
-becomes and whether it cuts through a surrogate pair are the room's to judge, from the description.
+The guard judges bytes alone. Missing dependencies, the owners of client ids, the depth of the document and splits
+through surrogate pairs are judged later, from the description.
 
 Layout (integers are varUints, an id is client then clock)::
 
     update  = count {count client clock struct*}*  deletes
     struct  = info ...          info: 5 bits kind, then has-parent-key, has-right-origin, has-left-origin
     GC,Skip = info length
-    item    = info [left id] [right id] [parent [key]] content     parent and key only when no origin tells
+    item    = info [left id] [right id] [parent [key]] content     parent and key only without an origin
     parent  = 1 root name | 0 id
     deletes = count {client count {clock length}*}*
 
@@ -53,7 +52,7 @@ _XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
 
 
 def inspect_update(payload: bytes, limits: Limits = DEFAULT) -> InspectedUpdate:
-    """Read a whole update, or raise UpdateRefused with the rule it breaks."""
+    """Return the description of an update. Raises UpdateRefused with the rule that the update breaks."""
     if len(payload) > limits.bytes_max:
         raise UpdateRefused(f"An update has at most {limits.bytes_max} bytes.")
     try:
@@ -70,12 +69,15 @@ _CUT_SHORT = "The update ends in the middle."
 
 
 def inspect_stored_update(payload: bytes) -> InspectedUpdate:
-    """Read an update of our own, from the store or from the engine, whose size was judged when it came in."""
+    """Return the description of an update of our own log or engine, which may have any size."""
     return inspect_update(payload, STORED)
 
 
 def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
-    """Of an update of the engine's, the structs of its first client up to clock ``end``; what follows is not read."""
+    """Return the description of the first client's structs up to clock ``end``, in an update of the engine.
+
+    The structs behind them and the deletions are not read.
+    """
     most = 16
     while True:
         front = _read(payload, STORED, most)
@@ -86,9 +88,9 @@ def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
 
 
 def _keystroke(data: bytes) -> InspectedUpdate | None:
-    """The reading of one client's one insertion of plain text beside other text; None for any other update.
+    """Return the description of one insertion of ASCII text beside other text, or None for any other update.
 
-    Nine in ten updates are this, so they do not pay for the loops of ``_read``.
+    Nine in ten updates are such keystrokes, so they skip the loops of ``_read``.
     """
     if len(data) < _KEYSTROKE_BYTES_MIN or data[0] != 1 or data[1] != 1:
         return None
@@ -129,13 +131,16 @@ _NO_IDS: frozenset[Id] = frozenset()
 
 
 def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
-    """The reading of an update, or only of the first ``most`` structs of its first client. A call in it costs."""
+    """Return the description of an update, or only of the first ``most`` structs of its first client.
+
+    Large updates spend their time here, so it is one loop with few calls.
+    """
     size = len(data)
     structs: list[Struct] = []
     low_surrogates: list[Id] = []
     parents: dict[Id, Id | None] = {}
     seen: set[int] = set()
-    known: dict[bytes, int] = {}  # the bytes of each client id listed so far, since references repeat them
+    known: dict[bytes, int] = {}  # the bytes of each client id so far → the id, because origins repeat them
     emptied = False
     clients, at = read_var_uint(data, 0)
     for _ in range(clients):
@@ -234,21 +239,21 @@ _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
 def _utf16(inserted: bytes, client: int, tick: int, low_surrogates: list[Id]) -> int:
-    """Length of UTF-8 text in UTF-16 units; adds the ids of low surrogates to ``low_surrogates``."""
+    """Return the length of UTF-8 text in UTF-16 units. Adds the ids of its low surrogates to ``low_surrogates``."""
     try:
         characters = inserted.decode()
     except UnicodeDecodeError:
         refuse("holds a text that is not UTF-8")
     length = len(characters)
     for match in _ASTRAL.finditer(characters):
-        tick += 1  # the half that this and every astral character before it adds
+        tick += 1  # the extra unit of this character; the earlier ones have been added
         low_surrogates.append((client, tick + match.start()))
         length += 1
     return length
 
 
 def _skip_single(data: bytes, at: int, kind: int) -> int:
-    """Past content that takes one clock."""
+    """Return the position behind content of one clock."""
     if kind == FORMAT:
         return skip_json(data, read_text(data, at)[1])
     if kind == EMBED:
@@ -272,7 +277,7 @@ def _skip_type(data: bytes, at: int) -> int:
 
 
 def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]:
-    """The deletions, each client's in order and merged; and whether they stand there like that."""
+    """Return the deletions, sorted and merged within each client, and True if the bytes have them so already."""
     size = len(data)
     deletes: list[DeletedRange] = []
     tidy = True
@@ -305,9 +310,9 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
 
 
 def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
-    """One client's ranges in order, as few as may be.
+    """Return one client's ranges sorted and merged, as Yjs writes them.
 
-    Yjs writes them so. Each range that comes before another one makes the engine read a text again from its beginning.
+    For each range that is out of order, the engine would read a text again from its beginning.
     """
     merged: list[DeletedRange] = []
     for deleted in sorted(ranges):
@@ -320,7 +325,7 @@ def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
 
 
 def _depth(parents: dict[Id, Id | None]) -> int:
-    """Longest chain of parents, which may come in any order."""
+    """Return the length of the longest chain of parents, which may come in any order."""
     depths: dict[Id, int] = {}
     for type_ in parents:
         chain: list[Id] = []

@@ -11,7 +11,7 @@ from collab.crdt.scan import read_clock, read_parent, read_text
 from collab.protocol.varint import read_var_uint
 
 Id: TypeAlias = tuple[int, int]
-"""A character's or element's identity: client, clock."""
+"""The identity of one character or element: client id and clock."""
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 
@@ -27,18 +27,18 @@ class Struct(NamedTuple):
     client: int
     clock: int
     length: int
-    """In clock ticks: UTF-16 units of text, elements otherwise."""
+    """In clocks: UTF-16 units of text, or elements."""
     kind: int
-    """Content kind: 0 GC, 1 deleted, 3 and up as in the constants of this module, 10 skip."""
+    """One of the kinds GC to SKIP above."""
     needs: tuple[Id, ...]
-    """Ids that must exist before: left origin, right origin, parent."""
+    """The ids that must be integrated before: left origin and right origin, or the parent."""
     begin: int
     end: int
-    """Its bytes in the payload."""
+    """Where its bytes begin and end in the payload."""
 
 
 class DeletedRange(NamedTuple):
-    """Elements that the update says are deleted."""
+    """A range of elements that the update deletes."""
 
     client: int
     clock: int
@@ -47,39 +47,39 @@ class DeletedRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InspectedUpdate:
-    """An update that passed the guard, and what is in it."""
+    """An update that passed the guard, and its description."""
 
     payload: bytes
-    """What may be logged, applied and sent: the client's bytes, but for empty strings and deletions in disorder."""
+    """The bytes to log, apply and send: those of the client, without empty structs and with deletions in order."""
     structs: tuple[Struct, ...]
     deletes: tuple[DeletedRange, ...]
-    """Of each client in order, and neither overlapping nor touching."""
+    """In order within each client, and neither overlapping nor touching."""
     low_surrogates: frozenset[Id]
-    """Ids of the second halves of characters outside the basic plane."""
+    """The ids of the low surrogates of characters outside the basic plane."""
     depth: int
-    """Deepest nesting of shared types by parent ids inside this update; 0 when it makes no type."""
+    """The deepest nesting of shared types by parent ids inside this update; 0 if it creates no type."""
 
     @property
     def has_gap(self) -> bool:
-        """Whether its writer lacked something between what is here."""
+        """True if a Skip says that its sender lacks something between its structs."""
         return any(struct.kind == SKIP for struct in self.structs)
 
     def parent_of(self, struct: Struct) -> Id | None:
-        """The parent, where the struct names an element as its parent and not a root or its neighbours."""
+        """Return the parent of a struct, or None if it names a root or its neighbours instead of an element."""
         if not struct.needs or self.payload[struct.begin] & (LEFT_ORIGIN | RIGHT_ORIGIN):
             return None
         return struct.needs[0]
 
     def text_of(self, struct: Struct) -> str:
-        """The text of one of its string structs."""
+        """Return the text of a string struct."""
         item = self.payload[struct.begin : struct.end]
         return read_text(item, content_start(item))[0]
 
-    def cuts(self, state: Mapping[int, int]) -> Iterator[Id]:
-        """Where this update splits structs, its own or the document's: the first ids of the right parts.
+    def splits(self, state: Mapping[int, int]) -> Iterator[Id]:
+        """Yield where this update splits structs, its own or the document's: the first id of each right part.
 
-        One that is a low surrogate cuts through a character. ``state``: the document's state vector; a struct
-        of which it has the front is split too.
+        If that id is a low surrogate, the split cuts through a character. A struct is also split if only its front is
+        in ``state``, the document's state vector.
         """
         payload = self.payload
         for struct in self.structs:
@@ -98,7 +98,7 @@ class InspectedUpdate:
 
 
 def content_start(item: bytes) -> int:
-    """Where the content of an item begins."""
+    """Return where the content of an item begins, behind its origins or its parent."""
     info, at = item[0], 1
     for flag in (LEFT_ORIGIN, RIGHT_ORIGIN):
         if info & flag:

@@ -53,12 +53,12 @@ def test_an_update_tells_where_it_splits_structs() -> None:
         deletes={9: [(2, 3)]},
     )
     inspected = inspect_update(data)
-    assert set(inspected.cuts({})) == {(3, 5), (4, 6), (5, 1), (9, 2), (9, 5)}
-    assert set(inspected.cuts({7: 13})) - set(inspected.cuts({})) == {(7, 13)}
-    assert set(inspected.cuts({7: 12})) == set(inspected.cuts({}))
+    assert set(inspected.splits({})) == {(3, 5), (4, 6), (5, 1), (9, 2), (9, 5)}
+    assert set(inspected.splits({7: 13})) - set(inspected.splits({})) == {(7, 13)}
+    assert set(inspected.splits({7: 12})) == set(inspected.splits({}))
 
 
 def test_deleting_half_a_character_in_yjs_splits_at_its_low_surrogate() -> None:
     torn = inspect_update(bytes.fromhex(_ACCEPTED["torn whole"]["hex"]))
-    torn_at = set(torn.cuts({})) & inspect_update(bytes.fromhex(_ACCEPTED["torn 1"]["hex"])).low_surrogates
+    torn_at = set(torn.splits({})) & inspect_update(bytes.fromhex(_ACCEPTED["torn 1"]["hex"])).low_surrogates
     assert torn_at == {(16, 2)}
