@@ -55,17 +55,17 @@ def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], p
 
 def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> bytes:
     """Return an update with U+FFFD in place of each surrogate of some pairs, given by the ids of their ``lows``."""
-    ticks: dict[int, list[int]] = {}
-    for client, tick in sorted(lows):
-        ticks.setdefault(client, []).append(tick)
+    clocks: dict[int, list[int]] = {}
+    for client, clock in sorted(lows):
+        clocks.setdefault(client, []).append(clock)
     payload = bytearray()
     structs = []
     for struct in update.structs:
-        own = ticks.get(struct.client, [])
+        own = clocks.get(struct.client, [])
         own = own[bisect_left(own, struct.clock) : bisect_left(own, struct.clock + struct.length)]
         item = update.payload[struct.begin : struct.end]
         begin = len(payload)
-        payload += _with_replacements(item, [tick - struct.clock for tick in own]) if own else item
+        payload += _with_replacements(item, [clock - struct.clock for clock in own]) if own else item
         structs.append(struct._replace(begin=begin, end=len(payload)))
     return encode_structs(structs, update.deletes, bytes(payload))
 

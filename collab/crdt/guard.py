@@ -95,27 +95,27 @@ def _keystroke(data: bytes) -> InspectedUpdate | None:
     if len(data) < _KEYSTROKE_BYTES_MIN or data[0] != 1 or data[1] != 1:
         return None
     client, at = read_var_uint(data, 2)
-    tick, begin = read_clock(data, at)
+    clock, begin = read_clock(data, at)
     info = data[begin]
     if info not in _KEYSTROKE_INFOS:
         return None
     other, at = read_var_uint(data, begin + 1)
-    other_tick, at = read_clock(data, at)
-    needs: tuple[Id, ...] = ((other, other_tick),)
-    if other == client and other_tick >= tick:
+    other_clock, at = read_clock(data, at)
+    needs: tuple[Id, ...] = ((other, other_clock),)
+    if other == client and other_clock >= clock:
         refuse(_NEEDS_ITSELF)
     if info == _BOTH_ORIGINS:
         other, at = read_var_uint(data, at)
-        other_tick, at = read_clock(data, at)
-        if other == client and other_tick >= tick:
+        other_clock, at = read_clock(data, at)
+        if other == client and other_clock >= clock:
             refuse(_NEEDS_ITSELF)
-        needs = (needs[0], (other, other_tick))
+        needs = (needs[0], (other, other_clock))
     start, end = read_span(data, at)
     inserted = data[start:end]
     length = end - start
-    if not length or not inserted.isascii() or tick + length >= CLOCK_END:
+    if not length or not inserted.isascii() or clock + length >= CLOCK_END:
         return None
-    struct = Struct(client, tick, length, STRING, needs, begin, end)
+    struct = Struct(client, clock, length, STRING, needs, begin, end)
     deletes: tuple[DeletedRange, ...] = ()
     if data[end:] != b"\0":
         deletes, tidy = _read_deletes(data, end)
@@ -130,8 +130,8 @@ _KEYSTROKE_INFOS = (LEFT_ORIGIN | STRING, RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
 _NO_IDS: frozenset[Id] = frozenset()
 
 
-def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
-    """Return the description of an update, or only of the first ``most`` structs of its first client.
+def _read(data: bytes, limits: Limits, structs_max: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
+    """Return the description of an update, or only of the first ``structs_max`` structs of its first client.
 
     Large updates spend their time here, so it is one loop with few calls.
     """
@@ -153,11 +153,11 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
         client, at = read_var_uint(data, at)
         known[data[begin:at]] = client
         width = at - begin
-        tick, at = read_clock(data, at)
+        clock, at = read_clock(data, at)
         if client in seen:
             refuse("lists a client twice")
         seen.add(client)
-        for _ in range(count if most is None else min(count, most)):
+        for _ in range(count if structs_max is None else min(count, structs_max)):
             begin = at
             info = data[at]
             at += 1
@@ -176,24 +176,24 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
                             other, at = read_var_uint(data, at)
                         else:
                             at += width
-                        other_tick, at = read_clock(data, at)
-                        if other == client and other_tick >= tick:
+                        other_clock, at = read_clock(data, at)
+                        if other == client and other_clock >= clock:
                             refuse(_NEEDS_ITSELF)
-                        needs = ((other, other_tick),)
+                        needs = ((other, other_clock),)
                     if info & RIGHT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
                             other, at = read_var_uint(data, at)
                         else:
                             at += width
-                        other_tick, at = read_clock(data, at)
-                        if other == client and other_tick >= tick:
+                        other_clock, at = read_clock(data, at)
+                        if other == client and other_clock >= clock:
                             refuse(_NEEDS_ITSELF)
-                        needs = (needs[0], (other, other_tick)) if needs else ((other, other_tick),)
+                        needs = (needs[0], (other, other_clock)) if needs else ((other, other_clock),)
                 else:
                     parent, at = read_parent(data, at)
                     if parent is not None:
-                        if parent[0] == client and parent[1] >= tick:
+                        if parent[0] == client and parent[1] >= clock:
                             refuse(_NEEDS_ITSELF)
                         needs = (parent,)
                     if info & HAS_KEY:
@@ -204,7 +204,7 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
                     inserted = data[start:at]
                     length = at - start
                     if not inserted.isascii():
-                        length = _utf16(inserted, client, tick, low_surrogates)
+                        length = _utf16(inserted, client, clock, low_surrogates)
                         if len(low_surrogates) > limits.surrogates_max:
                             refuse("holds too many characters outside the basic plane")
                 elif kind == DELETED:
@@ -214,18 +214,18 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
                     at = skip_values(data, at, length, limits)
                 elif kind == TYPE:
                     at = _skip_type(data, at)
-                    parents[client, tick] = parent
+                    parents[client, clock] = parent
                 else:
                     at = _skip_single(data, at, kind)
             if length == 0:
                 emptied = True
                 continue
-            end = tick + length
+            end = clock + length
             if end >= CLOCK_END:
                 refuse("holds a clock that is too large")
-            structs.append(new_struct(Struct, (client, tick, length, kind, needs, begin, at)))
-            tick = end
-        if most is not None:
+            structs.append(_new_struct(Struct, (client, clock, length, kind, needs, begin, at)))
+            clock = end
+        if structs_max is not None:
             return InspectedUpdate(data, tuple(structs), (), frozenset(low_surrogates), 0)
     deletes, tidy = _read_deletes(data, at)
     if emptied or not tidy:
@@ -233,12 +233,12 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
     return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), _depth(parents))
 
 
-new_struct = new_range = tuple.__new__
+_new_struct = _new_range = tuple.__new__
 _NEEDS_ITSELF = "holds a struct that needs itself"
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
-def _utf16(inserted: bytes, client: int, tick: int, low_surrogates: list[Id]) -> int:
+def _utf16(inserted: bytes, client: int, clock: int, low_surrogates: list[Id]) -> int:
     """Return the length of UTF-8 text in UTF-16 units. Adds the ids of its low surrogates to ``low_surrogates``."""
     try:
         characters = inserted.decode()
@@ -246,8 +246,8 @@ def _utf16(inserted: bytes, client: int, tick: int, low_surrogates: list[Id]) ->
         refuse("holds a text that is not UTF-8")
     length = len(characters)
     for match in _ASTRAL.finditer(characters):
-        tick += 1  # the extra unit of this character; the earlier ones have been added
-        low_surrogates.append((client, tick + match.start()))
+        clock += 1  # the extra unit of this character; the earlier ones have been added
+        low_surrogates.append((client, clock + match.start()))
         length += 1
     return length
 
@@ -293,14 +293,14 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
             refuse("claims too many deletions")
         first, end, in_order = len(deletes), -1, True
         for _ in range(count):
-            tick, at = read_clock(data, at)
+            clock, at = read_clock(data, at)
             length, at = read_clock(data, at)
-            if length == 0 or tick + length >= CLOCK_END:
+            if length == 0 or clock + length >= CLOCK_END:
                 refuse("deletes a range that cannot be")
-            if tick <= end:
+            if clock <= end:
                 in_order = False
-            end = tick + length
-            deletes.append(new_range(DeletedRange, (client, tick, length)))
+            end = clock + length
+            deletes.append(_new_range(DeletedRange, (client, clock, length)))
         if not in_order:
             tidy = False
             deletes[first:] = _merged(deletes[first:])

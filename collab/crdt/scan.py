@@ -59,8 +59,8 @@ def read_parent(data: bytes, at: int) -> tuple[tuple[int, int] | None, int]:
     if is_root != 0:
         refuse("names a parent of an unknown kind")
     client, at = read_var_uint(data, at)
-    tick, at = read_clock(data, at)
-    return (client, tick), at
+    clock, at = read_clock(data, at)
+    return (client, clock), at
 
 
 def skip_json(data: bytes, at: int) -> int:

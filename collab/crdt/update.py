@@ -1,6 +1,6 @@
 """An update that passed the guard, described: its structs, the ranges it deletes and the ids it needs.
 
-The description is what the rest of the server reasons about; nothing behind the guard parses client bytes again.
+The rest of the server reasons about this description instead of the bytes.
 """
 
 from collections.abc import Iterator, Mapping
