@@ -59,11 +59,6 @@ class InspectedUpdate:
     depth: int
     """The deepest nesting of shared types by parent ids inside this update; 0 if it creates no type."""
 
-    @property
-    def has_gap(self) -> bool:
-        """True if a Skip says that its sender lacks something between its structs."""
-        return any(struct.kind == SKIP for struct in self.structs)
-
     def parent_of(self, struct: Struct) -> Id | None:
         """Return the parent of a struct, or None if it names a root or its neighbours instead of an element."""
         if not struct.needs or self.payload[struct.begin] & (LEFT_ORIGIN | RIGHT_ORIGIN):

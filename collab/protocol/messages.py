@@ -162,4 +162,3 @@ FromServer: TypeAlias = (
 GONE = b"null"
 KEEPALIVE = AwarenessUpdate(())
 EMPTY_UPDATE = b"\x00\x00"
-EMPTY_STATE_VECTOR = b"\x00"

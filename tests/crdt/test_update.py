@@ -8,15 +8,10 @@ import pytest
 
 from collab.crdt.guard import inspect_update
 from collab.crdt.update import content_start
-from tests.protocol.build import gc, item, shared, skip, string, text, update
+from tests.protocol.build import gc, item, shared, string, text, update
 
 _RECORDED = json.loads((Path(__file__).parent.parent / "vectors" / "updates.json").read_text())
 _ACCEPTED: dict[str, Any] = _RECORDED["accepted"]
-
-
-def test_a_skip_is_a_gap() -> None:
-    assert inspect_update(update((7, 0, [text("a"), skip(2), text("b")]))).has_gap
-    assert not inspect_update(update((7, 0, [text("a"), text("b")]))).has_gap
 
 
 def test_only_a_struct_that_names_an_element_has_a_parent_id() -> None:

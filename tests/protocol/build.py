@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import SKIP
 from collab.protocol.varint import Writer
 
 Id: TypeAlias = tuple[int, int]
+
+EMPTY_STATE_VECTOR = b"\0"
 
 ROOT = b"\x01\x01t"
 LEFT, RIGHT, KEY = 0x80, 0x40, 0x20
@@ -82,3 +86,8 @@ def update(
         out += uint(client) + uint(len(ranges))
         out += b"".join(uint(clock) + uint(length) for clock, length in ranges)
     return out
+
+
+def has_gap(update: bytes) -> bool:
+    """True if a Skip in an update says that its sender lacks something."""
+    return any(struct.kind == SKIP for struct in inspect_update(update).structs)

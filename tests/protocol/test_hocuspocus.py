@@ -10,7 +10,6 @@ from collab.protocol.dialect import Dialect, Frame
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.limits import ADDRESS_CHARACTERS_MAX
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     GONE,
     KEEPALIVE,
@@ -35,6 +34,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.varint import Writer
+from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.vectors.dialogues import dialogue, frames
 
 DIALECT: Dialect = Hocuspocus()

@@ -8,7 +8,6 @@ from collab.errors import ProtocolError
 from collab.ids import ClientId
 from collab.protocol.dialect import Dialect, Frame
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     GONE,
     KEEPALIVE,
@@ -30,6 +29,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.ywebsocket import YWebsocket
+from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.vectors.dialogues import dialogue, frames
 
 DIALECT: Dialect = YWebsocket()
