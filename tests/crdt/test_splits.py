@@ -52,7 +52,7 @@ def test_a_known_deletion_splits_nothing() -> None:
     assert splits(update(deletes={ANN: [(2, 1), (4, 1)]}), {ANN: 10}, (ANN, 2, 1 + 2), (ANN, 4, 5)) == 0
 
 
-def test_splits_of_the_update_s_own_structs_count() -> None:
+def test_splits_of_own_structs_count() -> None:
     assert splits(update((ANN, 0, [text("abcdef")]), deletes={ANN: [(1, 1), (3, 1)]}), {}) == 4
 
 
