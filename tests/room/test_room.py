@@ -20,7 +20,6 @@ from collab.errors import (
 from collab.ids import ClientId, DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     GONE,
     AwarenessEntry,
@@ -40,7 +39,7 @@ from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.pending import PendingLimits
-from tests.protocol.build import shared, skip, text, uint, update
+from tests.protocol.build import EMPTY_STATE_VECTOR, shared, skip, text, uint, update
 from tests.room.build import (
     NAME,
     OTHER,
