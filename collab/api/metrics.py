@@ -1,8 +1,8 @@
 """``/metrics``, for Prometheus.
 
 The numbers name no document and no user, but they show strangers how busy a site is. Without COLLAB_METRICS_TOKEN only
-callers on this machine may read them. The caller's address is the one uvicorn reports: behind a proxy on this machine it
-is the forwarded address, or the proxy's own if the proxy forwards none.
+callers on this machine may read them. The caller's address is the one uvicorn reports: behind a proxy on this machine
+it is the forwarded address, or the proxy's own if the proxy forwards none.
 """
 
 import hmac
