@@ -173,20 +173,18 @@ async def test_what_went_in_and_out_is_counted_in_frames_and_bytes(server: Serve
         raw.close()
 
 
-# --- a peer that is not there any more, or does not read --------------------------------------------
+# --- a lost peer, and one that does not read --------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_peer_that_answers_no_ping_is_found_and_its_session_ended(
-    hurried: ServerProcess, dialect: DialectName
-) -> None:
+async def test_peer_that_answers_no_ping_is_disconnected(hurried: ServerProcess, dialect: DialectName) -> None:
     async with ending(hurried, dialect=dialect, code=1006, by="server", reason="no-pong", document="half-open"):
         raw = await raw_in(hurried, dialect, "half-open")
         assert await raw.read_to_the_end() == 1006
         raw.close()
 
 
-async def test_a_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
+async def test_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
     async with ending(hurried, code=1000, by="peer"):
         raw = await raw_in(hurried, "y-websocket", "alive")
         for _ in range(4):
@@ -199,7 +197,7 @@ async def test_a_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
 
 
 PIECES, PIECE_BYTES = 12, 1_000_000
-"""More than the kernel takes for somebody who does not read."""
+"""Together more than the kernel buffers for a peer that does not read."""
 
 
 async def fill(server: ServerProcess, document: str) -> None:
@@ -225,8 +223,8 @@ async def patient(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     server.stop()
 
 
-async def test_a_peer_whose_network_went_while_much_was_on_its_way_to_it_is_found(hurried: ServerProcess) -> None:
-    """uvicorn alone would wait until all is written, which it never is."""
+async def test_peer_lost_while_much_is_unsent_is_disconnected(hurried: ServerProcess) -> None:
+    """uvicorn alone would wait for ever until everything is written."""
     await fill(hurried, "vanished")
     await eventually(lambda: is_deserted(hurried))
     async with ending(hurried, code=1006, by="server", reason="no-pong", document="vanished"):
@@ -235,7 +233,7 @@ async def test_a_peer_whose_network_went_while_much_was_on_its_way_to_it_is_foun
         raw.close()
 
 
-async def test_a_peer_that_loads_slowly_is_not_taken_for_one_that_went(hurried: ServerProcess) -> None:
+async def test_peer_that_loads_slowly_is_not_taken_for_lost(hurried: ServerProcess) -> None:
     await fill(hurried, "slowly")
     await eventually(lambda: is_deserted(hurried))
     async with ending(hurried, code=1000, by="peer", reason="left"):
@@ -252,7 +250,7 @@ async def test_a_peer_that_loads_slowly_is_not_taken_for_one_that_went(hurried: 
         raw.close()
 
 
-async def test_a_peer_that_sends_pings_and_reads_nothing_gets_the_last_pong_and_fills_no_memory(
+async def test_pings_of_a_peer_that_reads_nothing_cost_no_memory(
     server: ServerProcess,
 ) -> None:
     pings = 150_000
@@ -273,7 +271,7 @@ async def test_a_peer_that_sends_pings_and_reads_nothing_gets_the_last_pong_and_
         raw.close()
 
 
-async def test_a_message_of_many_parts_many_of_them_empty_is_one_message(server: ServerProcess) -> None:
+async def test_message_in_many_parts_some_empty_is_one_message(server: ServerProcess) -> None:
     async with ending(server, code=1000, by="peer", frames_in=1, bytes_in=len(STEP1)):
         raw = await raw_in(server, "y-websocket", "parts")
         raw.send(BINARY, STEP1[:1], is_last=False)
@@ -287,7 +285,7 @@ async def test_a_message_of_many_parts_many_of_them_empty_is_one_message(server:
         raw.close()
 
 
-async def test_a_reader_that_does_not_read_is_ended_and_the_others_go_on(patient: ServerProcess) -> None:
+async def test_peer_that_does_not_read_is_closed_and_others_go_on(patient: ServerProcess) -> None:
     async with ending(patient, code=1013, by="server", reason="too-slow", document="frozen", user="ada"):
         raw = await raw_in(patient, "y-websocket", "frozen", buffer_bytes=4096)
         raw.send(BINARY, STEP1)
@@ -347,7 +345,7 @@ async def test_a_client_whose_update_is_refused_in_one_of_its_documents_keeps_th
     ("frame", "masked", "code", "reason"),
     [(b"x", False, 1002, "protocol-error"), (b"x" * (3 << 20), True, 1009, "too-large")],
 )
-async def test_a_client_whose_frames_are_none(
+async def test_malformed_or_huge_frame_closes_the_connection(
     server: ServerProcess, frame: bytes, masked: bool, code: int, reason: str
 ) -> None:
     async with ending(server, code=code, by="server", reason=reason):
