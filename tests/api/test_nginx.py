@@ -54,7 +54,7 @@ async def calling(nginx: PrivateNginx) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def read_to_the_end(raw: RawSocket) -> bytes:
     answer = b""
-    with suppress(ConnectionResetError):
+    with suppress(ConnectionError):
         async with asyncio.timeout(30):
             while piece := await raw.read_some(1 << 16):
                 answer += piece
