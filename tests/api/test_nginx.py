@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -169,16 +170,19 @@ async def test_unfinished_body_is_not_waited_for_and_does_not_reach_a_replica(ng
     assert (last["path"], last["status"], last["replica"]) == ("/api/v1/documents", 408, "")
 
 
+def cut_off(nginx: PrivateNginx, size: int) -> list[Any]:
+    """Return the logged requests for the script of which fewer than ``size`` bytes were sent."""
+    lines = map(json.loads, nginx.access_log.splitlines())
+    return [line for line in lines if line["path"] == "/collab-editor.js" and line["bytes"] < size]
+
+
 async def test_untaken_answer_is_cut_off(nginx: PrivateNginx) -> None:
     size = await script_size(nginx)
+    before = len(cut_off(nginx, size))
     raw = await RawSocket.connect(nginx.port, buffer_bytes=4096)
     raw.write(b"GET /collab-editor.js?untaken HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
 
-    def is_cut_off() -> bool:
-        lines = map(json.loads, nginx.access_log.splitlines())
-        return any(line["bytes"] < size for line in lines if line["path"] == "/collab-editor.js")
-
-    await eventually(is_cut_off)
+    await eventually(lambda: len(cut_off(nginx, size)) > before)
     raw.close()
 
 
