@@ -61,7 +61,7 @@ class ServerLimits(BaseModel):
     # --- before a valid token ---------------------------------------------------------------------------
 
     preauth_s: float = Field(
-        default=10, gt=0, description="Seconds a connection has to send its request and a valid token."
+        default=10, gt=0, description="Seconds a WebSocket has to show a valid token, and a request to send its body."
     )
     preauth_bytes_max: int = Field(
         default=5 * MIB, ge=1024, description="Bytes buffered for one connection before its token is checked."

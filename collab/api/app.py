@@ -14,9 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from collab import __version__
 from collab.access.tokens import SharedSecret
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
-from collab.api.bodies import BoundedBodies
-from collab.api.methods import HeadAsGet
-from collab.api.names import EncodedNames
+from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
 from collab.api.openapi import OpenApi
 from collab.observe.metrics import Metrics
 from collab.relay.base import Relay

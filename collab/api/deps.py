@@ -1,15 +1,17 @@
-"""What routes ask for: the running server, and who is calling."""
+"""What routes declare as parameters: the running server, the caller, and the document that the path names."""
 
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
 from collab.access.tokens import Principal
-from collab.api.names import path_name
+from collab.api.middleware import decoded
 from collab.errors import TokenMissing
-from collab.ids import DocumentName
+from collab.ids import DocumentName, document_name
 from collab.serve.server import Server
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token; `collab token` makes one.")
@@ -38,6 +40,32 @@ async def calling_principal(
     if credentials is None:
         raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)
+
+
+class NameConvertor(Convertor[str]):
+    """The path parameter ``{name:document}``: one percent-encoded segment, whatever it decodes to."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        """Decode the segment."""
+        return decoded(value)
+
+    def to_string(self, value: str) -> str:
+        """Encode a name as one segment."""
+        return quote(value, safe="")
+
+
+register_url_convertor("document", NameConvertor())
+
+
+def path_name(
+    name: Annotated[
+        str, Path(description="The document's name, percent-encoded: `notes%2F42`.", examples=["notes/42"])
+    ],
+) -> DocumentName:
+    """Return the checked document name of the path. Raises InvalidName."""
+    return document_name(name)
 
 
 def _http_server(request: Request) -> Server:

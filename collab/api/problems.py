@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from collab import errors
-from collab.api.methods import allowed
+from collab.api.middleware import allowed
 from collab.errors import CollabError, InvalidRequest, TransientError
 
 STATUSES: dict[type[CollabError], HTTPStatus] = {

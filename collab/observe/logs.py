@@ -32,7 +32,6 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "channel_crashed": ("address",),
     "denied": ("address", "reason"),
     "token_not_checked": ("address",),
-    "connection_given_up": ("peer", "reason"),
     "origin_refused": ("origin",),
     "handshake_token_refused": ("reason",),
     "socket_closed": (

@@ -46,7 +46,7 @@ class Metrics:
         self.sessions = gauge("sessions", "Sessions: one client on one document.", "dialect")
         self.rooms = gauge("rooms", "Documents in the memory of this replica.")
         self.sockets_accepted = counter("sockets_accepted", "WebSocket handshakes accepted.", "dialect")
-        self.sockets_refused = counter("sockets_refused", "Connections refused before or at the handshake.", "reason")
+        self.sockets_refused = counter("sockets_refused", "WebSocket handshakes refused.", "reason")
         self.sockets_closed = counter(
             "sockets_closed",
             "WebSockets that ended, by close code (1006: without one) and by who ended them: peer or server.",
