@@ -14,16 +14,6 @@ DIALECTS = ("y-websocket", "hocuspocus", "program")
 PROMISE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Saving an edit takes milliseconds; beyond seconds it matters only how many people wait."""
 
-CLOSE_CODES = frozenset(
-    {1000, 1001, 1002, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 1013}
-    | {4401, 4403, 4404, 4410, 4422, 4501, 4503, 4523, 4529}
-)
-
-
-def close_code_label(code: int) -> str:
-    """The code as a label. A client may close with any of thousands: those are "other"."""
-    return str(code) if code in CLOSE_CODES else "other"
-
 
 class Metrics:
     """One replica's. Gauges that say what there is now are given a function that looks (``serve.gauges``)."""

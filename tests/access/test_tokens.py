@@ -104,7 +104,7 @@ def test_expiry_is_kept_to_exactly(late_s: float, good: bool) -> None:
     if good:
         assert not VERIFIER.verify(token, NOW + 60 + late_s).is_expired(NOW + 60 + late_s)
     else:
-        assert refusal(token, now_s=NOW + 60 + late_s) == "The token has expired; sign in anew."
+        assert refusal(token, now_s=NOW + 60 + late_s) == "The token has expired. Sign in again."
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
@@ -275,12 +275,12 @@ def test_a_token_with_wrong_claims_is_refused_though_signed(token: str) -> None:
         ("", "A token is needed."),
         ("x" * 9000, "The token is longer than 8192 bytes or not plain ASCII."),
         ("é" * 10, "The token is longer than 8192 bytes or not plain ASCII."),
-        ("a.b", "The token is no JSON Web Token."),
+        ("a.b", "The token is not a valid JSON Web Token."),
         (UNSIGNED, "The token is signed with none of HS256, RS256, ES256, EdDSA."),
         (forge(header={"alg": "RS256"}), "The token is signed with a key that this server does not know."),
         (forge(secret=b"x" * 32), "The token's signature does not match."),
         (forge([1]), "The token's claims are no JSON object."),
-        (forge(with_claims(exp=NOW - 10)), "The token has expired; sign in anew."),
+        (forge(with_claims(exp=NOW - 10)), "The token has expired. Sign in again."),
         (forge(with_claims(exp=...)), "The token lacks 'exp'."),
         (forge(with_claims(sub=...)), "The token lacks 'sub'."),
         (forge(with_claims(aud="x")), "The token is not for the audience 'collab'."),

@@ -161,7 +161,7 @@ def test_token_may_come_in_the_header(client: TestClient) -> None:
     ("query", "code", "words"),
     [
         ("", 4401, "token-missing: A token is needed."),
-        ("?token=nonsense", 4401, "token-malformed: The token is no JSON Web Token."),
+        ("?token=nonsense", 4401, "token-malformed: The token is not a valid JSON Web Token."),
         (
             f"?token={token('eve', {'other': Role.OWNER})}",
             4403,
@@ -211,7 +211,7 @@ def test_provider_is_denied_in_band_and_keeps_its_socket(client: TestClient) -> 
         return socket.receive_bytes()
 
     with client.websocket_connect("/ws") as socket:
-        assert b"no JSON Web Token" in authenticate(NOTES, "nonsense")
+        assert b"not a valid JSON Web Token" in authenticate(NOTES, "nonsense")
         assert b"no access" in authenticate("other", token("eve", {NOTES: Role.OWNER}))
         assert b"read-write" in authenticate(NOTES, token("eve"))
 
@@ -237,6 +237,29 @@ def test_documents_with_their_tokens_are_as_many_as_they_like_at_once(client: Te
             socket.send_bytes(string(f"n{number}") + uint(2) + uint(0) + string(token("ada")))
         opened = {Reader(socket.receive_bytes()).var_string() for _ in range(20)}
         assert len(opened) == 20
+
+
+# --- subprotocols -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/ws", f"/ws/{NOTES}"])
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ([], None),
+        (["collab.v1"], "collab.v1"),
+        (["collab.v1", "other"], "collab.v1"),
+        ([token("ada"), "bearer"], "bearer"),
+        ([token("ada")], token("ada")),  # a browser would drop the connection without it
+        (["x" * 65, "x" * 64], "x" * 64),
+        (["(comment)", "two words", ""], None),
+    ],
+)
+def test_first_offered_subprotocol_that_is_no_token_comes_back(
+    client: TestClient, path: str, offered: list[str], chosen: str | None
+) -> None:
+    with client.websocket_connect(f"{path}?token={token('ada')}", subprotocols=offered) as socket:
+        assert socket.accepted_subprotocol == chosen
 
 
 # --- what ends a socket -----------------------------------------------------------------------------
