@@ -25,7 +25,7 @@ socket.onerror = () => { console.log('dropped') }
 """
 
 
-@pytest.mark.parametrize("generation", ["y-websocket 1.5.4", "y-websocket 3.0.0", "y-websocket 3.1.0"])
+@pytest.mark.parametrize("generation", ["y-websocket 3.0.0", "y-websocket 3.1.0"])
 async def test_client_with_subprotocols_writes_and_reads(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
 ) -> None:
