@@ -13,6 +13,7 @@ document name, so it cannot reach where no document can be. Matching takes time 
 times name, whatever the pattern: nothing here backtracks.
 """
 
+import sys
 from collections.abc import Mapping
 
 from collab.access.roles import Role
@@ -33,8 +34,8 @@ def parse_grants(claim: object) -> dict[str, Role]:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether ``pattern`` speaks of the document called ``name``."""
-    literal, star, _ = pattern.partition("*")  # most grants of a token that has hundreds fail here
+    """Return True if the document called ``name`` matches ``pattern``."""
+    literal, star, _ = pattern.partition("*")  # most of hundreds of grants fail here
     if not star or not name.startswith(literal):
         return pattern == name
     segments = name.split("/")
@@ -48,6 +49,23 @@ def matches(pattern: str, name: str) -> bool:
         if not reached:
             return False
     return count in reached
+
+
+def seek(pattern: str, after: str) -> str | None:
+    """Return a position at or behind ``after`` that skips names which do not match, but none that does.
+
+    Names are in the order of their code points. None: no name behind ``after`` can match.
+    """
+    literal, star, _ = pattern.partition("*")
+    if after < literal:
+        return max(after, _just_before(literal))
+    return after if star and after.startswith(literal) else None
+
+
+def _just_before(text: str) -> str:
+    """Return a position before ``text`` with hardly a name in between. Every database can take it as text."""
+    last = ord(text[-1]) - 1
+    return text[:-1] + chr(0xD7FF if 0xD800 <= last <= 0xDFFF else last) + chr(sys.maxunicode)
 
 
 def _segment_matches(pattern: str, segment: str) -> bool:

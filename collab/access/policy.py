@@ -4,7 +4,7 @@ Nothing else compares roles or reads grants: whoever wants to know what somebody
 share link or a member list that comes later changes one place.
 """
 
-from collab.access.grants import matches
+from collab.access.grants import matches, seek
 from collab.access.roles import Role
 from collab.access.tokens import Principal
 from collab.errors import PermissionDenied
@@ -17,6 +17,22 @@ def role(principal: Principal, document: DocumentName) -> Role | None:
     Says nothing about time: whether the principal's token still holds is ``principal.is_expired``.
     """
     return max((granted for pattern, granted in principal.grants.items() if matches(pattern, document)), default=None)
+
+
+def can_read(principal: Principal, document: DocumentName) -> bool:
+    """Return True if some grant lets the principal read ``document``."""
+    granted = role(principal, document)
+    return granted is not None and granted.can_read
+
+
+def seek_readable(principal: Principal, after: str) -> str | None:
+    """Return a position at or behind ``after`` in a list of names that skips none the principal may read.
+
+    None: there is nothing to read behind ``after``. A list that starts there does not even look at names that no grant
+    speaks of, so its pages do not tell how many there are.
+    """
+    starts = (seek(pattern, after) for pattern, granted in principal.grants.items() if granted.can_read)
+    return min((start for start in starts if start is not None), default=None)
 
 
 def require_read(principal: Principal, document: DocumentName) -> Role:

@@ -15,6 +15,7 @@ from collab import __version__
 from collab.access.tokens import SharedSecret
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
 from collab.api.bodies import BoundedBodies
+from collab.api.list_cursor import ListCursor
 from collab.api.methods import HeadAsGet
 from collab.api.names import EncodedNames
 from collab.api.openapi import OpenApi
@@ -56,6 +57,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     )
     app.state.server = server
     app.state.settings = settings
+    app.state.list_cursor = ListCursor(key.derive("list cursor"))
     problems.install(app)
     _add_middleware(app, settings)
     for module in (sockets, documents, content, health, metrics, openapi_page, pages):

@@ -7,6 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
 from collab.access.tokens import Principal
+from collab.api.list_cursor import ListCursor
 from collab.api.names import path_name
 from collab.errors import TokenMissing
 from collab.ids import DocumentName
@@ -44,6 +45,13 @@ def _http_server(request: Request) -> Server:
     return running_server(request)
 
 
+def _list_cursor(request: Request) -> ListCursor:
+    cursor = request.app.state.list_cursor
+    assert isinstance(cursor, ListCursor)
+    return cursor
+
+
+CursorDep = Annotated[ListCursor, Depends(_list_cursor)]
 ServerDep = Annotated[Server, Depends(_http_server)]
 PrincipalDep = Annotated[Principal, Depends(calling_principal)]
 NameDep = Annotated[DocumentName, Depends(path_name)]

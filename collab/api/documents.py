@@ -8,17 +8,21 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from collab.access import policy
-from collab.api.deps import NameDep, PrincipalDep, ServerDep
+from collab.access.tokens import Principal
+from collab.api.deps import CursorDep, NameDep, PrincipalDep, ServerDep
+from collab.api.list_cursor import CURSOR_CHARACTERS_MAX
 from collab.api.problems import problems
 from collab.ids import document_name
-from collab.store.base import DocumentInfo
+from collab.store.base import DocumentInfo, Store
 
 ON_ANY = (400, 401, 403, 503)
 ON_ONE = (404, 410)
 router = APIRouter(prefix="/api/v1/documents", tags=["documents"], responses=problems(*ON_ANY))
 
-PAGES_SCANNED_MAX = 20
-"""Pages of the catalogue looked through for one answer, when most of it is not for the caller's eyes."""
+BATCHES_MAX = 20
+"""Batches of the catalogue that one request looks through, where most documents are hidden from the caller."""
+BATCH_MIN = 100
+"""Documents in a batch at least: how much a request looks through does not depend on a small ``limit``."""
 
 
 def _one_line(text: str) -> str:
@@ -70,7 +74,9 @@ class DocumentList(BaseModel):
     """One page of documents, by name."""
 
     documents: list[Document]
-    next: str | None = Field(description="Pass it as `after` for the next page; null on the last.", examples=[None])
+    next: str | None = Field(
+        description="Opaque; pass it as `after` for the next page. Null on the last.", examples=[None]
+    )
 
 
 class NewDocument(BaseModel):
@@ -94,23 +100,42 @@ class DocumentChange(BaseModel):
 async def list_documents(
     server: ServerDep,
     principal: PrincipalDep,
-    after: Annotated[Line, Query(description="The `next` of the page before.", max_length=255)] = "",
+    cursor: CursorDep,
+    after: Annotated[str, Query(description="The `next` of the page before.", max_length=CURSOR_CHARACTERS_MAX)] = "",
     limit: Annotated[int, Query(description="How many at most.", ge=1, le=500)] = 100,
 ) -> DocumentList:
-    """Those the caller may read, by name. A page may be short and still not be the last: look at `next`."""
-    found: list[Document] = []
-    for _ in range(PAGES_SCANNED_MAX):
-        page = await server.store.list_documents(after, limit)
-        for info in page:
-            after = info.name
-            granted = policy.role(principal, info.name)
-            if granted is not None and granted.can_read:
-                found.append(Document.of(info))
+    """List the documents that the caller may read, by name.
+
+    A page may be short, even empty, and still not be the last: look at `next`.
+    """
+    found, position = await _scan(server.store, principal, cursor.open(after) if after else "", limit)
+    return DocumentList(
+        documents=[Document.of(info) for info in found],
+        next=None if position is None else cursor.seal(position),
+    )
+
+
+async def _scan(store: Store, principal: Principal, position: str, limit: int) -> tuple[list[DocumentInfo], str | None]:
+    """Return at most ``limit`` documents behind ``position`` that the principal may read, and where to go on.
+
+    None: there are no more. Looks at a bounded number of documents, since most may be hidden from the principal.
+    """
+    found: list[DocumentInfo] = []
+    size = max(limit, BATCH_MIN)
+    for _ in range(BATCHES_MAX):
+        start = policy.seek_readable(principal, position)
+        if start is None:
+            return found, None
+        batch = await store.list_documents(start, size)
+        for info in batch:
+            if policy.can_read(principal, info.name):
+                found.append(info)
                 if len(found) == limit:
-                    return DocumentList(documents=found, next=after)
-        if len(page) < limit:
-            return DocumentList(documents=found, next=None)
-    return DocumentList(documents=found, next=after)
+                    return found, info.name
+        if len(batch) < size:
+            return found, None
+        position = batch[-1].name
+    return found, position
 
 
 @router.post(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.access.policy import require_manage, require_read, require_write, role
+from collab.access.policy import can_read, require_manage, require_read, require_write, role, seek_readable
 from collab.access.roles import Role
 from collab.access.tokens import Principal
 from collab.errors import PermissionDenied
@@ -75,6 +75,29 @@ def test_refusals_name_the_role_but_not_whether_the_document_exists() -> None:
         require_write(principal(), PLAN)
     with pytest.raises(PermissionDenied, match="takes its owner"):
         require_manage(principal(**{"**": Role.EDITOR}), PLAN)
+
+
+def test_seeking_goes_on_at_the_nearest_grant() -> None:
+    reader = principal(**{"team/*": Role.VIEWER, "notes/42": Role.OWNER})
+    start = seek_readable(reader, "")
+    assert start is not None
+    assert "notes/41" < start < "notes/42"
+    start = seek_readable(reader, "notes/42")
+    assert start is not None
+    assert "notes/43" < start < "team/"
+    assert seek_readable(reader, "team/plan") == "team/plan"
+    assert seek_readable(reader, "x") is None
+
+
+def test_seeking_without_grants_finds_nothing() -> None:
+    assert seek_readable(principal(), "") is None
+
+
+@pytest.mark.parametrize(
+    ("grants", "readable"), [({}, False), ({"notes/*": Role.OWNER}, False), ({"team/*": Role.VIEWER}, True)]
+)
+def test_reading_takes_any_role(grants: dict[str, Role], readable: bool) -> None:
+    assert can_read(principal(**grants), PLAN) == readable
 
 
 def test_only_the_document_asked_for_is_decided() -> None:

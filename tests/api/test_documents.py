@@ -206,14 +206,21 @@ def names(answer: Any) -> list[str]:
     return [each["name"] for each in answer.json()["documents"]]
 
 
+def pages(client: TestClient, headers: dict[str, str], limit: int) -> Iterator[Any]:
+    """Every page of the list, from the first to the last."""
+    query: dict[str, Any] = {"limit": limit}
+    while True:
+        page = client.get(DOCUMENTS, headers=headers, params=query)
+        assert page.status_code == 200
+        yield page
+        if page.json()["next"] is None:
+            return
+        query["after"] = page.json()["next"]
+
+
 def test_list_comes_in_pages_by_name(any_client: TestClient) -> None:
     create(any_client, "c", "a", "e", "b", "d")
-    first = any_client.get(DOCUMENTS, headers=OWNER, params={"limit": 2})
-    assert (names(first), first.json()["next"]) == (["a", "b"], "b")
-    second = any_client.get(DOCUMENTS, headers=OWNER, params={"limit": 2, "after": "b"})
-    assert (names(second), second.json()["next"]) == (["c", "d"], "d")
-    last = any_client.get(DOCUMENTS, headers=OWNER, params={"limit": 2, "after": "d"})
-    assert (names(last), last.json()["next"]) == (["e"], None)
+    assert [names(page) for page in pages(any_client, OWNER, 2)] == [["a", "b"], ["c", "d"], ["e"]]
 
 
 def test_list_holds_only_what_the_caller_may_read(client: TestClient) -> None:
@@ -223,25 +230,47 @@ def test_list_holds_only_what_the_caller_may_read(client: TestClient) -> None:
     assert names(client.get(DOCUMENTS, headers=bearer({"y": Role.OWNER}))) == []
 
 
-def test_few_among_many_are_found_page_by_page(
-    client: TestClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("collab.api.documents.PAGES_SCANNED_MAX", 2)
-    create(client, *(f"{number:02}" for number in range(20)))
-    reader = bearer({"0*": Role.VIEWER, "19": Role.VIEWER})
-    found: list[str] = []
-    after: str | None = ""
-    for _ in range(20):
-        page = client.get(DOCUMENTS, headers=reader, params={"limit": 3, "after": after})
-        found += names(page)
-        after = page.json()["next"]
-        if after is None:
-            break
-    assert after is None
-    assert found == [f"{number:02}" for number in range(10)] + ["19"]
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request looks through two documents only."""
+    monkeypatch.setattr("collab.api.documents.BATCHES_MAX", 1)
+    monkeypatch.setattr("collab.api.documents.BATCH_MIN", 2)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 256}"])
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_caller_with_few_documents_among_many_sees_exactly_these(any_client: TestClient, limit: int) -> None:
+    own = [f"team/{number:02}" for number in range(7)]
+    create(any_client, *own, *(f"{number:02}" for number in range(20)), "team", "team/00/secret", "team/x/secret", "z")
+    answers = list(pages(any_client, bearer({"team/*": Role.VIEWER}), limit))
+    assert [name for page in answers for name in names(page)] == own
+    assert all("secret" not in page.text for page in answers)
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("pattern", ["other", "*/x", "1*/**", "**/x"])
+@pytest.mark.parametrize("limit", [1, 500])
+def test_caller_without_documents_learns_no_name(client: TestClient, pattern: str, limit: int) -> None:
+    hidden = [f"{number:02}-secret" for number in range(30)]
+    create(client, *hidden)
+    answers = list(pages(client, bearer({pattern: Role.OWNER}), limit))
+    assert [name for page in answers for name in names(page)] == []
+    told = "".join(page.text + str(page.headers) for page in answers)
+    assert [name for name in hidden if name in told] == []
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_number_of_documents_outside_all_grants_does_not_show(client: TestClient) -> None:
+    create(client, *(f"{number:02}" for number in range(30)))
+    assert len(list(pages(client, bearer({"other": Role.OWNER}), 1))) == 1
+
+
+def test_position_in_the_list_cannot_be_chosen(client: TestClient) -> None:
+    create(client, "a", "b")
+    assert "begin again" in problem(client.get(f"{DOCUMENTS}?after=a", headers=OWNER), 400, "invalid-request")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 9999}"])
 def test_page_that_cannot_be_is_refused(client: TestClient, query: str) -> None:
     problem(client.get(f"{DOCUMENTS}?{query}", headers=OWNER), 400, "invalid-request")
 
