@@ -44,7 +44,8 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
 
     Raises InvalidRequest when the secret or an issuer's keys cannot be read.
     """
-    server = _server(settings, store, relay)
+    key = signing_key(settings)
+    server = _server(settings, key, store, relay)
     app = FastAPI(
         title="collab",
         version=__version__,
@@ -66,8 +67,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     return app
 
 
-def _server(settings: Settings, store: Store | None, relay: Relay | None) -> Server:
-    key = signing_key(settings)
+def _server(settings: Settings, key: SharedSecret, store: Store | None, relay: Relay | None) -> Server:
     url = settings.token_jwks_url
     return Server(
         _replica(settings, key, store, relay),
