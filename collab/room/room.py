@@ -29,11 +29,11 @@ from collab.errors import (
     Conflict,
     DocumentDeleted,
     DocumentPoisoned,
+    Fault,
     MissingDependencies,
     Overloaded,
     PeerError,
     RoomClosed,
-    TransientError,
     UpdateRefused,
 )
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
@@ -151,7 +151,9 @@ class Room:
         try:
             self._decide(event)
             self._settle_ready()
-        except (TransientError, DocumentDeleted) as error:
+        except CollabError as error:
+            if error.fault is Fault.PEER and not error.ends_room:
+                raise
             effects.append(Fail(error))
         self._release_dismissed()
         return effects
