@@ -1,4 +1,4 @@
-"""Which documents a grant speaks of: patterns of names, each with a role.
+"""The documents that a grant is for: patterns of names, each with a role.
 
 ::
 
@@ -9,8 +9,8 @@
     **              every document
 
 ``**`` stands for one or more whole segments and is a segment of its own. A pattern is itself a legal
-document name, so it cannot reach where no document can be. Matching takes time in proportion to pattern
-times name, whatever the pattern: nothing here backtracks.
+document name, so it cannot match what is no document. Matching takes time in proportion to the length of the pattern
+times that of the name: nothing here backtracks.
 """
 
 import sys
@@ -24,9 +24,9 @@ ANY_DEPTH = "**"
 
 
 def parse_grants(claim: object) -> dict[str, Role]:
-    """The ``grants`` claim of a token, ``{"pattern": "role word"}``, with every part checked.
+    """Check the ``grants`` claim of a token, ``{"pattern": "role word"}``, and return it as roles.
 
-    Raises InvalidRequest in words when it is anything else.
+    Raises InvalidRequest if it is anything else.
     """
     if not isinstance(claim, Mapping):
         raise InvalidRequest('Grants must be an object like {"notes/*": "editor"}.')
@@ -40,7 +40,7 @@ def matches(pattern: str, name: str) -> bool:
         return pattern == name
     segments = name.split("/")
     count = len(segments)
-    reached = {0}  # how many segments of the name the pattern read so far may have used up
+    reached = {0}  # the numbers of segments of the name that the pattern so far can match
     for part in pattern.split("/"):
         if part == ANY_DEPTH:
             reached = set(range(min(reached) + 1, count + 1))
@@ -76,7 +76,7 @@ def _segment_matches(pattern: str, segment: str) -> bool:
     at, end = len(first), len(segment) - len(last)
     if at > end or not segment.startswith(first) or not segment.endswith(last):
         return False
-    for part in middle:  # each as far left as it goes: that leaves the most room for the next
+    for part in middle:  # as far left as possible: that leaves the most room for the next part
         found = segment.find(part, at, end)
         if found < 0:
             return False

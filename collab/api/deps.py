@@ -1,4 +1,4 @@
-"""What routes ask for: the running server, and who is calling."""
+"""The dependencies of the routes: the running server, the principal that calls, the name in the path."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token;
 
 
 def handshake_token(connection: HTTPConnection) -> str:
-    """The token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" when there is none."""
+    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()
@@ -25,7 +25,7 @@ def handshake_token(connection: HTTPConnection) -> str:
 
 
 def running_server(connection: HTTPConnection) -> Server:
-    """The app's server. It runs as long as the app's lifespan does."""
+    """Return the app's server. It runs as long as the app's lifespan does."""
     server = connection.app.state.server
     assert isinstance(server, Server)
     assert server.is_running, "the app's lifespan has not begun: enter it (TestClient as a context manager does)"
@@ -35,7 +35,7 @@ def running_server(connection: HTTPConnection) -> Server:
 async def calling_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Who calls. Raises NotAuthenticated, KeysUnavailable."""
+    """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable."""
     if credentials is None:
         raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)

@@ -1,4 +1,4 @@
-"""The catalogue over REST: list, create, read and change metadata, delete."""
+"""The catalogue over REST: list, create and delete documents, read and change their metadata."""
 
 import unicodedata
 from datetime import datetime
@@ -27,12 +27,12 @@ BATCH_MIN = 100
 
 def _one_line(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
-        raise ValueError("must hold no line ends and no other control characters")
+        raise ValueError("must not contain line ends or other control characters")
     return text
 
 
 Line: TypeAlias = Annotated[str, AfterValidator(_one_line)]
-"""Text that every database takes, and every list can show."""
+"""Text that every database can store and every list can show."""
 
 
 class Document(BaseModel):
@@ -54,13 +54,13 @@ class Document(BaseModel):
 
     name: str
     title: str
-    seq: int = Field(description="How many rows the log has: it grows with every commit, and is the ETag.")
+    seq: int = Field(description="The number of rows in the log. It grows with every commit, and is the ETag.")
     created_at: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, info: DocumentInfo) -> "Document":
-        """The entry of the store, for the world."""
+        """Return the store's entry in the form of the API."""
         return cls(
             name=info.name,
             title=info.title,
@@ -80,7 +80,7 @@ class DocumentList(BaseModel):
 
 
 class NewDocument(BaseModel):
-    """What to create."""
+    """A document to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -89,7 +89,7 @@ class NewDocument(BaseModel):
 
 
 class DocumentChange(BaseModel):
-    """What to change."""
+    """Metadata to change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -146,7 +146,7 @@ async def _scan(store: Store, principal: Principal, position: str, limit: int) -
     responses=problems(408, 409, 410, 413),
 )
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
-    """An empty document. 409 when the name is taken, 410 when it is that of a deleted one."""
+    """Create an empty document. 409 if the name is taken, 410 if a deleted document has it."""
     name = document_name(new.name)
     policy.require_write(principal, name)
     info = await server.store.create(name, new.title)
@@ -156,7 +156,7 @@ async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDo
 
 @router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
 async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
-    """Title, times, and where the log ends."""
+    """Read the title, the times, and the number of commits."""
     policy.require_read(principal, name)
     info = await server.store.find(name)
     response.headers["ETag"] = etag(info.seq)
@@ -172,7 +172,7 @@ async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep
 async def change_document(
     server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange, response: Response
 ) -> Document:
-    """The title. The name never changes."""
+    """Change the title. The name never changes."""
     policy.require_write(principal, name)
     info = await server.store.set_title(name, change.title)
     response.headers["ETag"] = etag(info.seq)
@@ -187,12 +187,12 @@ async def change_document(
     responses=problems(*ON_ONE),
 )
 async def delete_document(server: ServerDep, principal: PrincipalDep, name: NameDep) -> None:
-    """Move to the bin. Whoever has it open is told within a second."""
+    """Move the document to the bin. Everybody who has it open is told within a second."""
     policy.require_manage(principal, name)
     await server.store.delete(name)
     server.rooms.interrupted()
 
 
 def etag(seq: int) -> str:
-    """The head of the log as an entity tag."""
+    """Return the head of the log as an entity tag."""
     return f'"{seq}"'

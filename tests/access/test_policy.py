@@ -73,7 +73,7 @@ def test_refusals_name_the_role_but_not_whether_the_document_exists() -> None:
         require_write(principal(**{"**": Role.VIEWER}), PLAN)
     with pytest.raises(PermissionDenied, match="no access"):
         require_write(principal(), PLAN)
-    with pytest.raises(PermissionDenied, match="takes its owner"):
+    with pytest.raises(PermissionDenied, match="Only an owner"):
         require_manage(principal(**{"**": Role.EDITOR}), PLAN)
 
 

@@ -133,7 +133,7 @@ def test_half_a_character_is_no_name(client: TestClient) -> None:
         ({"name": "x", "tilte": "y"}, "tilte: Extra inputs are not permitted."),
         ({"name": 7}, "name: Input should be a valid string."),
         ({"name": "x", "title": "y" * 501}, "title: String should have at most 500 characters."),
-        ({"name": "x", "title": "a\0b"}, "title: must hold no line ends and no other control characters."),
+        ({"name": "x", "title": "a\0b"}, "title: must not contain line ends or other control characters."),
         ([], "The body must be a JSON object, and 'Content-Type: application/json' must say so."),
     ],
 )
