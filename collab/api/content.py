@@ -89,7 +89,7 @@ async def post_update(
 ) -> Written:
     """Write one Yjs update (v1). Creates the document if it does not exist. Answers after the commit.
 
-    409 if it depends on edits that are not here, or contains edits of a user who is connected and has not sent them; 422
+    409 if it depends on edits that are not here, or contains edits of a connected user that this user has not sent; 422
     if it is refused as harmful.
     """
     policy.require_write(principal, name)

@@ -156,7 +156,7 @@ async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDo
 
 @router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
 async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
-    """Read the title, the times, and the number of commits."""
+    """Read the title, the times, and how many rows the log has."""
     policy.require_read(principal, name)
     info = await server.store.find(name)
     response.headers["ETag"] = etag(info.seq)

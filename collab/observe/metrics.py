@@ -81,6 +81,6 @@ class Metrics:
         self.loop_lag_s = histogram("loop_lag_seconds", "How much later than asked for the event loop woke a task.")
 
     def expose(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics as text, and the content type. ``accept``: the header; by default plain Prometheus text."""
+        """Return all metrics as text, and its content type. ``accept``: the header; default: plain Prometheus text."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type

@@ -1,4 +1,4 @@
-"""Patterns: which documents a grant speaks of."""
+"""Patterns, and the documents that they match."""
 
 import re
 from typing import Any
@@ -78,12 +78,12 @@ def test_matching_agrees_with_the_same_rule_said_as_a_regular_expression(pattern
 
 
 @given(name=NAME)
-def test_a_name_without_stars_as_pattern_speaks_of_itself(name: str) -> None:
+def test_name_without_stars_as_pattern_speaks_of_itself(name: str) -> None:
     name = name.replace("*", "c")
     assert matches(name, name)
 
 
-def test_a_pattern_of_many_stars_is_answered_without_backtracking() -> None:
+def test_pattern_of_many_stars_is_answered_without_backtracking() -> None:
     assert not matches("*".join("a" * 100) + "b", "a" * 255)
     assert not matches("/".join(["**", "a"] * 50), "/".join(["a"] * 99 + ["b"]))
 

@@ -1,4 +1,4 @@
-"""The one decision, as a table."""
+"""What a principal may do with a document, as a table."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def granted(**grants: Role) -> Role | None:
         ({"**": Role.VIEWER, "notes/*": Role.OWNER}, Role.VIEWER),
     ],
 )
-def test_the_strongest_matching_grant_decides(grants: dict[str, Role], expected: Role | None) -> None:
+def test_strongest_matching_grant_decides(grants: dict[str, Role], expected: Role | None) -> None:
     assert granted(**grants) == expected
 
 
@@ -68,7 +68,7 @@ def test_reading_writing_and_managing_are_refused_below_their_role(has: Role | N
                 require(somebody, PLAN)
 
 
-def test_refusals_name_the_role_but_not_whether_the_document_exists() -> None:
+def test_refusal_names_the_role() -> None:
     with pytest.raises(PermissionDenied, match="You are viewer of this document"):
         require_write(principal(**{"**": Role.VIEWER}), PLAN)
     with pytest.raises(PermissionDenied, match="no access"):

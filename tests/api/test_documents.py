@@ -116,7 +116,7 @@ def test_path_that_names_no_possible_document_is_refused(client: TestClient, seg
     problem(client.get(f"{DOCUMENTS}/{segment}", headers=OWNER), 400, "invalid-name")
 
 
-def test_half_a_character_is_no_name(client: TestClient) -> None:
+def test_name_with_half_a_surrogate_pair_is_refused(client: TestClient) -> None:
     answer = client.post(
         DOCUMENTS, headers=OWNER | {"Content-Type": "application/json"}, content=rb'{"name": "a\ud800"}'
     )
@@ -137,17 +137,17 @@ def test_half_a_character_is_no_name(client: TestClient) -> None:
         ([], "The body must be a JSON object, and 'Content-Type: application/json' must say so."),
     ],
 )
-def test_body_that_makes_no_sense_is_refused_in_words(client: TestClient, body: Any, words: str) -> None:
+def test_invalid_body_is_refused_with_the_reason(client: TestClient, body: Any, words: str) -> None:
     assert problem(client.post(DOCUMENTS, headers=OWNER, json=body), 400, "invalid-request") == words
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"name": "x"}'])
-def test_body_that_is_not_said_to_be_json_is_refused_in_words(client: TestClient, content: bytes) -> None:
+def test_body_without_the_json_content_type_is_refused(client: TestClient, content: bytes) -> None:
     said = problem(client.post(DOCUMENTS, headers=OWNER, content=content), 400, "invalid-request")
     assert "'Content-Type: application/json'" in said
 
 
-def test_body_is_as_large_as_allowed_and_not_read_any_further(client: TestClient) -> None:
+def test_body_above_the_limit_is_refused(client: TestClient) -> None:
     def body(size: int) -> bytes:
         return b'{"name": "x"}'.ljust(size)
 
@@ -160,7 +160,7 @@ def test_body_is_as_large_as_allowed_and_not_read_any_further(client: TestClient
 # --- who may ----------------------------------------------------------------------------------------
 
 
-def test_without_a_good_token_nothing_is_told(client: TestClient) -> None:
+def test_request_without_a_good_token_is_refused(client: TestClient) -> None:
     for header, word in ((None, "missing"), ("Bearer nonsense", "malformed"), ("Basic YTpi", "missing")):
         for method, where in (("GET", ""), ("POST", ""), ("GET", "/x"), ("PATCH", "/x"), ("DELETE", "/x")):
             json = {"title": "x", "name": "x"} if method == "POST" else {"title": "x"}
@@ -170,7 +170,7 @@ def test_without_a_good_token_nothing_is_told(client: TestClient) -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_token_in_the_query_is_not_one(client: TestClient) -> None:
+def test_token_in_the_query_is_ignored(client: TestClient) -> None:
     problem(client.get(f"{DOCUMENTS}?token={token('ada')}"), 401, "token-missing")
 
 
@@ -178,7 +178,7 @@ def test_token_in_the_query_is_not_one(client: TestClient) -> None:
     ("role", "allowed"),
     [(None, 0), (Role.VIEWER, 1), (Role.COMMENTER, 1), (Role.EDITOR, 3), (Role.OWNER, 4)],
 )
-def test_each_role_may_do_what_it_may_and_not_more(client: TestClient, role: Role | None, allowed: int) -> None:
+def test_each_role_allows_its_calls_and_no_more(client: TestClient, role: Role | None, allowed: int) -> None:
     create(client, "x")
     header = bearer({"other": Role.OWNER} | ({"x": role} if role else {}))
     calls = [
@@ -271,11 +271,11 @@ def test_position_in_the_list_cannot_be_chosen(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 9999}"])
-def test_page_that_cannot_be_is_refused(client: TestClient, query: str) -> None:
+def test_invalid_page_is_refused(client: TestClient, query: str) -> None:
     problem(client.get(f"{DOCUMENTS}?{query}", headers=OWNER), 400, "invalid-request")
 
 
-def test_deleting_tells_those_who_have_it_open(client: TestClient, store: MemoryStore, tmp_path: Path) -> None:
+def test_deleting_closes_the_open_connections(client: TestClient, store: MemoryStore, tmp_path: Path) -> None:
     create(client, "x")
     with client.websocket_connect(f"/ws/x?token={token('grace')}") as socket:
         client.delete(f"{DOCUMENTS}/x", headers=OWNER)

@@ -65,7 +65,7 @@ def test_every_error_of_the_project_is_defined_in_the_errors_module() -> None:
 
 
 @pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
-def test_error_has_its_close_code_and_its_status(kind: type[CollabError]) -> None:
+def test_error_has_its_close_code_and_status(kind: type[CollabError]) -> None:
     assert (close_code(kind()), status_of(kind())) == TABLE[kind]
 
 
