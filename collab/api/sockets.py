@@ -69,7 +69,7 @@ class StarletteSocket:
     async def close(self, error: CollabError | None) -> Ending:
         """Close with the code of ``error``. Wait only shortly for a peer that does not take the close frame."""
         ending = close_codes.closed_for(error)
-        reason = "" if error is None else _shorten(error.reason)
+        reason = "" if error is None else shorten(error.reason)
         if self._websocket.application_state is not WebSocketState.DISCONNECTED:
             try:
                 async with asyncio.timeout(CLOSE_S_MAX):
@@ -148,6 +148,6 @@ def _closed(message: Mapping[str, Any]) -> SocketClosed:
     return SocketClosed(close_codes.closed_for(Draining()) if is_draining else close_codes.LOST)
 
 
-def _shorten(reason: str) -> str:
+def shorten(reason: str) -> str:
     """Cut the reason to what a close frame can hold."""
     return reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
