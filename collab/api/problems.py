@@ -111,5 +111,5 @@ def _words(detail: dict[str, Any]) -> str:
     """Return one fault of a request in words, with the name of the argument."""
     place, *names = detail["loc"]
     if place == "body" and not all(isinstance(name, str) for name in names or [0]):
-        return "The body must be a JSON object, and 'Content-Type: application/json' must say so"
+        return "Send the body as a JSON object, with 'Content-Type: application/json'"
     return f"{'.'.join(map(str, names))}: {detail['msg'].removeprefix('Value error, ')}"

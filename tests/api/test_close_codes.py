@@ -1,5 +1,8 @@
 """Every error has one close code, and every close code one meaning and one label."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from collab.api.close_codes import (
@@ -23,6 +26,8 @@ from collab.errors import (
     TransientError,
 )
 from collab.serve.connection import SocketClosed
+
+PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
 @pytest.mark.parametrize(
@@ -77,3 +82,9 @@ def test_every_known_code_is_its_own_label() -> None:
 def test_code_that_a_client_made_up_shares_one_label(code: int) -> None:
     assert close_code_label(code) == "other"
     assert closed_by_peer(code).label == "other"
+
+
+@pytest.mark.parametrize("code", sorted({CloseCode.NORMAL, *BY_ERROR.values()}))
+def test_every_code_that_the_server_sends_is_documented(code: CloseCode) -> None:
+    table = PROTOCOL.read_text()
+    assert re.search(rf"^\| (\d+, )?{code.value}\b", table, re.MULTILINE)

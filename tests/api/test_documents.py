@@ -134,7 +134,7 @@ def test_name_with_half_a_surrogate_pair_is_refused(client: TestClient) -> None:
         ({"name": 7}, "name: Input should be a valid string."),
         ({"name": "x", "title": "y" * 501}, "title: String should have at most 500 characters."),
         ({"name": "x", "title": "a\0b"}, "title: must not contain line ends or other control characters."),
-        ([], "The body must be a JSON object, and 'Content-Type: application/json' must say so."),
+        ([], "Send the body as a JSON object, with 'Content-Type: application/json'."),
     ],
 )
 def test_invalid_body_is_refused_with_the_reason(client: TestClient, body: Any, words: str) -> None:
