@@ -1,4 +1,4 @@
-"""What routes declare as parameters: the running server, the caller, and the document that the path names."""
+"""The dependencies of the routes: the running server, the principal that calls, the name in the path."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -9,6 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
 from collab.access.tokens import Principal
+from collab.api.list_cursor import ListCursor
 from collab.api.middleware import decoded
 from collab.errors import TokenMissing
 from collab.ids import DocumentName, document_name
@@ -18,7 +19,7 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token;
 
 
 def handshake_token(connection: HTTPConnection) -> str:
-    """The token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" when there is none."""
+    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()
@@ -26,7 +27,7 @@ def handshake_token(connection: HTTPConnection) -> str:
 
 
 def running_server(connection: HTTPConnection) -> Server:
-    """The app's server. It runs as long as the app's lifespan does."""
+    """Return the app's server. It runs as long as the app's lifespan does."""
     server = connection.app.state.server
     assert isinstance(server, Server)
     assert server.is_running, "the app's lifespan has not begun: enter it (TestClient as a context manager does)"
@@ -36,7 +37,7 @@ def running_server(connection: HTTPConnection) -> Server:
 async def calling_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Who calls. Raises NotAuthenticated, KeysUnavailable."""
+    """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable."""
     if credentials is None:
         raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)
@@ -72,6 +73,13 @@ def _http_server(request: Request) -> Server:
     return running_server(request)
 
 
+def _list_cursor(request: Request) -> ListCursor:
+    cursor = request.app.state.list_cursor
+    assert isinstance(cursor, ListCursor)
+    return cursor
+
+
+CursorDep = Annotated[ListCursor, Depends(_list_cursor)]
 ServerDep = Annotated[Server, Depends(_http_server)]
 PrincipalDep = Annotated[Principal, Depends(calling_principal)]
 NameDep = Annotated[DocumentName, Depends(path_name)]

@@ -23,10 +23,11 @@ from collab.crdt.guard import inspect_stored_update
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.update import InspectedUpdate
 from collab.errors import (
+    CollabError,
     DocumentDeleted,
+    Fault,
     PeerError,
     RoomClosed,
-    TransientError,
 )
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
 from collab.protocol.limits import Limits
@@ -126,7 +127,9 @@ class Room:
         try:
             self._decide(event)
             self._updates.settle_ready()
-        except (TransientError, DocumentDeleted) as error:
+        except CollabError as error:
+            if error.fault is Fault.PEER and not error.ends_room:
+                raise
             effects.append(Fail(error))
         self._sessions.release_dismissed(self._updates.has_pending)
         return effects

@@ -10,16 +10,16 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, TooSlow
+from collab.errors import CollabError, ProtocolError, RoomClosed, TooSlow
 from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import KEEPALIVE, FromServer
 from collab.serve import tasks
-from collab.serve.connection_stats import CANCELLED, ConnectionStats, Ending
+from collab.serve.connection_stats import ConnectionStats, Ending
 from collab.serve.outbox import Outbox
 from collab.serve.sink import EncodedMessage
 
@@ -30,29 +30,16 @@ FLUSH_S_MAX = 2.0
 
 
 class SocketClosed(Exception):
-    """The peer has closed the socket, or the network has (1006: no close frame came), or our transport (``by``).
+    """The peer, the network or our transport has closed the socket."""
 
-    ``reason`` is a slug; the words in a close frame are the peer's own, and stay with it.
-    """
-
-    def __init__(self, code: int, reason: str = "", *, by: Literal["peer", "server"] = "peer") -> None:
-        self.ending = Ending(code, by, reason or self._reason(code))
-        super().__init__(f"{code} {self.ending.reason}")
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+        super().__init__(f"{ending.code} {ending.reason}")
 
     @property
     def clean(self) -> bool:
-        """Whether the client meant it: a closed tab, not a lost network."""
+        """True if the client meant it: a closed tab, not a lost network."""
         return self.ending.reason == "left"
-
-    @staticmethod
-    def _reason(code: int) -> str:
-        match code:
-            case 1000 | 1001 | 1005:  # 1005: a close frame without a code, which is what ``close()`` sends in a browser
-                return "left"
-            case 1006:
-                return "lost"
-            case _:
-                return "closed"
 
 
 UNKNOWN_MAX = 10
@@ -74,8 +61,12 @@ class Socket(Protocol):
     async def send(self, frame: bytes) -> None:
         """Write a binary frame. Raises SocketClosed."""
 
-    async def close(self, error: CollabError | None) -> int:
-        """Close, saying why (None: nothing is wrong); the code that was said. Idempotent, never raises."""
+    async def close(self, error: CollabError | None) -> Ending:
+        """Close, and tell the peer why (None: nothing is wrong). Idempotent, never raises."""
+
+    @property
+    def cancelled(self) -> Ending:
+        """The end of a connection whose task was cancelled before it could be closed."""
 
 
 class Connection:
@@ -164,7 +155,7 @@ class Connection:
 
         ``beside`` runs as long as the connection does.
         """
-        ending = CANCELLED
+        ending = self._socket.cancelled
         self.account.accepted()
         try:
             error = await self._until_the_end(
@@ -183,7 +174,7 @@ class Connection:
         try:
             error = await self._ending
             await self._farewell(reading)
-            if self._holds and isinstance(error, PeerError) and not isinstance(error, TooSlow):
+            if self._holds and error is not None and not error.retryable:
                 await self._hold(reading)
             return error
         finally:
@@ -249,8 +240,8 @@ class Connection:
                 await self._socket.receive()
 
     async def _close(self, error: CollabError | None) -> Ending:
-        code = await self._socket.close(error)
+        ending = await self._socket.close(error)
         if error is not None:
-            return Ending(code, "server", error.slug)
+            return ending
         assert self.ended is not None, "we end it for a reason"
         return self.ended.ending

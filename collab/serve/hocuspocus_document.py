@@ -103,7 +103,7 @@ class DismissedSession:
 
         That something never completed is no reason: the next session is asked for all its client has.
         """
-        if not isinstance(error, PeerError | MissingDependencies):
+        if error.retryable and not isinstance(error, MissingDependencies):
             self._connection.end(error)
 
 
@@ -300,7 +300,7 @@ class HocuspocusDocument:
             return False
         return True
 
-    def _deny(self, error: PeerError) -> None:
+    def _deny(self, error: CollabError) -> None:
         log.info("denied", address=self.address, reason=error.slug)
         self._was_denied = True
         self.has_token = False
@@ -393,7 +393,7 @@ class HocuspocusDocument:
 
     def end(self, error: CollabError) -> None:
         """From the host: the session is over. For what passes, the socket is closed and the client comes back."""
-        if not isinstance(error, PeerError):
+        if error.retryable:
             self._connection.end(error)
             return
         self._part()

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import Metric
 
-from collab.observe.metrics import Metrics, close_code_label
+from collab.observe.metrics import Metrics
 from tests.metering import sample
 
 
@@ -20,11 +20,6 @@ def test_no_metric_has_a_label_that_clients_choose_freely() -> None:
     metrics = Metrics()
     labels = {name for held in vars(metrics).values() for name in getattr(held, "_labelnames", ())}
     assert labels == {"dialect", "reason", "code", "by"}
-
-
-@pytest.mark.parametrize(("code", "label"), [(1000, "1000"), (1006, "1006"), (4422, "4422"), (3999, "other")])
-def test_a_close_code_of_the_clients_own_making_is_one_of_the_others(code: int, label: str) -> None:
-    assert close_code_label(code) == label
 
 
 def test_two_servers_in_one_process_count_apart() -> None:

@@ -5,12 +5,14 @@ import asyncio
 import anyio
 import pytest
 
+from collab.api.close_codes import CANCELLED, LOST, CloseCode, closed_by_peer, ending
 from collab.errors import CollabError, Draining, Overloaded, ProtocolError, RoomClosed, TooSlow
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import KEEPALIVE
 from collab.protocol.ywebsocket import YWebsocket
 from collab.serve.connection import FRAMES_A_TURN, Connection, SocketClosed
+from collab.serve.connection_stats import Ending
 from tests.metering import sample
 from tests.serve.parts import ticks
 
@@ -21,9 +23,11 @@ TICKS = range(12)
 class ScriptedSocket:
     """Gives ``frames``, then closes as told; the writer breaks after so many ticks."""
 
-    def __init__(self, *frames: bytes, close: SocketClosed | None = None, breaks: int | None = None) -> None:
+    cancelled = CANCELLED
+
+    def __init__(self, *frames: bytes, close: int | None = None, breaks: int | None = None) -> None:
         self.frames = list(frames)
-        self._close = close
+        self._close = None if close is None else SocketClosed(closed_by_peer(close))
         self._breaks = breaks
         self.closed_for: CollabError | None = None
 
@@ -39,9 +43,9 @@ class ScriptedSocket:
             await ticks(self._breaks)
             raise ZeroDivisionError
 
-    async def close(self, error: CollabError | None) -> int:
+    async def close(self, error: CollabError | None) -> Ending:
         self.closed_for = error
-        return 1012
+        return ending(CloseCode.SERVICE_RESTART, "server", "" if error is None else error.slug)
 
 
 def make(socket: ScriptedSocket) -> tuple[Connection, Metrics]:
@@ -78,7 +82,7 @@ async def test_a_cancel_scope_knows_its_cancellation_again_in_whatever_moment_of
         scope.cancel()
 
     for cancelled_after in TICKS:
-        connection, _ = make(ScriptedSocket(close=SocketClosed(1000)))
+        connection, _ = make(ScriptedSocket(close=1000))
         with anyio.CancelScope() as scope:
             cancelling = asyncio.create_task(cancel(scope, cancelled_after))
             await connection.run(hear_nothing, keepalive_address=lambda: "")
@@ -104,9 +108,9 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
 
     class Gone(ScriptedSocket):
         async def send(self, frame: bytes) -> None:
-            raise SocketClosed(1006)
+            raise SocketClosed(LOST)
 
-    connection, metrics = make(Gone(b"one", b"two", close=SocketClosed(1001)))
+    connection, metrics = make(Gone(b"one", b"two", close=1001))
     connection.say(KEEPALIVE)
     assert await connection.run(hear_slowly, keepalive_address=lambda: "") == 1001
     assert heard == [b"one", b"two"]
@@ -124,7 +128,7 @@ async def refuse(_frame: bytes) -> None:
 
 
 async def test_a_peer_at_fault_is_held_and_not_heard_until_it_goes() -> None:
-    socket = ScriptedSocket(b"nonsense", b"more", b"of it", close=SocketClosed(1006))
+    socket = ScriptedSocket(b"nonsense", b"more", b"of it", close=1006)
     assert await make_holding(socket).run(refuse, keepalive_address=lambda: "") == 1012
     assert socket.frames == []
     assert isinstance(socket.closed_for, ProtocolError)
@@ -151,7 +155,7 @@ async def test_a_peer_that_may_come_back_or_does_not_read_is_not_held(error: typ
 
 
 async def test_the_first_reason_counts() -> None:
-    socket = ScriptedSocket(close=SocketClosed(1006))
+    socket = ScriptedSocket(close=1006)
     connection, metrics = make(socket)
     connection.end(reason := Overloaded())
     assert await connection.run(hear_nothing, keepalive_address=lambda: "") == 1012
@@ -159,18 +163,9 @@ async def test_the_first_reason_counts() -> None:
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
 
 
-@pytest.mark.parametrize(
-    ("code", "reason", "clean"),
-    [(1000, "left", True), (1001, "left", True), (1005, "left", True), (1006, "lost", False), (4000, "closed", False)],
-)
-def test_only_a_close_frame_that_means_it_is_a_goodbye(code: int, reason: str, clean: bool) -> None:
-    closed = SocketClosed(code)
-    assert (closed.ending.reason, closed.clean) == (reason, clean)
-
-
 async def test_a_client_that_says_thousands_of_things_at_once_leaves_others_their_turn() -> None:
     """What it said is there already, so nothing that is done with it has to wait."""
-    connection, _ = make(ScriptedSocket(*[b"\3"] * 1000, close=SocketClosed(1000)))
+    connection, _ = make(ScriptedSocket(*[b"\3"] * 1000, close=1000))
     heard = 0
     heard_at_others_turns = []
 

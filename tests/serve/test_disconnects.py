@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from collab.access.roles import Role
-from collab.observe.metrics import close_code_label
+from collab.api.close_codes import close_code_label
 from collab.protocol.varint import Writer
 from collab.serve.hocuspocus import PARTING
 from tests.deployment import ServerProcess, token
