@@ -70,7 +70,7 @@ class Compactor:
     async def _heaviest(self) -> list[Tail]:
         """Those that are due however many people are there. Refused ones must not stand before the others."""
         limit = CANDIDATES_MAX + len(self._refused)
-        return await self._store.tails(row_cost=ROW_COST_BYTES, weight_min=TAIL_BYTES_MIN, limit=limit)
+        return await self._store.tails(row_cost=ROW_COST_BYTES, cost_min=TAIL_BYTES_MIN, limit=limit)
 
     async def compact(self, name: DocumentName) -> bool:
         """Fold one document's tail into its snapshot. False when somebody else was quicker, or it cannot be."""

@@ -76,11 +76,11 @@ class TestMemoryRelay(RelayContract):
     ) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        bus.cut()
+        bus.disconnect()
         assert (alice.relay.up, bob.relay.up) == (False, False)
         assert (alice.ear.interruptions, bob.ear.interruptions) == (1, 1)
         alice.relay.publish(row(NOTES, 1))
-        bus.mend()
+        bus.reconnect()
         assert (alice.relay.up, bob.relay.up) == (True, True)
         assert bob.ear.interruptions == 2
         alice.relay.publish(row(NOTES, 2))

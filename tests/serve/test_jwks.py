@@ -29,12 +29,14 @@ class Issuer:
         self.body = jwk_set()
         self.headers: dict[str, str] = {}
         self.requests: list[str] = []
+        self.encodings: list[str | None] = []
         self.write_body: Callable[[Write], object] = lambda write: write(self.body)
         issuer = self
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.requests.append(self.path)
+                issuer.encodings.append(self.headers["Accept-Encoding"])
                 self.send_response(issuer.status)
                 for name, value in issuer.headers.items():
                     self.send_header(name, value)
@@ -265,7 +267,7 @@ async def test_silent_issuer_is_asked_once_at_a_time_and_given_up(
 
 
 async def test_impossible_address_counts_as_an_issuer_that_is_away(clock: Clock) -> None:
-    for url in (f"http://{'a' * 64}.example/keys", "http://[::1/keys"):
+    for url in (f"http://{'a' * 64}.example/keys", "http://[::1/keys", "http://127.0.0.1:port/keys"):
         with pytest.raises(KeysUnavailable):
             await JwksClient(url, clock=clock).refresh()
 
@@ -280,6 +282,14 @@ async def test_endless_answer_is_left(issuer: Issuer, silence: threading.Event) 
         await read_document(issuer.url, within_s=0.3)
 
 
+async def test_answer_is_bounded_in_bytes(issuer: Issuer) -> None:
+    issuer.body = b"x" * BYTES_MAX
+    assert await read_document(issuer.url) == issuer.body
+    issuer.body += b"x"
+    with pytest.raises(OSError, match="larger than"):
+        await read_document(issuer.url)
+
+
 async def test_redirect_is_not_followed(issuer: Issuer) -> None:
     issuer.status, issuer.headers = 302, {"Location": "/elsewhere"}
     with pytest.raises(OSError, match="302"):
@@ -287,10 +297,11 @@ async def test_redirect_is_not_followed(issuer: Issuer) -> None:
     assert issuer.requests == ["/keys"]
 
 
-async def test_compressed_answer_is_not_inflated(issuer: Issuer) -> None:
+async def test_compressed_answer_is_neither_asked_for_nor_inflated(issuer: Issuer) -> None:
     issuer.body, issuer.headers = gzip.compress(b" " * 100 * BYTES_MAX), {"Content-Encoding": "gzip"}
     assert len(issuer.body) < BYTES_MAX
     assert await read_document(issuer.url) == issuer.body
+    assert issuer.encodings == ["identity"]
 
 
 async def test_only_http_and_https_are_read() -> None:

@@ -171,15 +171,15 @@ class StoreContract:
         names = [DocumentName(f"tail/{number}") for number in range(1, 6)]
         await store.append([row(n, name=name) for rows, name in enumerate(names, 1) for n in range(rows)])
         await store.delete(names[4])
-        tails = await store.tails(row_cost=10, weight_min=11, limit=10)
+        tails = await store.tails(row_cost=10, cost_min=11, limit=10)
         assert [tail.document for tail in tails] == [names[3], names[2], names[1]]
-        assert [tail.rows for tail in await store.tails(row_cost=10, weight_min=0, limit=2)] == [4, 3]
+        assert [tail.rows for tail in await store.tails(row_cost=10, cost_min=0, limit=2)] == [4, 3]
 
     async def test_a_tail_that_its_snapshot_outweighs_hides_no_other(self, store: Store) -> None:
         large, small = DocumentName("large"), DocumentName("small")
         await store.append([*(row(n, name=large) for n in range(1, 21)), *(row(n, name=small) for n in range(1, 6))])
         await store.put_snapshot(large, Epoch(0), Snapshot(Sequence(1), b"s" * 1000, 0))
-        tails = await store.tails(row_cost=10, weight_min=0, limit=1)
+        tails = await store.tails(row_cost=10, cost_min=0, limit=1)
         assert [tail.document for tail in tails] == [small]
 
     async def test_tails_are_counted(self, store: Store) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import exc
 from collab.errors import StoreUnavailable
 from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import Row
-from collab.store.engine import PASSING, mapped_errors
+from collab.store.engine import TRANSIENT, mapped_errors
 from collab.store.sql import SqlStore
 from tests.services.private import free_port
 from tests.waiting import eventually
@@ -45,13 +45,13 @@ PASSES = [
     (postgres_error("08006"), "the connection was lost (08006)"),
     (postgres_error("25006"), "it accepts no writes, as a standby does (25006)"),
     (postgres_error("28P01"), "it refuses the user or the password (28P01)"),
-    (postgres_error("3D000"), "the database is not there (3D000)"),
+    (postgres_error("3D000"), "the database does not exist (3D000)"),
     (postgres_error("40001"), "a transaction lost a race (40001)"),
     (postgres_error("40P01"), "two transactions waited for each other (40P01)"),
     (postgres_error("53100"), "its disk is full (53100)"),
-    (postgres_error("53200"), "it lacks a resource (53200)"),
-    (postgres_error("53300"), "it has no connection left (53300)"),
-    (postgres_error("55P03"), "a lock was not to be had in time (55P03)"),
+    (postgres_error("53200"), "it has run out of a resource (53200)"),
+    (postgres_error("53300"), "it has no free connection (53300)"),
+    (postgres_error("55P03"), "a lock was not free in time (55P03)"),
     (postgres_error("57014"), "a statement was cancelled (57014)"),
     (postgres_error("57P01"), "it is starting or stopping (57P01)"),
     (postgres_error("57P03"), "it is starting or stopping (57P03)"),
@@ -98,7 +98,7 @@ def test_what_is_a_bug_stays_what_it_is(bug: Exception) -> None:
 
 def test_every_line_of_the_table_is_tried() -> None:
     tried = {words.partition(" (")[0] for _, words in PASSES}
-    assert set(PASSING.values()) <= tried
+    assert set(TRANSIENT.values()) <= tried
 
 
 async def test_a_database_that_is_not_there_is_named_without_its_address() -> None:

@@ -48,7 +48,8 @@ def test_a_second_process_is_refused_in_one_sentence(sqlite_url: str, store: Sql
     done = subprocess.run(
         [sys.executable, "-m", "collab", "migrate"], env=environment, capture_output=True, text=True, check=False
     )
-    said = f"collab: Another process has {path(sqlite_url)} open, and SQLite is for one: stop it, or use Postgres.\n"
+    reason = "open, and SQLite is for one process: stop it, or use Postgres."
+    said = f"collab: Another process has {path(sqlite_url)} {reason}\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 
