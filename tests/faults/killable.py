@@ -1,4 +1,4 @@
-"""A server that can be told how to die, for the tests that need it to die at a certain moment."""
+"""A server that a test can kill at a certain moment."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ from tests.deployment import ServerProcess
 from tests.ordered_server import AFTER_COMMIT, BEFORE_COMMIT, ORDERED_SERVER, Orders
 
 
-class Mortal:
-    """A server under ``orders``, in a process of its own."""
+class KillableServer:
+    """A server in a process of its own, which follows ``orders``."""
 
     def __init__(self, directory: Path, database: str) -> None:
         self.orders = Orders(directory)
@@ -20,16 +20,16 @@ class Mortal:
         self.server = ServerProcess(directory, environment=environment, program=ORDERED_SERVER)
 
     async def start(self) -> None:
-        """Alive, and under no order."""
+        """Start the server, without any order."""
         self.orders.withdraw()
         await self.server.start()
 
-    async def die(self, how: str = "") -> None:
-        """Return when it is dead: at once, or at the next append before or after its commit."""
+    async def kill(self, when: str = "") -> None:
+        """Kill the server now, or at its next append before or after the commit; return when it is dead."""
         process = self.server.process
         assert process is not None
-        if how in (BEFORE_COMMIT, AFTER_COMMIT):
-            self.orders.give(how)
+        if when in (BEFORE_COMMIT, AFTER_COMMIT):
+            self.orders.give(when)
         else:
             process.kill()
         async with asyncio.timeout(20):
