@@ -98,7 +98,7 @@ class RelayContract:
         alice.relay.publish(frame)
         await eventually(lambda: bob.heard == [frame] and carol.heard == [frame])
 
-    async def test_presence_arrives_with_its_wanted_flag(self, join: Join) -> None:
+    async def test_presence_arrives_with_its_query_flag(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         frames = [PresenceFrame(NOTES, WriterId(5), b"\x01\x02", is_query=is_query) for is_query in (True, False)]
