@@ -9,9 +9,9 @@ from collab.ids import Epoch, Sequence, SessionId, WriterId
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
+from collab.protocol.rows import CommittedRow
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.effects import Effect
 from collab.room.events import Joined, Said
 from collab.room.room import Room
 from collab.serve.host import Host
@@ -88,14 +88,12 @@ async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_n
     assert bench.counted("updates_accepted_total") == 0
 
 
-async def test_a_room_that_fails_while_it_is_told_of_its_commit_harms_nobody_else_in_the_batch(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: Sequence) -> list[Effect]:
+async def test_room_that_fails_at_its_commit_does_not_raise(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: CommittedRow) -> None:
         raise DocumentPoisoned
 
     bench.host.tell(Said(ANN, Update(Author(1).type(0, "a"))))
-    monkeypatch.setattr(bench.room, "appended", fail)
+    monkeypatch.setattr(bench.room._log, "from_commit", fail)
     bench.commit(1)  # raises nothing
     assert isinstance(bench.host.failed, DocumentPoisoned)
     assert bench.log_writer.queued_bytes == 0
