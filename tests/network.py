@@ -22,6 +22,7 @@ from collab.crdt.assessment import Known, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector
+from collab.crdt.stored import compact, load_document
 from collab.errors import CollabError, PeerError, RoomClosed
 from collab.ids import DocumentName, Epoch, SessionId, UserId, WriterId
 from collab.observe.metrics import Metrics
@@ -35,7 +36,6 @@ from collab.protocol.messages import (
 )
 from collab.protocol.rows import CommittedRow, Row, decode_entries
 from collab.relay.base import Relay, RelayFrame
-from collab.room.compaction import compact, load_document
 from collab.room.events import HeadRead, Joined, Left, RoomMessage, RowsRead, Said, Ticked
 from collab.room.room import Room
 from collab.room.session import Session

@@ -23,8 +23,8 @@ from websockets.exceptions import ConnectionClosed
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.cli import main
+from collab.crdt.stored import load_document
 from collab.ids import DocumentName
-from collab.room.compaction import load_document
 from collab.store.sql import SqlStore
 from tests.deployment import SECRET, ServerProcess, token
 from tests.typist import DialectName, Typist, sit_down

@@ -14,9 +14,9 @@ from collab.access import policy
 from collab.api.deps import NameDep, PrincipalDep, ServerDep
 from collab.api.documents import ON_ANY, etag
 from collab.api.problems import problems
+from collab.crdt.stored import load_document
 from collab.errors import DocumentDeleted, InvalidRequest, TooLarge
 from collab.ids import DocumentName
-from collab.room.compaction import load_document
 from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
 from collab.store.base import Stored

@@ -175,7 +175,7 @@ class Room:
         self._sessions.join(session)
         if resumes:
             session.become(SessionState.SYNCED)
-            self._sessions.send(session.id, Update(self.document.encode()))
+            self._sessions.send(session.id, Update(self.document.diff({})))
             self._updates.ask(session)
 
     def _receive(self, session: SessionId, message: RoomMessage) -> None:

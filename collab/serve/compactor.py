@@ -7,11 +7,12 @@ meanwhile. No row is ever deleted.
 
 import asyncio
 
+from collab.crdt.stored import compact
 from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
-from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, compact, is_due
+from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, is_due
 from collab.store.base import Snapshot, Store, Tail
 
 log = get_logger("compactor")

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from collab.crdt.stored import load_document
 from collab.errors import CollabError, DocumentDeleted, Draining
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
 from collab.relay.base import RelayFrame
-from collab.room.compaction import load_document
 from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.room import Room
 from collab.room.session import Session

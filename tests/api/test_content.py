@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 
 from collab.access.roles import Role
 from collab.api.app import create_app
+from collab.crdt.stored import load_document
 from collab.ids import DocumentName
 from collab.protocol.rows import Row
-from collab.room.compaction import load_document
 from collab.settings import Settings
 from collab.store.base import Outcome
 from collab.store.memory import MemoryStore

@@ -15,10 +15,10 @@ from collab.access.roles import Role
 from collab.api.close_codes import LOST
 from collab.api.sockets import StarletteSocket, shorten
 from collab.api.transport import SLUG
+from collab.crdt.stored import load_document
 from collab.errors import PermissionDenied
 from collab.ids import DocumentName
 from collab.protocol.varint import Reader
-from collab.room.compaction import load_document
 from collab.serve.connection import UNKNOWN_MAX, SocketClosed
 from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER

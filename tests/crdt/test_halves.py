@@ -10,11 +10,11 @@ from collab.crdt.guard import inspect_update
 from collab.crdt.ranges import IdRanges
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import encode_state_vector
+from collab.crdt.stored import compact, load_document
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
 from collab.protocol.limits import SPLITS_MAX
 from collab.protocol.messages import SyncStep1, SyncStep2
 from collab.protocol.rows import CommittedRow
-from collab.room.compaction import compact, load_document
 from tests.crdt.asking import take
 from tests.room.build import Author, SteppedRoom, a_session, told
 

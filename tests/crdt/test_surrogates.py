@@ -5,12 +5,12 @@ import pytest
 from collab.crdt.assessment import News
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from collab.crdt.stored import compact, load_document
 from collab.crdt.update import DELETED
 from collab.errors import UpdateRefused
 from collab.ids import SessionId
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import decode_entries
-from collab.room.compaction import compact, load_document
 from tests.protocol.build import item, shared, string, text, uint, update
 from tests.room.build import OURS, SteppedRoom, a_room, a_row, a_session, commit, ends, told
 

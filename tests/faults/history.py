@@ -11,9 +11,9 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
+from collab.crdt.stored import load_document
 from collab.ids import DocumentName, Sequence
 from collab.protocol.rows import CommittedRow
-from collab.room.compaction import load_document
 from collab.store.sql import SqlStore
 
 WORD = re.compile(r"<[\w.]+>")

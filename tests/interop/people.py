@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from collab.crdt.stored import compact, load_document
 from collab.ids import Sequence
 from collab.protocol.awareness import decode_awareness, encode_awareness
 from collab.protocol.messages import (
@@ -33,7 +34,6 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.rows import decode_entries
-from collab.room.compaction import compact, load_document
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge
 from tests.network import NAME, Client, Network, Violation, now

@@ -12,8 +12,8 @@ from itertools import permutations
 import pytest
 
 from collab.crdt.document import Document
+from collab.crdt.stored import load_document
 from collab.protocol.messages import SyncStep2, Update
-from collab.room.compaction import load_document
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge, Reading
 from tests.protocol.build import has_gap

@@ -17,9 +17,9 @@ import pytest
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import encode_state_vector
+from collab.crdt.stored import compact, load_document
 from collab.crdt.update import SKIP
 from collab.protocol.messages import SyncStep2, Update
-from collab.room.compaction import compact, load_document
 from collab.room.pending import PendingLimits
 from tests.crdt.asking import knows, lacks
 from tests.interop.content import hash_of

@@ -5,9 +5,9 @@ import random
 import pycrdt
 import pytest
 
+from collab.crdt.stored import load_document
 from collab.crdt.update import DELETED, GC, STRING
 from collab.protocol.messages import SyncStep2, Update
-from collab.room.compaction import load_document
 from tests.interop.content import content_of
 from tests.interop.judge import Judge
 from tests.protocol.build import ROOT, gc, item, string, text, uint, update

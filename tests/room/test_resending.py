@@ -6,10 +6,10 @@ import pytest
 
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from collab.crdt.stored import compact, load_document
 from collab.crdt.update import EMBED, FORMAT, STRING, TYPE
 from collab.ids import Sequence, UserId, WriterId
 from collab.protocol.rows import CommittedRow, Entry, encode_entries
-from collab.room.compaction import compact, load_document
 from tests.crdt.asking import contradicted_at, take
 from tests.interop.judge import Judge
 from tests.room.build import document_of, inspected

@@ -9,11 +9,11 @@ import pytest
 
 from collab.crdt.assessment import Assessment, Lacks, News
 from collab.crdt.document import Document
+from collab.crdt.stored import compact
 from collab.crdt.update import InspectedUpdate
 from collab.ids import Sequence
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import CommittedRow, decode_entries, encode_entries
-from collab.room.compaction import compact
 from collab.room.effects import Append, Effect, Send, Write
 from collab.room.events import Event, Joined, RowRelayed, Said
 from collab.room.room import Room

@@ -2,9 +2,10 @@
 
 import pytest
 
+from collab.crdt.stored import load_document
 from collab.ids import DocumentName, Epoch, UserId, WriterId
 from collab.protocol.rows import Entry, Row, encode_entries
-from collab.room.compaction import LEFT_TAIL_ROWS_MIN, load_document
+from collab.room.compaction import LEFT_TAIL_ROWS_MIN
 from collab.serve.compactor import CANDIDATES_MAX, Compactor
 from collab.store.memory import MemoryStore
 from tests.room.build import Author

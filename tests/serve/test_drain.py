@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from collab.crdt.stored import load_document
 from collab.errors import Draining
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, SyncStep1, Update
-from collab.room.compaction import load_document
 from collab.room.events import Said
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
+from collab.crdt.stored import load_document
 from collab.errors import RoomClosed, TokenExpired
 from collab.ids import DocumentName, UserId
 from collab.limits import ServerLimits
 from collab.protocol.rows import Row, decode_entries
-from collab.room.compaction import load_document
 from collab.serve.jwks import COOLDOWN_S, JwksClient
 from collab.serve.rest_writer import write_update
 from collab.serve.server import Server

@@ -17,10 +17,10 @@ from jwt import PyJWS
 
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
+from collab.crdt.stored import load_document
 from collab.ids import DocumentName, Epoch, UserId, WriterId
 from collab.limits import ServerLimits
 from collab.protocol.rows import Entry, Row, encode_entries
-from collab.room.compaction import load_document
 from collab.serve.server import Server
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET

@@ -6,9 +6,9 @@ import pytest
 
 from collab.access.roles import Role
 from collab.access.tokens import Principal
+from collab.crdt.stored import load_document
 from collab.errors import StoreUnavailable
 from collab.ids import DocumentName, UserId
-from collab.room.compaction import load_document
 from collab.serve.rest_writer import write_update
 from tests.room.build import Author
 from tests.serve.parts import SlowStore, make_server
