@@ -8,7 +8,7 @@ known beforehand: what clients choose (documents, users, their own close codes) 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-DIALECTS = ("y-websocket", "hocuspocus", "program")
+DIALECTS = ("y-websocket", "hocuspocus", "rest")
 """How a session speaks: one of the two wire dialects, or through REST."""
 
 PROMISE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

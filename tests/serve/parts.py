@@ -26,7 +26,7 @@ from tests.deployment import SECRET
 class Ear:
     """An outlet that remembers why it was ended."""
 
-    dialect = "program"
+    dialect = "rest"
 
     def __init__(self) -> None:
         self.ended: CollabError | None = None

@@ -58,7 +58,7 @@ async def test_a_cancellation_in_the_moment_in_which_a_part_fails_is_not_lost(br
     for cancelled_after in TICKS:
         socket = ScriptedSocket(breaks=breaks)
         connection, metrics = make(socket)
-        connection.say(KEEPALIVE)
+        connection.send(KEEPALIVE)
         running = asyncio.create_task(connection.run(hear_nothing, keepalive_address=lambda: ""))
         await ticks(cancelled_after)
         asked = running.cancel()
@@ -89,7 +89,7 @@ async def test_a_cancel_scope_knows_its_cancellation_again_in_whatever_moment_of
 async def test_a_part_that_fails_ends_the_connection_and_says_try_again() -> None:
     socket = ScriptedSocket(breaks=0)
     connection, metrics = make(socket)
-    connection.say(KEEPALIVE)
+    connection.send(KEEPALIVE)
     assert await connection.run(hear_nothing, keepalive_address=lambda: "") == 1012
     assert isinstance(socket.closed_for, RoomClosed)
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
@@ -107,7 +107,7 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
             raise SocketClosed(1006)
 
     connection, metrics = make(Gone(b"one", b"two", close=SocketClosed(1001)))
-    connection.say(KEEPALIVE)
+    connection.send(KEEPALIVE)
     assert await connection.run(hear_slowly, keepalive_address=lambda: "") == 1001
     assert heard == [b"one", b"two"]
     assert connection.clean
@@ -116,7 +116,7 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
 
 def make_holding(socket: ScriptedSocket) -> Connection:
     """What it is held for is long: no test waits for that."""
-    return Connection(socket, YWebsocket(), ServerLimits(denial_hold_s=3600), Metrics(), holds=True)
+    return Connection(socket, YWebsocket(), ServerLimits(denial_hold_s=3600), Metrics(), linger_on_error=True)
 
 
 async def refuse(_frame: bytes) -> None:

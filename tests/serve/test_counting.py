@@ -38,10 +38,10 @@ async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() 
         await server.log_writer.flush()
         assert sample(server.metrics, "store_unavailable_total") == 1
         assert sample(server.metrics, "commit_seconds_count") == sample(server.metrics, "commit_rows_sum") == 1
-        assert sample(server.metrics, "rooms") == sample(server.metrics, "sessions", dialect="program") == 1
+        assert sample(server.metrics, "rooms") == sample(server.metrics, "sessions", dialect="rest") == 1
         await eventually(lambda: sample(server.metrics, "heads_poll_seconds_count") > 0)
         await eventually(lambda: sample(server.metrics, "loop_lag_seconds_count") > 0)
-    assert sample(server.metrics, "sessions", dialect="program") == sample(server.metrics, "unsaved_bytes") == 0
+    assert sample(server.metrics, "sessions", dialect="rest") == sample(server.metrics, "unsaved_bytes") == 0
 
 
 async def test_a_snapshot_is_counted_with_its_bytes() -> None:

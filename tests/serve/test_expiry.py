@@ -145,7 +145,7 @@ async def test_who_has_only_the_old_token_is_asked_again_and_again_and_then_deni
         world.pass_time(2)
         await ada.hear("denied token-expired")
         assert words(ada.heard, "read-write") == ["token wanted"] * 6 + ["denied token-expired"]
-        assert ada.text_of_denial == "token-expired: The token has expired; sign in anew."
+        assert ada.text_of_denial == "token-expired: The token has expired. Sign in again."
         assert ada.closed is None
 
 
@@ -563,7 +563,7 @@ async def test_on_ywebsocket_the_end_is_a_close_that_bids_to_come_back(world: Wo
         await ada.catch_up()
         world.pass_time(1)
         assert await ada.hear_close() == 4501
-        assert ada.text_of_denial == "token-expired: The token has expired; come back with a fresh one."
+        assert ada.text_of_denial == "token-expired: The token has expired. Come back with a fresh one."
         assert "denied token-expired" not in ada.heard
 
 
