@@ -165,7 +165,7 @@ async def delete_document(server: ServerDep, principal: PrincipalDep, name: Name
     """Move to the bin. Whoever has it open is told within a second."""
     policy.require_manage(principal, name)
     await server.store.delete(name)
-    server.rooms.interrupted()
+    server.log_sync.look_now()
 
 
 def etag(seq: int) -> str:

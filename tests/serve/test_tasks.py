@@ -37,7 +37,7 @@ async def test_a_panic_in_a_task_of_the_server_ends_neither_the_server_nor_the_t
         polled += 1
         raise Panic
 
-    server._log_sync.poll = poll  # type: ignore[method-assign]
+    server.log_sync.poll = poll  # type: ignore[method-assign]
     async with server:
         await eventually(lambda: polled >= 2)
         assert server.is_running
