@@ -194,7 +194,7 @@ def test_what_was_sent_before_the_token_goes_to_the_room_first_and_in_order() ->
 
 
 def test_a_message_the_room_did_not_hear_is_said_first_after_the_next_token() -> None:
-    session = make(*JOINED, EDIT, LeaseExpired(), Said(False), Received(Update(b"more"), 4), TOKEN, GRANT)
+    session = make(*JOINED, EDIT, LeaseExpired(), Received(Update(b"more"), 4), Said(False), TOKEN, GRANT)
     assert session.step(RoomJoined()) == (Renew(ADA), Say(Update(b"edit")))
     assert session.step(Said(True)) == (Say(Update(b"more")),)
 
