@@ -12,7 +12,7 @@ from collab.protocol.messages import SyncStep2, Update
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
-from collab.room.events import Joined, Said
+from collab.room.events import Event, Joined, RowCommitted, Said
 from collab.room.room import Room
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -91,11 +91,15 @@ async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_n
 async def test_a_room_that_fails_while_it_is_told_of_its_commit_harms_nobody_else_in_the_batch(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Sequence) -> list[Effect]:
-        raise DocumentPoisoned
+    step = bench.room.step
+
+    def fail(now_s: float, event: Event) -> list[Effect]:
+        if isinstance(event, RowCommitted):
+            raise DocumentPoisoned
+        return step(now_s, event)
 
     bench.host.tell(Said(ANN, Update(Author(1).type(0, "a"))))
-    monkeypatch.setattr(bench.room, "appended", fail)
+    monkeypatch.setattr(bench.room, "step", fail)
     bench.commit(1)  # raises nothing
     assert isinstance(bench.host.failed, DocumentPoisoned)
     assert bench.log_writer.queued_bytes == 0

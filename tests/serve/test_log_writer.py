@@ -100,7 +100,7 @@ def log(store: FaultyStore, metrics: Metrics) -> LogWriter:
 
 
 def make_log(store: FaultyStore, metrics: Metrics, *, window_s: float = 0) -> LogWriter:
-    limits = ServerLimits(flush_window_ms=window_s * 1000, persister_queue_bytes_max=QUEUE_BYTES_MAX)
+    limits = ServerLimits.model_construct(flush_window_ms=window_s * 1000, persister_queue_bytes_max=QUEUE_BYTES_MAX)
     return LogWriter(store, limits, clock=time.monotonic, metrics=metrics)
 
 
