@@ -12,7 +12,7 @@ from collab.store.base import Outcome
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import Author, a_session
-from tests.serve.parts import Ear, make_server
+from tests.serve.parts import RecordingSink, make_server
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -32,7 +32,7 @@ class AbsentStore(MemoryStore):
 
 async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() -> None:
     async with make_server(AbsentStore()) as server:
-        host = await server.rooms.join(NOTES, a_session(1), Ear())
+        host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
         host.tell(Said(a_session(1).id, Update(Author(1).type(0, "a"))))
         assert sample(server.metrics, "unsaved_bytes") == server.log_writer.queued_bytes > 0
         await server.log_writer.flush()
@@ -47,7 +47,7 @@ async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() 
 async def test_a_snapshot_is_counted_with_its_bytes() -> None:
     store = MemoryStore()
     async with make_server(store) as server:
-        host = await server.rooms.join(NOTES, a_session(1), Ear())
+        host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
         ann = Author(1)
         for at in range(100):
             host.tell(Said(a_session(1).id, Update(ann.type(at, "a"))))

@@ -6,7 +6,7 @@ from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.serve.compactor import Compactor
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
-from tests.serve.parts import Ear, make_server, writer
+from tests.serve.parts import RecordingSink, make_server, writer
 from tests.waiting import eventually
 
 BAD, GOOD = DocumentName("bad"), DocumentName("good")
@@ -39,7 +39,7 @@ def row(name: DocumentName, n: int) -> Row:
 async def test_a_damaged_row_ends_its_own_room_and_no_other_is_left_behind() -> None:
     store = DamagedStore()
     async with make_server(store) as server:
-        bad, good = Ear(), Ear()
+        bad, good = RecordingSink(), RecordingSink()
         await server.rooms.join(BAD, writer(101), bad)
         host = await server.rooms.join(GOOD, writer(102), good)
         store.damaged = True

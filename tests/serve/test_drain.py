@@ -13,13 +13,13 @@ from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
 from tests.room.build import Author
-from tests.serve.parts import Ear, SlowStore, make_server, ticks, writer
+from tests.serve.parts import RecordingSink, SlowStore, make_server, ticks, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
 
 
-class Listener(Ear):
+class Listener(RecordingSink):
     """An outlet that counts what was said to be saved."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ async def test_document_that_is_being_loaded_is_given_up() -> None:
 
     loading = asyncio.Event()
     async with make_server(SlowLoad()) as server:
-        joining = asyncio.create_task(server.rooms.join(NOTES, writer(101), Ear()))
+        joining = asyncio.create_task(server.rooms.join(NOTES, writer(101), RecordingSink()))
         await loading.wait()
         await server.drain()
         with pytest.raises(Draining):

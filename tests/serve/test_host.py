@@ -20,7 +20,7 @@ from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import NAME, Author, a_room, a_row, a_session
-from tests.serve.parts import Ear
+from tests.serve.parts import RecordingSink
 
 ANN, READER = SessionId(1), SessionId(2)
 GARBAGE = b"\xff"
@@ -45,8 +45,8 @@ class Bench:
             on_fail=lambda _: None,
             metrics=self.metrics,
         )
-        self.host.tell(Joined(a_session(ANN)), Ear())
-        self.host.tell(Joined(a_session(READER, can_write=False)), Ear())
+        self.host.tell(Joined(a_session(ANN)), RecordingSink())
+        self.host.tell(Joined(a_session(READER, can_write=False)), RecordingSink())
 
     def commit(self, seq: int) -> None:
         """The row that waits."""

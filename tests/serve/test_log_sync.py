@@ -21,7 +21,7 @@ from collab.store.base import Head
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import Author
-from tests.serve.parts import Ear, writer
+from tests.serve.parts import RecordingSink, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -89,7 +89,7 @@ async def running(sync: LogSync) -> AsyncIterator[None]:
 
 async def test_a_row_that_no_frame_told_of_is_read() -> None:
     bench = Bench(heads_poll_s=0.01)
-    host = await bench.rooms.join(NOTES, writer(1), Ear())
+    host = await bench.rooms.join(NOTES, writer(1), RecordingSink())
     async with running(bench.sync):
         await bench.write_elsewhere()
         await eventually(lambda: host.cursor == 1)
@@ -97,7 +97,7 @@ async def test_a_row_that_no_frame_told_of_is_read() -> None:
 
 async def test_a_look_now_does_not_wait_for_the_next_poll() -> None:
     bench = Bench(heads_poll_s=HOUR_S)
-    host = await bench.rooms.join(NOTES, writer(1), Ear())
+    host = await bench.rooms.join(NOTES, writer(1), RecordingSink())
     async with running(bench.sync):
         await eventually(lambda: bench.store.polls == 1)
         await bench.write_elsewhere()
@@ -108,7 +108,7 @@ async def test_a_look_now_does_not_wait_for_the_next_poll() -> None:
 
 async def test_the_store_is_asked_when_the_relay_says_frames_may_be_lost() -> None:
     bench = Bench(heads_poll_s=HOUR_S)
-    host = await bench.rooms.join(NOTES, writer(1), Ear())
+    host = await bench.rooms.join(NOTES, writer(1), RecordingSink())
     async with running(bench.sync):
         await eventually(lambda: bench.store.polls == 1)
         await bench.write_elsewhere()
@@ -118,7 +118,7 @@ async def test_the_store_is_asked_when_the_relay_says_frames_may_be_lost() -> No
 
 async def test_a_room_that_knows_of_a_gap_is_filled_without_a_poll() -> None:
     bench = Bench(heads_poll_s=HOUR_S)
-    host = await bench.rooms.join(NOTES, writer(1), Ear())
+    host = await bench.rooms.join(NOTES, writer(1), RecordingSink())
     async with running(bench.sync):
         await eventually(lambda: bench.store.polls == 1)
         await bench.write_elsewhere()
@@ -130,7 +130,7 @@ async def test_a_room_that_knows_of_a_gap_is_filled_without_a_poll() -> None:
 async def test_a_long_gap_is_read_in_pieces_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROWS_PER_READ", 2)
     bench = Bench(heads_poll_s=HOUR_S)
-    host = await bench.rooms.join(NOTES, writer(1), Ear())
+    host = await bench.rooms.join(NOTES, writer(1), RecordingSink())
     await bench.write_elsewhere(rows=5)
     await bench.sync.catch_up(host)
     assert host.cursor == 5
@@ -146,7 +146,7 @@ async def test_without_an_open_document_the_store_is_not_asked() -> None:
 async def test_a_store_that_is_away_is_counted_and_asked_again() -> None:
     bench = Bench(heads_poll_s=0.01)
     bench.store.is_away = True
-    host = await bench.rooms.join(NOTES, writer(1), Ear())
+    host = await bench.rooms.join(NOTES, writer(1), RecordingSink())
     async with running(bench.sync):
         await bench.write_elsewhere()
         await eventually(lambda: bench.store.polls >= 2)

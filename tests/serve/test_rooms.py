@@ -17,7 +17,7 @@ from collab.serve.rooms import Rooms
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
 from tests.room.build import Author
-from tests.serve.parts import Ear, make_server, ticks, writer
+from tests.serve.parts import RecordingSink, make_server, ticks, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -60,7 +60,7 @@ class SlowStore(MemoryStore):
 
 
 async def join(rooms: Rooms, number: int, name: DocumentName = NOTES) -> Host:
-    return await rooms.join(name, writer(number), Ear())
+    return await rooms.join(name, writer(number), RecordingSink())
 
 
 def make_rooms(store: MemoryStore | None = None, relay: MemoryRelay | None = None) -> Rooms:
@@ -172,7 +172,7 @@ async def test_a_check_that_fails_lets_no_session_in() -> None:
         raise RoomClosed
 
     with pytest.raises(RoomClosed):
-        await rooms.join(NOTES, writer(1), Ear(), check=refuse)
+        await rooms.join(NOTES, writer(1), RecordingSink(), check=refuse)
     assert [host.sessions for host in rooms.hosts] == [0]
 
 

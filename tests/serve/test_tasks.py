@@ -18,7 +18,7 @@ from collab.store.base import Head
 from collab.store.memory import MemoryStore
 from tests.deployment import token
 from tests.metering import sample
-from tests.serve.parts import Ear, make_server, ticks, writer
+from tests.serve.parts import RecordingSink, make_server, ticks, writer
 from tests.serve.sockets import Client, app_around
 from tests.typist import DialectName
 from tests.waiting import eventually
@@ -60,7 +60,7 @@ async def test_a_server_stops_although_a_library_takes_the_first_cancellation_fo
     store = DeafStore()
     async with asyncio.timeout(30):
         async with make_server(store) as server:
-            await server.rooms.join(DocumentName("notes"), writer(1), Ear())
+            await server.rooms.join(DocumentName("notes"), writer(1), RecordingSink())
             await eventually(lambda: store.asked)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
