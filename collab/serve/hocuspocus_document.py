@@ -50,7 +50,7 @@ from collab.serve.preauth_buffer import PreAuthBuffer
 from collab.serve.sink import EncodedMessage
 from collab.serve.token_lease import TokenLease
 
-log = get_logger("channel")
+log = get_logger("hocuspocus_document")
 
 TOKEN_LEAD_S = 60.0
 """Seconds before its token expires at which a client is asked for a fresh one."""

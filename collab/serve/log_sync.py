@@ -14,7 +14,7 @@ from collab.serve.host import Host
 from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
 
-log = get_logger("healer")
+log = get_logger("log_sync")
 
 GAP_CHECK_S = 0.05
 """Seconds until a gap is read from the store. Frames of two replicas overtake each other for a few milliseconds."""

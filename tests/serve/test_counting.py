@@ -1,4 +1,4 @@
-"""What the background tasks count: commits, the store being away, polls and snapshots."""
+"""The metrics of the background tasks: commits, failed tries, polls and snapshots."""
 
 from collections.abc import Sequence as Seq
 
@@ -19,7 +19,7 @@ NOTES = DocumentName("notes")
 
 
 class AbsentStore(MemoryStore):
-    """Does not answer the first append."""
+    """A store that does not answer the first append."""
 
     asked = 0
 
@@ -30,7 +30,7 @@ class AbsentStore(MemoryStore):
         return await super().append(rows)
 
 
-async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() -> None:
+async def test_commit_is_counted_once_and_every_failed_try() -> None:
     async with make_server(AbsentStore()) as server:
         host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
         host.tell(Said(a_session(1).id, Update(Author(1).type(0, "a"))))
@@ -44,7 +44,7 @@ async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() 
     assert sample(server.metrics, "sessions", dialect="rest") == sample(server.metrics, "unsaved_bytes") == 0
 
 
-async def test_a_snapshot_is_counted_with_its_bytes() -> None:
+async def test_snapshot_is_counted_with_its_bytes() -> None:
     store = MemoryStore()
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, a_session(1), RecordingSink())

@@ -1,4 +1,4 @@
-"""A document that is damaged in the store costs only itself."""
+"""A document that is damaged in the store harms no other."""
 
 from collab.errors import RoomClosed
 from collab.ids import DocumentName, Epoch, Sequence, UserId, WriterId
@@ -13,7 +13,7 @@ BAD, GOOD = DocumentName("bad"), DocumentName("good")
 
 
 class DamagedStore(MemoryStore):
-    """Rows of one document do not pass their checksum, once ``damaged`` is set."""
+    """A store in which the rows of one document fail their checksum once ``damaged`` is set."""
 
     damaged = False
 
@@ -31,12 +31,12 @@ class DamagedStore(MemoryStore):
 
 
 def row(name: DocumentName, n: int) -> Row:
-    """Client ``n`` writes "x" into the root "content"."""
+    """Return a row in which client ``n`` writes "x" into the root "content"."""
     update = bytes([1, 1, n, 0, 4, 1, 7]) + b"content" + b"\x01x\x00"
     return Row(name, Epoch(0), WriterId(9), n, encode_entries([Entry(UserId("eve"), update)]))
 
 
-async def test_a_damaged_row_ends_its_own_room_and_no_other_is_left_behind() -> None:
+async def test_damaged_row_ends_its_own_room_only() -> None:
     store = DamagedStore()
     async with make_server(store) as server:
         bad, good = RecordingSink(), RecordingSink()
@@ -49,7 +49,7 @@ async def test_a_damaged_row_ends_its_own_room_and_no_other_is_left_behind() -> 
         assert good.ended is None
 
 
-async def test_a_damaged_document_does_not_keep_others_from_being_compacted() -> None:
+async def test_damaged_document_does_not_keep_others_from_compaction() -> None:
     store = DamagedStore()
     await store.append([row(BAD, n) for n in range(1, 60)] + [row(GOOD, n) for n in range(1, 40)])
     store.damaged = True

@@ -187,13 +187,13 @@ def test_the_table_names_every_event_and_every_state() -> None:
 # --- the order of what waits ----------------------------------------------------------------------------
 
 
-def test_what_was_sent_before_the_token_goes_to_the_room_first_and_in_order() -> None:
+def test_messages_before_the_token_reach_the_room_in_order() -> None:
     session = make(Received(SyncStep1(b"\0"), 3), EDIT, TOKEN, Received(Update(b"more"), 4), GRANT)
     said = [session.step(RoomJoined()), session.step(Said(True)), session.step(Said(True)), session.step(Said(True))]
     assert said == [(Renew(ADA), Say(SyncStep1(b"\0"))), (Say(Update(b"edit")),), (Say(Update(b"more")),), ()]
 
 
-def test_a_message_the_room_did_not_hear_is_said_first_after_the_next_token() -> None:
+def test_unheard_message_is_said_first_after_the_next_token() -> None:
     session = make(*JOINED, EDIT, LeaseExpired(), Received(Update(b"more"), 4), Said(False), TOKEN, GRANT)
     assert session.step(RoomJoined()) == (Renew(ADA), Say(Update(b"edit")))
     assert session.step(Said(True)) == (Say(Update(b"more")),)
@@ -206,13 +206,13 @@ def test_a_client_may_leave_and_come_back_in_one_breath() -> None:
     assert session.take_waiting() == [TOKEN, EDIT]
 
 
-def test_what_was_sent_without_a_token_is_dropped_when_the_client_leaves() -> None:
+def test_messages_without_a_token_are_dropped_on_leaving() -> None:
     session = make(EDIT, EDIT, LEAVE)
     assert session.state is State.LEFT
     assert session.take_waiting() == []
 
 
-def test_what_is_dropped_or_taken_no_longer_counts_as_waiting() -> None:
+def test_dropped_or_taken_messages_no_longer_count() -> None:
     buffer = PreAuthBuffer(ServerLimits(preauth_frames_max=3))
     for _ in range(5):
         session = DocumentSession(buffer, has_principal=False)

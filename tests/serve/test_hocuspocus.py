@@ -72,7 +72,8 @@ def addressed(socket: ScriptedSocket, document: str) -> list[bytes]:
 
 async def ended_for(server: Server, socket: ScriptedSocket, principal: Principal | None = None) -> CollabError | None:
     """Serve the socket until the server ends it, and return why."""
-    await server.serve_hocuspocus(socket, principal)
+    async with asyncio.timeout(10):
+        await server.serve_hocuspocus(socket, principal)
     return socket.closed_for
 
 
@@ -99,7 +100,7 @@ async def test_a_document_that_cannot_be_loaded_ends_the_socket(server: Server) 
     assert isinstance(await ended_for(server, ScriptedSocket(auth("broken"))), StoreUnavailable)
 
 
-async def test_a_client_that_opens_nothing_in_time_is_told_a_frame_and_closed(server: Server) -> None:
+async def test_silent_client_gets_a_frame_and_is_closed(server: Server) -> None:
     socket = ScriptedSocket()
     assert isinstance(await ended_for(server, socket), NotAuthenticated)
     assert socket.sent == [CLOSE_FRAME]

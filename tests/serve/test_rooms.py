@@ -1,4 +1,4 @@
-"""Rooms are loaded once, forgotten when nobody needs them, and loaded again when they have failed."""
+"""Rooms are loaded once, forgotten when they stay empty, and loaded again when they have failed."""
 
 import asyncio
 from collections import Counter
@@ -109,7 +109,7 @@ async def test_a_session_that_gives_up_leaves_the_loading_to_the_others() -> Non
     assert (await second).sessions == 1
 
 
-async def test_a_session_that_comes_while_its_room_is_forgotten_joins_a_new_one() -> None:
+async def test_session_that_comes_while_its_room_is_forgotten_joins_a_new_one() -> None:
     relay = SlowRelay()
     rooms = make_rooms(relay=relay)
     before = await join(rooms, 1)
@@ -143,7 +143,7 @@ async def test_a_room_that_failed_is_loaded_again_by_the_next_session() -> None:
     assert rooms.hosts == [after]
 
 
-async def test_every_session_that_waits_is_told_why_loading_failed_and_the_next_may_try() -> None:
+async def test_failed_load_reaches_every_waiting_session_and_may_be_retried() -> None:
     store = SlowStore()
     store.is_away = True
     store.go_on.set()
