@@ -99,7 +99,7 @@ class HocuspocusConversation:
         except CollabError as error:
             self._connection.end(error)
         except Exception:
-            log.exception("document_crashed", address=document.address)
+            log.exception("channel_crashed", address=document.address)
             self._connection.end(RoomClosed())
         finally:
             if self._documents.get(document.address) is document:
