@@ -14,7 +14,9 @@ from collab.crdt.document import Document
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep1
 from collab.protocol.rows import Row
-from collab.room.room import Room, RoomMessage
+from collab.room.effects import Write
+from collab.room.events import Joined, RoomMessage, RowWanted, Said
+from collab.room.room import Room
 from collab.room.session import Session
 
 NAME = DocumentName("bench")
@@ -27,7 +29,7 @@ def make_room(*updates: bytes, listeners: int = 1) -> Room:
     """Return a room whose document ``updates`` made, with a writer and ``listeners`` readers who are in sync."""
     room = make_empty_room(*updates)
     for session in make_sessions(listeners):
-        room.join(session)
+        room.step(0.0, Joined(session))
         say(room, HELLO, session.id)
     return room
 
@@ -35,7 +37,7 @@ def make_room(*updates: bytes, listeners: int = 1) -> Room:
 def make_empty_room(*updates: bytes) -> Room:
     """Return a room without a session, whose document ``updates`` made."""
     document = Document.load(None, updates)
-    return Room(NAME, document, epoch=Epoch(0), cursor=Sequence(0), origin=WriterId(1))
+    return Room(NAME, document, epoch=Epoch(0), cursor=Sequence(0), writer=WriterId(1))
 
 
 def make_sessions(listeners: int) -> Iterable[Session]:
@@ -47,12 +49,13 @@ def make_sessions(listeners: int) -> Iterable[Session]:
 
 def say(room: Room, message: RoomMessage, session: SessionId = WRITER) -> None:
     """Have a session say ``message`` to the room."""
-    room.receive(session, message, 0.0)
+    room.step(0.0, Said(session, message))
 
 
 def next_row(room: Room) -> Row | None:
     """Return the row that the room has for the log."""
-    return room.next_row()
+    rows = [effect.row for effect in room.step(0.0, RowWanted()) if isinstance(effect, Write)]
+    return rows[0] if rows else None
 
 
 class Author:

@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from tqdm import tqdm
 
@@ -23,12 +24,12 @@ from collab.protocol.messages import SyncStep2, Update
 from collab.protocol.rows import Row
 from collab.protocol.ywebsocket import YWebsocket
 from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.events import Joined, Said
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Committed
-from collab.store.memory import MemoryStore
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     options = _options()
     print(f"{'CPU us per update':<34}" + "".join(f"{f'{number} listening':>14}" for number in options.listeners))
     workloads = _workloads(options.updates)
-    with tqdm(total=len(workloads) * len(options.listeners) * options.rounds, leave=False) as bar:
+    with tqdm(total=len(workloads) * len(options.listeners) * options.rounds, leave=False, disable=None) as bar:
         for workload in workloads:
             figures = [_median_us(workload, number, options.rounds, bar) for number in options.listeners]
             tqdm.write(f"{workload.name:<34}" + "".join(f"{figure:>14.1f}" for figure in figures))
@@ -116,11 +117,19 @@ class NullSocket:
         frame = message.frame(self._dialect, "")
         self.updates += frame is not None and isinstance(message.message, Update)
 
-    deliver = send
-
     def end(self, error: CollabError) -> None:
         """Remember why."""
         self.error = error
+
+
+class NullLogWriter:
+    """A log writer that is told of bytes and never asks for a row; ``Path`` asks for each row itself."""
+
+    def submit(self, source: object, size: int) -> None:
+        """Take note of nothing."""
+
+    def release(self, size: int) -> None:
+        """Take note of nothing."""
 
 
 class Path:
@@ -130,10 +139,8 @@ class Path:
         metrics = Metrics()
         self._host = Host(
             make_empty_room(),
-            origin=WriterId(1),
-            log_writer=LogWriter(
-                MemoryStore(), window_s=0, queue_bytes_max=1 << 30, clock=time.monotonic, metrics=metrics
-            ),
+            replica=WriterId(1),
+            log_writer=cast(LogWriter, NullLogWriter()),
             relay=MemoryRelay(MemoryBus(), WriterId(1)),
             clock=time.monotonic,
             on_fail=lambda host: None,
@@ -143,13 +150,13 @@ class Path:
         self._sinks: list[NullSocket] = []
         for session in sessions:
             self._sinks.append(NullSocket())
-            self._host.join(session, self._sinks[-1])
-            self._host.receive(session.id, HELLO)
+            self._host.tell(Joined(session), self._sinks[-1])
+            self._host.tell(Said(session.id, HELLO))
 
     def say_all(self, messages: Iterable[Update | SyncStep2]) -> None:
         """Have the writer say every message, and commit each row at once."""
         for message in messages:
-            self._host.receive(WRITER, message)
+            self._host.tell(Said(WRITER, message))
             while (row := self._host.next_row()) is not None:
                 self._log.append(row)
                 self._host.row_written(Committed(Sequence(len(self._log))))

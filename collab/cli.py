@@ -59,24 +59,26 @@ def _collab(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="TCP port to listen on; 0 picks a free one.", min=0, max=65535, show_default="8000"),
+        typer.Option(
+            metavar="PORT", help="TCP port to listen on; 0 picks a free one.", min=0, max=65535, show_default="8000"
+        ),
     ] = None,
     migrate: Annotated[
         bool, typer.Option("--migrate", help="Migrate a Postgres first. A SQLite file is always migrated.")
     ] = False,
     allow_self_made_secret: Annotated[
         bool,
-        typer.Option(
-            "--allow-self-made-secret", help="Accept connections from other machines without a COLLAB_SECRET."
-        ),
+        typer.Option("--allow-self-made-secret", help="Accept connections from other machines without COLLAB_SECRET."),
     ] = False,
 ) -> None:
     """Serve the editor, WebSockets and the REST API.
 
-    Without a COLLAB_SECRET, the server makes a secret of its own and prints two sign-in links, to try editing together.
+    Without COLLAB_SECRET, the server makes a secret of its own and prints two sign-in links, to try editing together.
 
     \b
     On this machine, with documents in ./collab-data:
@@ -101,13 +103,18 @@ def serve(
 
 @app.command()
 def token(
-    sub: Annotated[str, typer.Option(help="User id that the token is for.")],
+    sub: Annotated[str, typer.Option(metavar="USER", help="User id that the token is for.")],
     grant: Annotated[
         list[str],
-        typer.Option(help="PATTERN=ROLE: document names, and viewer, commenter, editor or owner. Repeatable."),
+        typer.Option(
+            metavar="PATTERN=ROLE",
+            help="Document names, and viewer, commenter, editor or owner. May be given several times.",
+        ),
     ],
-    name: Annotated[str | None, typer.Option(help="Name that other people see.", show_default="the user id")] = None,
-    ttl: Annotated[float, typer.Option(help="Lifetime in seconds.")] = 3600,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name that other people see.", show_default="the user id")
+    ] = None,
+    ttl: Annotated[float, typer.Option(metavar="SECONDS", help="Lifetime of the token.")] = 3600,
 ) -> None:
     """Print a token, alone on one line.
 

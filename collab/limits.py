@@ -3,6 +3,9 @@
 Each has one name, one default and one description, here. `Settings` inherits them and reads them from the environment,
 and the parts of the server take a `ServerLimits`. Bounds that no operator has a reason to change are constants of the
 module that keeps them.
+
+Some names are older than the code's words and stay because operators use them: `held_` means pending updates,
+`persister_` the log writer, and `heads_poll_` the log sync.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -58,7 +61,7 @@ class ServerLimits(BaseModel):
     # --- before a valid token ---------------------------------------------------------------------------
 
     preauth_s: float = Field(
-        default=10, gt=0, description="Seconds a connection has to send its request and a valid token."
+        default=10, gt=0, description="Seconds a WebSocket has to show a valid token, and a request to send its body."
     )
     preauth_bytes_max: int = Field(
         default=5 * MIB, ge=1024, description="Bytes buffered for one connection before its token is checked."
@@ -106,5 +109,5 @@ class ServerLimits(BaseModel):
 
     @property
     def pending(self) -> PendingLimits:
-        """The limits of one document's pending updates, which the public names call held."""
+        """The limits of one document's pending updates."""
         return PendingLimits(self.held_bytes_max, self.held_updates_max, self.held_s)

@@ -347,8 +347,11 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         if detail["type"] == "default_factory_not_called":  # only says that another setting is wrong
             continue
         text = detail["msg"].removeprefix("Value error, ").strip().rstrip(".") + "."
-        where = f"{PREFIX}{str(detail['loc'][0]).upper()} " if detail["loc"] else ""
-        yield f"{where}{text[0].lower()}{text[1:]}" if where else text
+        if detail["loc"]:
+            name = f"{PREFIX}{str(detail['loc'][0]).upper()}"
+            text = text.replace("Input should be", "must be", 1)
+            text = f"{name} {text[0].lower()}{text[1:]}"
+        yield text
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +49,20 @@ class ServerProcess:
     def log(self) -> str:
         """Everything it has printed."""
         return self._log.read_text()
+
+    @property
+    def connections(self) -> list[str]:
+        """Established TCP connections of the server process; none where the system cannot be asked."""
+        assert self.process is not None
+        descriptors = Path(f"/proc/{self.process.pid}/fd")
+        if not descriptors.exists():
+            return []
+        held = set()
+        for descriptor in descriptors.iterdir():
+            with suppress(OSError):  # closed meanwhile
+                held.add(descriptor.readlink().name)
+        rows = [row.split() for row in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]]
+        return [row[9] for row in rows if row[3] == "01" and f"socket:[{row[9]}]" in held]
 
     async def start(self, deadline_s: float = 30.0) -> Self:
         """Return when it takes work."""

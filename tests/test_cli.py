@@ -260,7 +260,7 @@ def test_missing_database_or_schema_is_reported_with_the_next_step(tmp_path: Pat
     nowhere = postgres_url.rpartition("/")[0] + "/nowhere"
     done = collab(tmp_path, "migrate", COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=nowhere, COLLAB_LOG_LEVEL="error")
     assert done.returncode == 1
-    assert "the database is not there" in sentence(done)
+    assert "the database does not exist" in sentence(done)
     asyncio.run(_forget_schema(postgres_url))
     done = collab(tmp_path, "serve", "--port", "0", COLLAB_SECRET=SECRET, COLLAB_DATABASE_URL=postgres_url)
     assert done.returncode == 1

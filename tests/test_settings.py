@@ -145,6 +145,7 @@ def test_value_out_of_range_is_refused_by_name(name: str, value: object) -> None
     said = refusal(**{name: value})
     assert re.fullmatch(rf"COLLAB_{name.upper()} [a-z].*\.", said)
     assert "factory" not in said
+    assert "nput" not in said
 
 
 def test_port_set_by_kubernetes_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""The editor that is served is the build of the sources beside it, and those sources pass their own checks.
+"""The committed editor is the build of its sources, and the sources pass their own checks.
 
-The built files are committed so that a fresh clone and the wheel need no Node.js; this is what keeps them honest.
+The build is committed so that a fresh clone and the wheel need no Node.js.
 """
 
 import os
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.node
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """The packages of ``web/``."""
+    """The installed packages of ``web/``."""
     return ensure_packages(WEB)
 
 
 def run(modules: Path, *command: str, **environment: str) -> None:
-    """Run a tool of ``web/`` in the Node.js of the tests."""
+    """Run a tool from the packages of ``web/``; ``command`` begins with its path in ``node_modules``."""
     tool, *arguments = command
     done = subprocess.run(
         [*node_command(), str(modules / tool), *arguments],

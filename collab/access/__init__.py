@@ -1,6 +1,6 @@
-"""Who may what. Pure: the time comes in as an argument.
+"""Permissions. Pure: the time comes in as an argument.
 
-``tokens`` turns a JWT into a ``Principal``; ``grants`` says which documents a grant speaks of; ``roles`` is
-the order of roles and what each may do; ``policy.role`` is the one function that decides, on every message
-and every request. ``origins`` decides which web pages may open a socket.
+``tokens`` turns a JWT into a ``Principal``; ``keys`` reads the public keys that tokens are signed with; ``grants`` says
+which documents a grant is for; ``roles`` says what each role allows; ``policy`` decides, on every message and every
+request. ``origins`` decides which web pages may open a socket.
 """

@@ -1,4 +1,4 @@
-"""Which documents a grant speaks of: patterns of names, each with a role.
+"""The documents that a grant is for: patterns of names, each with a role.
 
 ::
 
@@ -9,10 +9,11 @@
     **              every document
 
 ``**`` stands for one or more whole segments and is a segment of its own. A pattern is itself a legal
-document name, so it cannot reach where no document can be. Matching takes time in proportion to pattern
-times name, whatever the pattern: nothing here backtracks.
+document name, so it cannot match what is no document. Matching takes time in proportion to the length of the pattern
+times that of the name: nothing here backtracks.
 """
 
+import sys
 from collections.abc import Mapping
 
 from collab.access.roles import Role
@@ -23,9 +24,9 @@ ANY_DEPTH = "**"
 
 
 def parse_grants(claim: object) -> dict[str, Role]:
-    """The ``grants`` claim of a token, ``{"pattern": "role word"}``, with every part checked.
+    """Check the ``grants`` claim of a token, ``{"pattern": "role word"}``, and return it as roles.
 
-    Raises InvalidRequest in words when it is anything else.
+    Raises InvalidRequest if it is anything else.
     """
     if not isinstance(claim, Mapping):
         raise InvalidRequest('Grants must be an object like {"notes/*": "editor"}.')
@@ -33,13 +34,13 @@ def parse_grants(claim: object) -> dict[str, Role]:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether ``pattern`` speaks of the document called ``name``."""
-    literal, star, _ = pattern.partition("*")  # most grants of a token that has hundreds fail here
+    """Return True if the document called ``name`` matches ``pattern``."""
+    literal, star, _ = pattern.partition("*")  # most of hundreds of grants fail here
     if not star or not name.startswith(literal):
         return pattern == name
     segments = name.split("/")
     count = len(segments)
-    reached = {0}  # how many segments of the name the pattern read so far may have used up
+    reached = {0}  # the numbers of segments of the name that the pattern so far can match
     for part in pattern.split("/"):
         if part == ANY_DEPTH:
             reached = set(range(min(reached) + 1, count + 1))
@@ -50,6 +51,23 @@ def matches(pattern: str, name: str) -> bool:
     return count in reached
 
 
+def seek(pattern: str, after: str) -> str | None:
+    """Return a position at or behind ``after`` that skips names which do not match, but none that does.
+
+    Names are in the order of their code points. None: no name behind ``after`` can match.
+    """
+    literal, star, _ = pattern.partition("*")
+    if after < literal:
+        return max(after, _just_before(literal))
+    return after if star and after.startswith(literal) else None
+
+
+def _just_before(text: str) -> str:
+    """Return a position before ``text`` with hardly a name in between. Every database can take it as text."""
+    last = ord(text[-1]) - 1
+    return text[:-1] + chr(0xD7FF if 0xD800 <= last <= 0xDFFF else last) + chr(sys.maxunicode)
+
+
 def _segment_matches(pattern: str, segment: str) -> bool:
     first, *rest = pattern.split("*")
     if not rest:
@@ -58,7 +76,7 @@ def _segment_matches(pattern: str, segment: str) -> bool:
     at, end = len(first), len(segment) - len(last)
     if at > end or not segment.startswith(first) or not segment.endswith(last):
         return False
-    for part in middle:  # each as far left as it goes: that leaves the most room for the next
+    for part in middle:  # as far left as possible: that leaves the most room for the next part
         found = segment.find(part, at, end)
         if found < 0:
             return False

@@ -1,10 +1,8 @@
-"""The public keys of those who issue tokens for us: read from PEM or from a JWK set, chosen by a token's header.
+"""The public keys of the issuers of tokens: read from PEM or from a JWK set, chosen by a token's header.
 
-It stands between whatever brought the bytes (a file, a setting, the issuer's web server; all of that is the
-shell's) and ``tokens``, which only verifies. A key set is a value: rotation is another value.
-
-A key has exactly one algorithm, fixed when it is read. A token's header only chooses among keys that are
-trusted already, so it can neither bring a key of its own nor have one used for what it is not.
+A key set is a value: after a rotation there is another one. A key has exactly one algorithm, fixed when it is read. A
+token's header only chooses among keys that are trusted already, so a token can neither bring a key of its own nor have
+one used with another algorithm.
 """
 
 import json
@@ -24,7 +22,7 @@ from jwt.exceptions import PyJWTError
 from collab.errors import InvalidRequest
 
 KEYS_MAX = 32
-"""Keys in one set: a token that names none of them is tried with each."""
+"""Keys in one set. A token that names no key is tried with each."""
 
 KEY_ID_CHARACTERS_MAX = 256
 RSA_BITS_MIN, RSA_BITS_MAX = 2048, 8192
@@ -37,7 +35,7 @@ _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key. ``kid`` is the name under which its issuer publishes it; None for one from PEM."""
+    """One key. ``kid``: the name under which its issuer publishes it; None for a key from PEM."""
 
     key: Verifying
     algorithm: Algorithm
@@ -54,7 +52,7 @@ class KeySet:
         return KeySet(self.keys + other.keys)
 
     def candidates(self, algorithm: object, kid: str | None) -> tuple[PublicKey, ...]:
-        """The keys that a token with such a header may be signed with."""
+        """Return the keys that may have signed a token with this header."""
         return tuple(
             key
             for key in self.keys
@@ -62,7 +60,7 @@ class KeySet:
         )
 
     def knows(self, kid: str) -> bool:
-        """Whether a key is published under this name."""
+        """Return True if a key is published under this name."""
         return any(key.kid == kid for key in self.keys)
 
 
@@ -70,32 +68,32 @@ NO_KEYS = KeySet()
 
 
 def parse_pem(text: str) -> KeySet:
-    """The public keys in ``text``, one PEM block after another.
+    """Return the public keys in ``text``, one PEM block after another.
 
-    Raises InvalidRequest, in one sentence with the next step.
+    Raises InvalidRequest, which says what to do.
     """
     blocks = list(_PEM.finditer(text))
     if not blocks:
-        raise InvalidRequest("There is no PEM public key in it; one begins with -----BEGIN PUBLIC KEY-----.")
+        raise InvalidRequest("It has no PEM public key. One begins with -----BEGIN PUBLIC KEY-----.")
     if len(blocks) > KEYS_MAX:
-        raise InvalidRequest(f"There are {len(blocks)} keys in it; {KEYS_MAX} is the most.")
+        raise InvalidRequest(f"It has {len(blocks)} keys, and {KEYS_MAX} is the most.")
     return KeySet(tuple(_pem_key(block[0], block[1]) for block in blocks))
 
 
 def parse_jwk_set(document: bytes) -> KeySet:
-    """The keys for signatures in a JWK set (RFC 7517).
+    """Return the keys for signatures in a JWK set (RFC 7517).
 
-    Keys of other kinds, for other uses, too weak, or that are secret, are left out: issuers publish sets for
-    many readers. None may be left: an issuer that withdraws its only key says so. Raises InvalidRequest when the
-    document is no such set.
+    Keys that are of other kinds, for other uses, too weak or secret are left out: issuers publish sets for many
+    readers. The result may be empty: so an issuer withdraws its only key. Raises InvalidRequest if the document is not
+    a JWK set.
     """
     try:
         parsed = json.loads(document)
     except (ValueError, RecursionError):
-        raise InvalidRequest("The key set is no JSON.") from None
+        raise InvalidRequest("The key set is not JSON.") from None
     entries = parsed.get("keys") if isinstance(parsed, dict) else None
     if not isinstance(entries, list):
-        raise InvalidRequest('The key set is no object like {"keys": [...]}.')
+        raise InvalidRequest('The key set is not an object like {"keys": [...]}.')
     usable = (key for entry in entries if (key := _jwk_key(entry)) is not None)
     return KeySet(tuple(islice(usable, KEYS_MAX)))
 
@@ -103,16 +101,14 @@ def parse_jwk_set(document: bytes) -> KeySet:
 def _pem_key(block: str, kind: str) -> PublicKey:
     if "PRIVATE" in kind:
         raise InvalidRequest(
-            "A private key belongs to the issuer alone; `openssl pkey -in key.pem -pubout` tells its public one."
+            "This is a private key, for the issuer alone. `openssl pkey -in key.pem -pubout` prints the public one."
         )
     if kind == "CERTIFICATE":
-        raise InvalidRequest(
-            "A certificate is no public key; `openssl x509 -in cert.pem -pubkey -noout` tells its key."
-        )
+        raise InvalidRequest("This is a certificate. `openssl x509 -in cert.pem -pubkey -noout` prints its public key.")
     try:
         key = load_pem_public_key(block.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidRequest(f"The PEM block {kind!r} is no public key.") from None
+        raise InvalidRequest(f"The PEM block {kind!r} is not a public key.") from None
     algorithm = _algorithm(key)
     if algorithm is None or not isinstance(key, Verifying):
         raise InvalidRequest("A key must be RSA of 2048 to 8192 bits (RS256), EC on P-256 (ES256) or Ed25519 (EdDSA).")
@@ -120,7 +116,7 @@ def _pem_key(block: str, kind: str) -> PublicKey:
 
 
 def _jwk_key(entry: object) -> PublicKey | None:
-    """The key, or None when it is none for us."""
+    """Return the key, or None if it is of no use here."""
     if not isinstance(entry, dict) or "d" in entry or entry.get("use", "sig") != "sig":
         return None
     operations, kid = entry.get("key_ops", ["verify"]), entry.get("kid")
@@ -141,7 +137,7 @@ def _jwk_key(entry: object) -> PublicKey | None:
 
 
 def _algorithm(key: object) -> Algorithm | None:
-    """What a key is for. None: for nothing here, or it is too weak, or so large that every check would hurt."""
+    """Return the algorithm of a key, or None if it has none here, is too weak, or too large to be checked quickly."""
     match key:
         case RSAPublicKey() if RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
             return "RS256"

@@ -1,8 +1,8 @@
-"""Which web pages may open a socket to us.
+"""The web pages that may open a socket.
 
-Browsers let any page open a WebSocket to any server and send along what they know; CORS does not cover it.
-So the server compares the ``WriterId`` header itself, exactly, before it accepts. Nothing here relies on
-cookies, so a client that sends no ``WriterId`` (no browser) is let through to where its token is asked for.
+Browsers let every page open a WebSocket to every server; CORS does not cover it. So the server compares the ``Origin``
+header itself, exactly, before it accepts. Nothing relies on cookies, so a client without an ``Origin`` (which is no
+browser) is let through: it needs a token in any case.
 """
 
 from collections.abc import Collection
@@ -15,11 +15,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def parse_origin(text: str) -> str:
-    """``scheme://host[:port]`` in the form in which browsers send it: lower case, no default port.
+    """Return ``scheme://host[:port]`` in the form in which browsers send it: lower case, no default port.
 
-    Raises InvalidRequest when it is anything else, also with a path, since no browser would send that.
+    Raises InvalidRequest if ``text`` is anything else, or has a path: no browser sends one.
     """
-    wrong = InvalidRequest(f"{text!r} is no origin; an origin looks like 'https://docs.example.com'.")
+    wrong = InvalidRequest(f"{text!r} is not an origin. An origin looks like 'https://docs.example.com'.")
     try:
         parts = urlsplit(text)
         scheme, host, port = parts.scheme, parts.hostname, parts.port
@@ -30,17 +30,17 @@ def parse_origin(text: str) -> str:
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         shown += f":{port}"
-    # Said back, it must be what was said: nothing may hide in a part that urlsplit dropped.
+    # Put together again, it must be the same text: nothing may hide in a part that urlsplit dropped.
     if text.lower() not in (f"{scheme}://{shown}", f"{scheme}://{shown}:{_DEFAULT_PORTS[scheme]}"):
         raise wrong
     return f"{scheme}://{shown}"
 
 
 def is_allowed(origin: str | None, host: str | None, allowed: Collection[str]) -> bool:
-    """Whether a page of ``origin`` may talk to us, who were addressed as ``host`` (both as the headers say).
+    """Return True if a page of ``origin`` may open a socket. ``origin``, ``host``: the headers of the handshake.
 
-    ``allowed``: origins from ``parse_origin``, or ``{"*"}`` for all. A page that we served ourselves always
-    may: same host and port. Its scheme is not compared, for behind a proxy that ends TLS we see another.
+    ``allowed``: origins from ``parse_origin``, or ``{"*"}`` for all. Pages of this server's own host and port are
+    always allowed. The scheme is not compared there: behind a proxy that ends TLS the server sees another one.
     """
     if origin is None or ANY in allowed:
         return True
@@ -60,5 +60,5 @@ def _is_same_host(origin: str, host: str) -> bool:
 
 
 def _is_plain(host: str) -> bool:
-    """Only what a host name or address is made of (browsers send names as ASCII), and no dot at the end."""
+    """Return True if ``host`` has only characters of names and addresses, in ASCII, and no dot at the end."""
     return host.isascii() and not host.endswith(".") and all(c.isalnum() or c in ".-_:" for c in host)

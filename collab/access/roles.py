@@ -1,7 +1,6 @@
-"""The order of roles, and what each of them may do to one document.
+"""The roles on one document, and what each allows.
 
-Every stronger role may do all that a weaker one may, so the strongest of several grants is the one that
-counts and ``max`` finds it.
+A stronger role allows all that a weaker one does, so of several grants the strongest counts.
 """
 
 from enum import IntEnum
@@ -10,7 +9,7 @@ from collab.errors import InvalidRequest
 
 
 class Role(IntEnum):
-    """What somebody is to a document. ``VIEWER < COMMENTER < EDITOR < OWNER``."""
+    """A role on one document: ``VIEWER < COMMENTER < EDITOR < OWNER``."""
 
     VIEWER = 1
     COMMENTER = 2
@@ -19,9 +18,9 @@ class Role(IntEnum):
 
     @classmethod
     def parse(cls, word: str) -> "Role":
-        """The role of this name as tokens and people write it: ``viewer`` … ``owner``.
+        """Return the role with this name, as tokens and people write it: ``viewer`` … ``owner``.
 
-        Raises InvalidRequest with the words there are.
+        Raises InvalidRequest, with the names of all roles.
         """
         try:
             return _ROLES[word]
@@ -30,27 +29,27 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """The name that ``parse`` reads back."""
+        """The name that ``parse`` reads."""
         return self.name.lower()
 
     @property
     def can_read(self) -> bool:
-        """See the document, who is in it, and its history."""
+        """True if the role may see the document, the people in it, and its history."""
         return self >= Role.VIEWER
 
     @property
     def can_comment(self) -> bool:
-        """Say something beside the text."""
+        """True if the role may comment on the text."""
         return self >= Role.COMMENTER
 
     @property
     def can_write(self) -> bool:
-        """Change the document; bring it into being by writing."""
+        """True if the role may change the document, or create it by writing to it."""
         return self >= Role.EDITOR
 
     @property
     def can_manage(self) -> bool:
-        """Delete, restore and share."""
+        """True if the role may delete, restore and share the document."""
         return self >= Role.OWNER
 
 

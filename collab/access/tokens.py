@@ -1,18 +1,17 @@
-"""A JWT, as it comes from anybody, ↔ a ``Principal`` that the rest of the project may trust.
+"""From a JWT, which anybody may have written, to a ``Principal`` that the rest of the project can trust, and back.
 
-It stands between the three doors through which tokens come (WebSocket URL, Hocuspocus Auth message,
-``Authorization`` header) and ``policy``. The signature is PyJWT's; the claims are read here, since PyJWT
-asks the clock itself and its messages are not for the people who see ours.
+PyJWT checks the signature. The claims are checked here, since PyJWT reads the clock itself, and its messages are not
+written for the people who see ours.
 
-The key decides the algorithm, never the token: HS256 is for our own secret alone, and every public key has its
-one algorithm (``keys``). ``kid`` chooses among the keys that are trusted anyway; ``jku``, ``jwk`` and ``x5u``,
-by which a token could bring a key of its own, are not looked at.
+The key decides the algorithm, never the token: HS256 is for our own secret alone, and every public key has its one
+algorithm (``keys``). ``kid`` chooses among the keys that are trusted anyway; ``jku``, ``jwk`` and ``x5u``, with which a
+token could bring a key of its own, are ignored.
 
-Whose tokens count is said once: those of our own secret, those of the issuers' keys, or both. One key may serve many
-issuers (a provider's tenants), so the ``iss`` of what a public key has signed can be asked for too.
+Tokens of our own secret are accepted, or those of the issuers' keys, or both. One key may serve many issuers, such as
+the tenants of a provider, so a token that a public key has signed can be required to have a certain ``iss``.
 
-Claims: ``sub`` (user id) and ``exp`` must be there, ``aud`` must hold our audience; ``name`` (default: sub),
-``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` may be.
+Claims: ``sub`` (user id) and ``exp`` are required, and ``aud`` must contain our audience; ``name`` (default: sub),
+``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` are optional.
 """
 
 import hmac
@@ -51,8 +50,8 @@ NAME_CHARACTERS_MAX = 100
 AUDIENCE = "collab"
 
 CLOCK_SKEW_S = 30.0
-"""``nbf`` and ``iat`` only say that a token is not from the future, and the issuer's clock may be another's: they are
-forgiven so much. ``exp`` is forgiven nothing: it is what ends a stolen token, and a session with it."""
+"""How far ``nbf`` and ``iat`` may be in the future, since the issuer's clock may be ahead. ``exp`` has no such leeway:
+it is what ends a stolen token, and a session with it."""
 
 _TIME_MAX = 2**53
 _PUBLIC = get_args(Algorithm)
@@ -62,9 +61,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who somebody is and what they were granted. ``color`` is ``#rrggbb`` or None.
+    """A user, and what the user was granted. ``color`` is ``#rrggbb`` or None.
 
-    ``grants``: pattern → role. ``expires_at``: seconds since 1970; None when nothing ends it.
+    ``grants``: pattern → role. ``expires_at``: seconds since 1970, or None if it never expires.
     """
 
     user: UserId
@@ -74,16 +73,15 @@ class Principal:
     expires_at: float | None
 
     def is_expired(self, now_s: float) -> bool:
-        """Whether the token behind this has ended at ``now_s`` (seconds since 1970)."""
+        """Return True if the token has ended at ``now_s`` (seconds since 1970)."""
         return self.expires_at is not None and now_s >= self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
 class SharedSecret:
-    """The key of HS256: whoever can verify with it can also sign.
+    """The key of HS256, which verifies and signs.
 
-    Raises InvalidRequest when it is too short, or is no secret but somebody's public key: everybody who
-    has that could sign tokens.
+    Raises InvalidRequest if it is too short, or if it is a public key: everybody who has that could sign tokens.
     """
 
     secret: bytes = field(repr=False)
@@ -105,18 +103,18 @@ class SharedSecret:
             ) from None
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for another ``purpose``, from which the secret cannot be found."""
+        """Return 32 bytes for another ``purpose``, from which the secret cannot be computed."""
         return hmac.digest(self.secret, f"collab {purpose}".encode(), "sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Decides whether a token is good.
+    """Checks tokens.
 
-    ``key``: our own, which signs too; None: no token of it counts. ``issuers``: the keys of others whose tokens count,
-    and ``issuer`` what their ``iss`` must be; None: anything. ``audience`` None: tokens for any audience do.
-    ``skew_s``: how far the clock that wrote ``nbf`` and ``iat`` may be ahead. ``eternal``: tokens without ``exp``
-    count, and never end.
+    ``key``: our own; None: tokens signed with it are refused. ``issuers``: the public keys that are accepted, and
+    ``issuer`` the ``iss`` that their tokens need; None: any. ``audience`` None: tokens for any audience are accepted.
+    ``skew_s``: how far ``nbf`` and ``iat`` may be in the future. ``eternal``: tokens without ``exp`` are accepted, and
+    never expire.
     """
 
     key: SharedSecret | None
@@ -127,13 +125,13 @@ class TokenVerifier:
     eternal: bool = False
 
     def trusting(self, more: KeySet) -> "TokenVerifier":
-        """The same, with more keys."""
+        """Return the same verifier with more keys."""
         return replace(self, issuers=self.issuers + more)
 
     def verify(self, token: str, now_s: float) -> Principal:
-        """Who ``token`` speaks for at ``now_s`` (seconds since 1970).
+        """Return the principal of ``token`` at ``now_s`` (seconds since 1970).
 
-        Raises NotAuthenticated, the kind of it and the reason in words. Never any other error, whatever ``token`` is.
+        Raises the subclass of NotAuthenticated that says why. Never any other error, whatever ``token`` is.
         """
         claims = self._signed_claims(token)
         if self.audience is not None and self.audience not in _audiences(claims):
@@ -141,26 +139,26 @@ class TokenVerifier:
         return self._principal(claims, now_s)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
-        """The claims, once the signature has been found good: nothing of the payload is read before."""
+        """Check the signature and return the claims. Nothing of the payload is read before."""
         if not token:
             raise TokenMissing
         if len(token) > TOKEN_BYTES_MAX or not token.isascii():
-            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes or not plain ASCII.")
+            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes, or not plain ASCII.")
         try:
             payload, key = self._signed_payload(token)
             claims = json.loads(payload)
         except (PyJWTError, ValueError, TypeError, RecursionError):
             raise TokenMalformed from None
         if not isinstance(claims, dict):
-            raise TokenMalformed("The token's claims are no JSON object.")
+            raise TokenMalformed("The token's claims are not a JSON object.")
         if self.issuer is not None and isinstance(key, PublicKey) and claims.get("iss") != self.issuer:
             raise TokenIssuerInvalid
         return claims
 
     def _signed_payload(self, token: str) -> tuple[bytes, SharedSecret | PublicKey]:
-        """What is signed, and by which key.
+        """Return the payload and the key that has signed it.
 
-        Raises NotAuthenticated, and PyJWTError or ValueError when it is no token at all.
+        Raises NotAuthenticated, and PyJWTError or ValueError if it is not a token at all.
         """
         header = PyJWS().get_unverified_header(token)
         algorithm, kid = header.get("alg"), header.get("kid")
@@ -170,19 +168,19 @@ class TokenVerifier:
         for key in candidates:
             if (payload := _payload(token, key)) is not None:
                 return payload, key
-        raise self._unsigned(algorithm, kid, is_known=bool(candidates))
+        raise self._not_signed(algorithm, kid, has_candidates=bool(candidates))
 
-    def _unsigned(self, algorithm: object, kid: str | None, *, is_known: bool) -> NotAuthenticated:
-        """Why no key that counts has signed a token with such a header. ``is_known``: some key may have."""
-        taken = _PUBLIC if self.key is None else (self.key.algorithm, *_PUBLIC)
-        if algorithm not in taken:
-            return TokenSignatureInvalid(f"The token is signed with none of {', '.join(taken)}.")
-        if algorithm != SharedSecret.algorithm and not (is_known and (kid is None or self.issuers.knows(kid))):
+    def _not_signed(self, algorithm: object, kid: str | None, *, has_candidates: bool) -> NotAuthenticated:
+        """Return why no accepted key has signed a token with this header."""
+        accepted = _PUBLIC if self.key is None else (self.key.algorithm, *_PUBLIC)
+        if algorithm not in accepted:
+            return TokenSignatureInvalid(f"The token is not signed with one of {', '.join(accepted)}.")
+        if algorithm != SharedSecret.algorithm and not (has_candidates and (kid is None or self.issuers.knows(kid))):
             return TokenKeyUnknown()
         return TokenSignatureInvalid()
 
     def _candidates(self, algorithm: object, kid: str | None) -> Sequence[SharedSecret | PublicKey]:
-        """The keys that may have signed a token with such a header: none for an algorithm that no key is for."""
+        """Return the accepted keys that may have signed a token with this header."""
         if self.key is not None and algorithm == self.key.algorithm:
             return (self.key,)
         return self.issuers.candidates(algorithm, kid)
@@ -216,12 +214,12 @@ def sign(
     color: str | None = None,
     audience: str | None = AUDIENCE,
 ) -> str:
-    """A token that lives ``ttl_s`` seconds from ``now_s``.
+    """Return a token that lasts ``ttl_s`` seconds from ``now_s``.
 
-    Raises InvalidRequest, with the reason in words, rather than return one that would not verify.
+    Raises InvalidRequest if it would not verify.
     """
     if ttl_s <= 0:
-        raise InvalidRequest("A token lives for more than 0 seconds.")
+        raise InvalidRequest("A token must last for more than 0 seconds.")
     claims: dict[str, Any] = {
         "sub": user,
         "iat": int(now_s),
@@ -241,7 +239,7 @@ def sign(
 
 
 def _payload(token: str, key: SharedSecret | PublicKey) -> bytes | None:
-    """What ``key`` has signed; None when it has not signed this."""
+    """Return the payload if ``key`` has signed the token, or else None."""
     secret = key.secret if isinstance(key, SharedSecret) else key.key
     try:
         payload: bytes = PyJWS().decode(token, secret, algorithms=[key.algorithm])
@@ -255,7 +253,7 @@ def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:
     if not isinstance(text, str) or not text.strip():
         raise TokenMalformed(f"The token lacks {claim!r}.")
     if len(text) > characters_max or _UNPRINTABLE.search(text):
-        raise TokenMalformed(f"The token's {claim!r} is longer than {characters_max} characters or unprintable.")
+        raise TokenMalformed(f"The token's {claim!r} has control characters, or more than {characters_max} characters.")
     return text
 
 
@@ -264,7 +262,7 @@ def _time(claims: Mapping[str, Any], claim: str) -> float:
     if time is None:
         raise TokenMalformed(f"The token lacks {claim!r}.")
     if isinstance(time, bool) or not isinstance(time, int | float) or not 0 <= time <= _TIME_MAX:
-        raise TokenMalformed(f"The token's {claim!r} is no time in seconds since 1970.")
+        raise TokenMalformed(f"The token's {claim!r} is not a time in seconds since 1970.")
     return float(time)
 
 
@@ -282,6 +280,6 @@ def _grants(claim: object) -> Mapping[str, Role]:
 
 
 def _audiences(claims: Mapping[str, Any]) -> list[Any]:
-    """``aud`` is one audience or a list of them."""
+    """Return the audiences: ``aud`` is one or a list of them."""
     audience = claims.get("aud")
     return audience if isinstance(audience, list) else [audience]

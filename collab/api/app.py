@@ -14,9 +14,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from collab import __version__
 from collab.access.tokens import SharedSecret
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
-from collab.api.bodies import BoundedBodies
-from collab.api.methods import HeadAsGet
-from collab.api.names import EncodedNames
+from collab.api.list_cursor import ListCursor
+from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
 from collab.api.openapi import OpenApi
 from collab.observe.metrics import Metrics
 from collab.relay.base import Relay
@@ -43,7 +42,8 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
 
     Raises InvalidRequest when the secret or an issuer's keys cannot be read.
     """
-    server = _server(settings, store, relay)
+    key = signing_key(settings)
+    server = _server(settings, key, store, relay)
     app = FastAPI(
         title="collab",
         version=__version__,
@@ -56,6 +56,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     )
     app.state.server = server
     app.state.settings = settings
+    app.state.list_cursor = ListCursor(key.derive("list cursor"))
     problems.install(app)
     _add_middleware(app, settings)
     for module in (sockets, documents, content, health, metrics, openapi_page, pages):
@@ -64,8 +65,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     return app
 
 
-def _server(settings: Settings, store: Store | None, relay: Relay | None) -> Server:
-    key = signing_key(settings)
+def _server(settings: Settings, key: SharedSecret, store: Store | None, relay: Relay | None) -> Server:
     url = settings.token_jwks_url
     return Server(
         _replica(settings, key, store, relay),

@@ -1,6 +1,6 @@
 """A document's content over REST: read it as text or as a Yjs update, write Yjs updates.
 
-What is read is what is committed. What is written goes the same road as an edit in a browser, and the answer
+Only committed content is read. An update that is written goes the same way as an edit in a browser, and the answer
 comes after the commit.
 """
 
@@ -28,14 +28,14 @@ TEXT = "text/plain; charset=utf-8"
 
 
 class Format(StrEnum):
-    """How content is wanted."""
+    """The format of an answer."""
 
     TEXT = "text"
     UPDATE = "update"
 
 
 class Written(BaseModel):
-    """The update is committed."""
+    """The answer to an update that is committed."""
 
     seq: int = Field(description="Where the log ends now; everything written is at or before it.", examples=[1208])
 
@@ -56,9 +56,11 @@ async def get_content(
     principal: PrincipalDep,
     name: NameDep,
     form: Annotated[Format, Query(alias="format", description="`text`, or `update` for Yjs.")] = Format.TEXT,
-    if_none_match: Annotated[str, Header(description="The ETag of what you have: 304 when that is all.")] = "",
+    if_none_match: Annotated[
+        str, Header(description="The ETag of the content that you have: 304 if it has not changed.")
+    ] = "",
 ) -> Response:
-    """As plain text, or as one Yjs update (v1) that any Yjs client can apply."""
+    """Read the content as plain text, or as one Yjs update (v1) that any Yjs client can apply."""
     policy.require_read(principal, name)
     stored = await _load(server, name)
     headers = {"ETag": etag(stored.head), "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -85,10 +87,10 @@ async def get_content(
 async def post_update(
     server: ServerDep, principal: PrincipalDep, name: NameDep, request: Request, response: Response
 ) -> Written:
-    """One Yjs update (v1). Creates the document if need be. Answers after the commit.
+    """Write one Yjs update (v1). Creates the document if it does not exist. Answers after the commit.
 
-    409 when it builds on edits that are not here, or brings those of somebody who is here to send them; 422 when it
-    is refused as harmful.
+    409 if it depends on edits that are not here, or contains edits of a connected user that this user has not sent; 422
+    if it is refused as harmful.
     """
     policy.require_write(principal, name)
     update = await _body(request, server.limits.frame_bytes_max)
@@ -101,7 +103,7 @@ async def post_update(
 
 
 def _names(if_none_match: str, tag: str) -> bool:
-    """Whether the header names this version. Compares weakly: proxies that compress make tags weak."""
+    """Return True if the header names this version. Compares weakly: proxies that compress make tags weak."""
     return any(each.strip().removeprefix("W/") in (tag, "*") for each in if_none_match.split(","))
 
 
@@ -115,10 +117,10 @@ async def _load(server: Server, name: DocumentName) -> Stored:
 
 
 async def _body(request: Request, bytes_max: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is."""
+    """Return the whole body. Raises TooLarge as soon as it is too long."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > bytes_max:
-            raise TooLarge(f"An update may have {bytes_max} bytes.")
+            raise TooLarge(f"The update is larger than {bytes_max} bytes, which is the most.")
     return bytes(body)

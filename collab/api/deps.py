@@ -1,22 +1,25 @@
-"""What routes ask for: the running server, and who is calling."""
+"""The dependencies of the routes: the running server, the principal that calls, the name in the path."""
 
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
 from collab.access.tokens import Principal
-from collab.api.names import path_name
+from collab.api.list_cursor import ListCursor
+from collab.api.middleware import decoded
 from collab.errors import TokenMissing
-from collab.ids import DocumentName
+from collab.ids import DocumentName, document_name
 from collab.serve.server import Server
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token; `collab token` makes one.")
 
 
 def handshake_token(connection: HTTPConnection) -> str:
-    """The token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" when there is none."""
+    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()
@@ -24,7 +27,7 @@ def handshake_token(connection: HTTPConnection) -> str:
 
 
 def running_server(connection: HTTPConnection) -> Server:
-    """The app's server. It runs as long as the app's lifespan does."""
+    """Return the app's server. It runs as long as the app's lifespan does."""
     server = connection.app.state.server
     assert isinstance(server, Server)
     assert server.is_running, "the app's lifespan has not begun: enter it (TestClient as a context manager does)"
@@ -34,16 +37,49 @@ def running_server(connection: HTTPConnection) -> Server:
 async def calling_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Who calls. Raises NotAuthenticated, KeysUnavailable."""
+    """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable."""
     if credentials is None:
         raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)
+
+
+class NameConvertor(Convertor[str]):
+    """The path parameter ``{name:document}``: one percent-encoded segment, whatever it decodes to."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        """Decode the segment."""
+        return decoded(value)
+
+    def to_string(self, value: str) -> str:
+        """Encode a name as one segment."""
+        return quote(value, safe="")
+
+
+register_url_convertor("document", NameConvertor())
+
+
+def path_name(
+    name: Annotated[
+        str, Path(description="The document's name, percent-encoded: `notes%2F42`.", examples=["notes/42"])
+    ],
+) -> DocumentName:
+    """Return the checked document name of the path. Raises InvalidName."""
+    return document_name(name)
 
 
 def _http_server(request: Request) -> Server:
     return running_server(request)
 
 
+def _list_cursor(request: Request) -> ListCursor:
+    cursor = request.app.state.list_cursor
+    assert isinstance(cursor, ListCursor)
+    return cursor
+
+
+CursorDep = Annotated[ListCursor, Depends(_list_cursor)]
 ServerDep = Annotated[Server, Depends(_http_server)]
 PrincipalDep = Annotated[Principal, Depends(calling_principal)]
 NameDep = Annotated[DocumentName, Depends(path_name)]

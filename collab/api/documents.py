@@ -1,4 +1,4 @@
-"""The catalogue over REST: list, create, read and change metadata, delete."""
+"""The catalogue over REST: list, create and delete documents, read and change their metadata."""
 
 import unicodedata
 from datetime import datetime
@@ -8,27 +8,31 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from collab.access import policy
-from collab.api.deps import NameDep, PrincipalDep, ServerDep
+from collab.access.tokens import Principal
+from collab.api.deps import CursorDep, NameDep, PrincipalDep, ServerDep
+from collab.api.list_cursor import CURSOR_CHARACTERS_MAX
 from collab.api.problems import problems
 from collab.ids import document_name
-from collab.store.base import DocumentInfo
+from collab.store.base import DocumentInfo, Store
 
 ON_ANY = (400, 401, 403, 503)
 ON_ONE = (404, 410)
 router = APIRouter(prefix="/api/v1/documents", tags=["documents"], responses=problems(*ON_ANY))
 
-PAGES_SCANNED_MAX = 20
-"""Pages of the catalogue looked through for one answer, when most of it is not for the caller's eyes."""
+BATCHES_MAX = 20
+"""Batches of the catalogue that one request looks through, where most documents are hidden from the caller."""
+BATCH_MIN = 100
+"""Documents in a batch at least: how much a request looks through does not depend on a small ``limit``."""
 
 
 def _one_line(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
-        raise ValueError("must hold no line ends and no other control characters")
+        raise ValueError("must not contain line ends or other control characters")
     return text
 
 
 Line: TypeAlias = Annotated[str, AfterValidator(_one_line)]
-"""Text that every database takes, and every list can show."""
+"""Text that every database can store and every list can show."""
 
 
 class Document(BaseModel):
@@ -50,13 +54,13 @@ class Document(BaseModel):
 
     name: str
     title: str
-    seq: int = Field(description="How many rows the log has: it grows with every commit, and is the ETag.")
+    seq: int = Field(description="The number of rows in the log. It grows with every commit, and is the ETag.")
     created_at: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, info: DocumentInfo) -> "Document":
-        """The entry of the store, for the world."""
+        """Return the store's entry in the form of the API."""
         return cls(
             name=info.name,
             title=info.title,
@@ -70,11 +74,13 @@ class DocumentList(BaseModel):
     """One page of documents, by name."""
 
     documents: list[Document]
-    next: str | None = Field(description="Pass it as `after` for the next page; null on the last.", examples=[None])
+    next: str | None = Field(
+        description="Opaque; pass it as `after` for the next page. Null on the last.", examples=[None]
+    )
 
 
 class NewDocument(BaseModel):
-    """What to create."""
+    """A document to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,7 +89,7 @@ class NewDocument(BaseModel):
 
 
 class DocumentChange(BaseModel):
-    """What to change."""
+    """Metadata to change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -94,23 +100,42 @@ class DocumentChange(BaseModel):
 async def list_documents(
     server: ServerDep,
     principal: PrincipalDep,
-    after: Annotated[Line, Query(description="The `next` of the page before.", max_length=255)] = "",
+    cursor: CursorDep,
+    after: Annotated[str, Query(description="The `next` of the page before.", max_length=CURSOR_CHARACTERS_MAX)] = "",
     limit: Annotated[int, Query(description="How many at most.", ge=1, le=500)] = 100,
 ) -> DocumentList:
-    """Those the caller may read, by name. A page may be short and still not be the last: look at `next`."""
-    found: list[Document] = []
-    for _ in range(PAGES_SCANNED_MAX):
-        page = await server.store.list_documents(after, limit)
-        for info in page:
-            after = info.name
-            granted = policy.role(principal, info.name)
-            if granted is not None and granted.can_read:
-                found.append(Document.of(info))
+    """List the documents that the caller may read, by name.
+
+    A page may be short, even empty, and still not be the last: look at `next`.
+    """
+    found, position = await _scan(server.store, principal, cursor.open(after) if after else "", limit)
+    return DocumentList(
+        documents=[Document.of(info) for info in found],
+        next=None if position is None else cursor.seal(position),
+    )
+
+
+async def _scan(store: Store, principal: Principal, position: str, limit: int) -> tuple[list[DocumentInfo], str | None]:
+    """Return at most ``limit`` documents behind ``position`` that the principal may read, and where to go on.
+
+    None: there are no more. Looks at a bounded number of documents, since most may be hidden from the principal.
+    """
+    found: list[DocumentInfo] = []
+    size = max(limit, BATCH_MIN)
+    for _ in range(BATCHES_MAX):
+        start = policy.seek_readable(principal, position)
+        if start is None:
+            return found, None
+        batch = await store.list_documents(start, size)
+        for info in batch:
+            if policy.can_read(principal, info.name):
+                found.append(info)
                 if len(found) == limit:
-                    return DocumentList(documents=found, next=after)
-        if len(page) < limit:
-            return DocumentList(documents=found, next=None)
-    return DocumentList(documents=found, next=after)
+                    return found, info.name
+        if len(batch) < size:
+            return found, None
+        position = batch[-1].name
+    return found, position
 
 
 @router.post(
@@ -121,7 +146,7 @@ async def list_documents(
     responses=problems(408, 409, 410, 413),
 )
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
-    """An empty document. 409 when the name is taken, 410 when it is that of a deleted one."""
+    """Create an empty document. 409 if the name is taken, 410 if a deleted document has it."""
     name = document_name(new.name)
     policy.require_write(principal, name)
     info = await server.store.create(name, new.title)
@@ -131,7 +156,7 @@ async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDo
 
 @router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
 async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
-    """Title, times, and where the log ends."""
+    """Read the title, the times, and how many rows the log has."""
     policy.require_read(principal, name)
     info = await server.store.find(name)
     response.headers["ETag"] = etag(info.seq)
@@ -147,7 +172,7 @@ async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep
 async def change_document(
     server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange, response: Response
 ) -> Document:
-    """The title. The name never changes."""
+    """Change the title. The name never changes."""
     policy.require_write(principal, name)
     info = await server.store.set_title(name, change.title)
     response.headers["ETag"] = etag(info.seq)
@@ -162,12 +187,12 @@ async def change_document(
     responses=problems(*ON_ONE),
 )
 async def delete_document(server: ServerDep, principal: PrincipalDep, name: NameDep) -> None:
-    """Move to the bin. Whoever has it open is told within a second."""
+    """Move the document to the bin. Everybody who has it open is told within a second."""
     policy.require_manage(principal, name)
     await server.store.delete(name)
     server.log_sync.look_now()
 
 
 def etag(seq: int) -> str:
-    """The head of the log as an entity tag."""
+    """Return the head of the log as an entity tag."""
     return f'"{seq}"'

@@ -1,7 +1,7 @@
-"""Whether the process is alive, and whether it can take work.
+"""Liveness and readiness, for load balancers and orchestrators.
 
-``/healthz`` asks nobody: if it asked the database, an outage would restart every replica. ``/readyz`` asks the
-store; the relay being down is told and is no reason to send people away.
+``/healthz`` does not ask the database, or a database outage would restart every replica. ``/readyz`` asks the store.
+It reports the state of the relay and stays ready without it, since edits are still saved and still reach everybody.
 """
 
 from typing import Literal
@@ -39,7 +39,7 @@ async def healthz() -> Alive:
 
 @router.get("/readyz", summary="Can it take work?", operation_id="readyz", responses=problems(503))
 async def readyz(server: ServerDep) -> Ready:
-    """200 when edits can be saved; 503 with a problem otherwise, and from the moment on that the server stops."""
+    """200 when edits can be saved; 503 with a problem otherwise, and as soon as the server begins to stop."""
     if server.is_draining:
         raise Draining
     await server.readiness.check()

@@ -1,7 +1,8 @@
-"""``/metrics``, for Prometheus. The numbers name no document and no user, yet tell strangers how busy a site is.
+"""``/metrics``, for Prometheus.
 
-So without a token only this machine reads them. Who calls is the address that uvicorn gives: behind a proxy on the same
-machine that is the address the proxy forwards, and a caller the proxy says nothing of is taken for the proxy.
+The numbers name no document and no user, but they show strangers how busy a site is. Without COLLAB_METRICS_TOKEN only
+callers on this machine may read them. The caller's address is the one uvicorn reports: behind a proxy on this machine
+it is the forwarded address, or the proxy's own if the proxy forwards none.
 """
 
 import hmac
@@ -18,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(server: ServerDep, request: Request) -> Response:
-    """What this replica has counted, and what there is now."""
+    """Return this replica's counters and gauges in the format that Prometheus asks for."""
     _admit(request, request.app.state.settings)
     text, content_type = server.metrics.expose(request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

@@ -1,7 +1,7 @@
-"""The description of the REST interface, as programs read it: what the framework generates, made true.
+"""The OpenAPI document of the REST interface: what the framework generates, corrected.
 
-The framework describes its own answer to an invalid request, which is not ours: every error here is a problem
-(``problems``), of the media type that says so.
+The framework describes its own answer to an invalid request. Ours is a problem (``collab.api.problems``), with the
+media type of problems.
 """
 
 from http import HTTPStatus
@@ -11,26 +11,27 @@ from fastapi import FastAPI
 
 from collab.api.problems import MEDIA_TYPE
 
-NOT_OURS = ("HTTPValidationError", "ValidationError")
+UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")
+"""Schemas of answers that the framework describes and this app never sends."""
 
 
 class OpenApi:
-    """``app.openapi``: made at the first question, and kept."""
+    """A replacement for ``app.openapi``, generated at the first call and kept."""
 
     def __init__(self, app: FastAPI) -> None:
         self._generate = app.openapi
-        self._made: dict[str, Any] | None = None
+        self._document: dict[str, Any] | None = None
 
     def __call__(self) -> dict[str, Any]:
-        """OpenAPI 3.1, as values for JSON."""
-        if self._made is None:
-            self._made = self._generate()
-            for path in self._made["paths"].values():
+        """Return the OpenAPI 3.1 document as values for JSON."""
+        if self._document is None:
+            self._document = self._generate()
+            for path in self._document["paths"].values():
                 for operation in path.values():
                     _correct(operation["responses"])
-            for name in NOT_OURS:
-                self._made["components"]["schemas"].pop(name, None)
-        return self._made
+            for name in UNUSED_SCHEMAS:
+                self._document["components"]["schemas"].pop(name, None)
+        return self._document
 
 
 def _correct(responses: dict[str, Any]) -> None:
@@ -39,7 +40,7 @@ def _correct(responses: dict[str, Any]) -> None:
             response["description"] = HTTPStatus(int(status)).phrase
         content = response.get("content", {})
         schema = content.get("application/json", {}).get("schema", {}).get("$ref", "")
-        if schema.endswith(NOT_OURS):
+        if schema.endswith(UNUSED_SCHEMAS):
             del responses[status]
         elif schema.endswith("/Problem"):
             content[MEDIA_TYPE] = content.pop("application/json")

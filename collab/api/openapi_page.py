@@ -1,7 +1,8 @@
-"""The description of the REST interface, as people read it: one page without scripts, from the same OpenAPI.
+"""The description of the REST interface for people: one page, made from the OpenAPI document, with copy and try.
 
-Other pages of this kind are programs that load themselves from elsewhere. This one is text: it works behind any
-proxy and policy, without a network, in print, and can be searched.
+Swagger UI, Redoc and the like are programs of 0.8 to 3 MB that want inline styles or foreign hosts. This page is
+HTML with one small script, both allowed by their hashes alone: it works behind any proxy, without a network and in
+print, it can be searched, and without the script only copying and trying are gone.
 """
 
 import base64
@@ -20,12 +21,17 @@ from fastapi.responses import HTMLResponse
 
 Json: TypeAlias = dict[str, Any]
 
-STYLE = (Path(__file__).parent / "openapi_page.css").read_text()
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+STYLE, SCRIPT = (Path(__file__).with_suffix(kind).read_text() for kind in (".css", ".js"))
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
 HEADERS = {
     "Cache-Control": "no-cache",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -38,12 +44,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/api/v1/docs")
 async def openapi_page(request: Request) -> HTMLResponse:
-    """Every route, with examples, and a line for the shell."""
+    """Show every route, with an example, a line for the shell and a form to try it."""
     return HTMLResponse(render(request.app.openapi(), str(request.base_url).rstrip("/")), headers=HEADERS)
 
 
 def render(api: Json, base_url: str) -> str:
-    """The page for an OpenAPI description; ``base_url`` is where the shell lines call."""
+    """Return the page for an OpenAPI document. ``base_url`` stands in the lines for the shell."""
     operations = list(_operations(api))
     sections: dict[str, list[_Operation]] = {}
     for operation in operations:
@@ -62,9 +68,12 @@ def render(api: Json, base_url: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])} · REST</title><style>{STYLE}</style></head><body><div class=page>"
         f"<header><h1>{escape(info['title'])} <small>REST, version {escape(info['version'])}</small></h1>"
-        f"{_prose(info['description'])}<pre><code>{escape(SIGN_IN)}</code></pre>"
+        f"{_prose(info['description'])}{_shell(SIGN_IN)}"
+        '<p hidden><label class="token"><span>Token</span><input name="token" type="password" autocomplete="off" '
+        'spellcheck="false" placeholder="for the forms; stays on this page"></label></p>'
         '<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p></header>'
-        f'<nav aria-label="Routes">{index}</nav><main>{body}</main></div></body></html>'
+        f'<nav aria-label="Routes">{index}</nav><main>{body}</main></div>'
+        f"<script>{SCRIPT}</script></body></html>"
     )
 
 
@@ -87,18 +96,18 @@ class _Operation:
         return f'<span class="method {self._method}">{self._method}</span>'
 
     def link(self) -> str:
-        """Its line in the index."""
+        """Return its line in the index."""
         return f'<li><a href="#{self._id}">{self._badge}<span>{escape(self._described["summary"])}</span></a></li>'
 
     def article(self, base_url: str) -> str:
-        """All about it."""
+        """Return its section of the page."""
         return (
             f'<article id="{self._id}"><h3>{escape(self._described["summary"])}</h3>'
             f'<p class="route">{self._badge} {escape(self._path)}</p>'
             f"{_prose(self._described.get('description', ''))}{self._parameters()}"
-            f"<h4>In a shell</h4><pre><code>{escape(self._curl(base_url))}</code></pre>"
+            f"<h4>In a shell</h4>{_shell(self._curl(base_url))}"
             f"{''.join(self._response(status, answer) for status, answer in self._answers())}"
-            f"{self._problems()}</article>"
+            f"{self._problems()}{self._form()}</article>"
         )
 
     def _parameters(self) -> str:
@@ -108,6 +117,40 @@ class _Operation:
             for each in self._described.get("parameters", [])
         )
         return f"<h4>Parameters</h4><dl>{rows}</dl>" if rows else ""
+
+    def _form(self) -> str:
+        fields = "".join(self._field(each) for each in self._described.get("parameters", []))
+        for kind, content in self._described.get("requestBody", {}).get("content", {}).items():
+            fields += self._body_field(kind, content)
+        return (
+            f'<details class="try" hidden><summary>Try it</summary>'
+            f'<form data-method="{self._method.upper()}" data-path="{escape(self._path)}">{fields}'
+            f'<button type="submit">Send {self._method.upper()}</button><output></output></form></details>'
+        )
+
+    def _field(self, parameter: Json) -> str:
+        name, place = escape(parameter["name"]), parameter["in"]
+        schema = self._resolved(parameter["schema"])
+        value = parameter["schema"].get("default", self._example(schema) if place == "path" else "")
+        attributes = f'name="{name}" data-in="{place}"'
+        if "enum" in schema:
+            control = (
+                f"<select {attributes}>{''.join(_option(each, each == value) for each in schema['enum'])}</select>"
+            )
+        else:
+            required = " required" if parameter.get("required") else ""
+            control = f'<input {attributes} value="{escape(str(value))}" spellcheck="false"{required}>'
+        return f"<label><span>{name}</span>{control}</label>"
+
+    def _body_field(self, kind: str, content: Json) -> str:
+        attributes = f'name="body" data-in="body" data-type="{escape(kind)}"'
+        if kind == BINARY:
+            return f'<label><span>update</span><input type="file" {attributes} required></label>'
+        example = json.dumps(self._example(content["schema"]), indent=2, ensure_ascii=False)
+        return (
+            f'<label><span>body</span><textarea {attributes} rows="{example.count(chr(10)) + 1}" spellcheck="false">'
+            f"{escape(example)}</textarea></label>"
+        )
 
     def _curl(self, base_url: str) -> str:
         lines = [f"curl {shlex.quote(base_url + self._example_path())}"]
@@ -134,16 +177,16 @@ class _Operation:
         return ((status, answer) for status, answer in self._described["responses"].items() if status < "400")
 
     def _response(self, status: str, answer: Json) -> str:
-        said = [f"<h4>{status} {escape(answer['description'])}</h4>"]
+        parts = [f"<h4>{status} {escape(answer['description'])}</h4>"]
         for kind, content in answer.get("content", {}).items():
             if kind == "application/json":
                 example = json.dumps(self._example(content["schema"]), indent=2, ensure_ascii=False)
-                said.append(f"<pre><code>{escape(example)}</code></pre>")
+                parts.append(f"<pre><code>{escape(example)}</code></pre>")
             elif "example" in content:
-                said.append(f"<p><code>{escape(kind)}</code></p><pre><code>{escape(content['example'])}</code></pre>")
+                parts.append(f"<p><code>{escape(kind)}</code></p><pre><code>{escape(content['example'])}</code></pre>")
             else:
-                said.append(f"<p><code>{escape(kind)}</code></p>")
-        return "".join(said)
+                parts.append(f"<p><code>{escape(kind)}</code></p>")
+        return "".join(parts)
 
     def _problems(self) -> str:
         rows = "".join(
@@ -160,9 +203,8 @@ class _Operation:
         )
 
     def _example(self, schema: Json) -> Any:
-        """A value that a schema describes: its own example, or one put together from those of its parts."""
-        if "$ref" in schema:
-            return self._example(self._schemas[schema["$ref"].rpartition("/")[2]])
+        """Return a value that fits the schema: its own example, or one made from the examples of its parts."""
+        schema = self._resolved(schema)
         for key in ("examples", "enum"):
             if key in schema:
                 return schema[key][0]
@@ -179,6 +221,12 @@ class _Operation:
             case _:
                 return MOMENT if schema.get("format") == "date-time" else "…"
 
+    def _resolved(self, schema: Json) -> Json:
+        if "$ref" not in schema:
+            return schema
+        found: Json = self._schemas[schema["$ref"].rpartition("/")[2]]
+        return found
+
 
 def _operations(api: Json) -> Iterator[_Operation]:
     for path, methods in api["paths"].items():
@@ -187,7 +235,7 @@ def _operations(api: Json) -> Iterator[_Operation]:
 
 
 def _facts(parameter: Json) -> Iterator[str]:
-    """What kind of parameter it is, and within which bounds."""
+    """Yield where a parameter goes, its default and its bounds."""
     schema = parameter["schema"]
     yield f"in the {parameter['in']}"
     if schema.get("default") not in (None, ""):
@@ -196,8 +244,19 @@ def _facts(parameter: Json) -> Iterator[str]:
         yield f"{schema['minimum']} to {schema['maximum']}"
 
 
+def _shell(line: str) -> str:
+    return (
+        f'<div class="shell"><pre><code>{escape(line)}</code></pre>'
+        '<button type="button" class="copy" hidden>Copy</button></div>'
+    )
+
+
+def _option(value: str, is_selected: bool) -> str:
+    return f"<option{' selected' if is_selected else ''}>{escape(value)}</option>"
+
+
 def _prose(text: str) -> str:
-    """Paragraphs, with code between backticks: all the Markdown that our descriptions use."""
+    """Return paragraphs, with code between backticks: all the Markdown that our descriptions use."""
     return "".join(f"<p>{_inline(part)}</p>" for part in text.strip().split("\n\n") if part.strip())
 
 

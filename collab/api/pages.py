@@ -1,6 +1,6 @@
-"""The editor's pages: the build of ``web/``, as committed under ``static/``.
+"""The editor's pages, as built from ``web/`` and committed under ``static/``.
 
-The pages carry no secret and need no token; what they show they ask REST and the socket for.
+The pages hold no secret and need no token: a page asks REST and the WebSocket for what it shows.
 """
 
 from functools import cache
@@ -31,31 +31,31 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def documents_page(request: Request) -> Response:
-    """The list of documents."""
+    """Serve the list of documents."""
     return _page(request, "index.html")
 
 
 @router.get("/d/{document:path}")
 async def editor_page(request: Request, document: str) -> Response:
-    """One document. Its name is read by the page itself."""
+    """Serve the editor of one document. The page reads the name from its own address."""
     return _page(request, "editor.html")
 
 
 @router.get("/assets/{path:path}")
 async def asset(path: str) -> Response:
-    """A file whose name holds the hash of its content."""
+    """Serve a file whose name holds the hash of its content, so browsers may keep it for ever."""
     return _file(STATIC / "assets", path, FOREVER)
 
 
 @router.get("/collab-editor.js")
 async def element() -> Response:
-    """The element as one file at a stable name, for pages of other sites."""
+    """Serve ``<collab-editor>`` as one file at a stable address, for pages of other sites."""
     return _file(STATIC, "collab-editor.js", FILE_HEADERS | {"Access-Control-Allow-Origin": "*"})
 
 
 @router.get("/licenses.md")
 async def licenses() -> Response:
-    """Licences of everything in the bundle."""
+    """Serve the licences of everything in the build."""
     return _file(STATIC, "licenses.md", FILE_HEADERS)
 
 
@@ -72,9 +72,9 @@ def _source(name: str) -> str:
 def _file(root: Path, path: str, headers: dict[str, str]) -> Response:
     try:
         file = (root / path).resolve()
-        is_ours = file.is_relative_to(root) and file.is_file()
-    except (ValueError, OSError):  # no file system has such a name
-        is_ours = False
-    if not is_ours:
+        is_served = file.is_relative_to(root) and file.is_file()
+    except (ValueError, OSError):  # a name that no file system allows
+        is_served = False
+    if not is_served:
         raise HTTPException(404, "There is no such file.")
     return FileResponse(file, headers=headers)

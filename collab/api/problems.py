@@ -1,4 +1,4 @@
-"""Errors on the way out over HTTP: one table, class → status, and one form, problem+json (RFC 9457)."""
+"""Errors over HTTP: one table from an error to its status, and one form, problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from collab import errors
-from collab.api.methods import allowed
-from collab.errors import CollabError, InvalidRequest, TransientError
+from collab.api.middleware import allowed
+from collab.errors import CollabError, InvalidRequest
 
 STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.ProtocolError: HTTPStatus.BAD_REQUEST,
@@ -38,7 +38,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong, in words and for programs."""
+    """What went wrong, for people and for programs."""
 
     type: str = Field(
         description="Stable: `about:blank`, or `urn:collab:problem:` and a word.",
@@ -50,38 +50,38 @@ class Problem(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For ``responses=`` of a route: these statuses are answered with a problem."""
+    """Return these statuses for ``responses=`` of a route: each is answered with a problem."""
     return {status: {"model": Problem} for status in statuses}
 
 
 def status_of(error: CollabError) -> HTTPStatus:
-    """The status of an error: its own class's, or the nearest above."""
+    """Return the status of the error's own class, or else of the nearest class above."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
 
 
 def respond(
     status: HTTPStatus, detail: str, *, kind: str = "about:blank", headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An answer in this form. ``kind``: the problem's type."""
+    """Return a problem as an answer. ``kind``: its type."""
     problem = Problem(type=kind, title=status.phrase, status=status, detail=detail)
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of this app in this form."""
+    """Answer every error of the app with a problem."""
 
     @app.exception_handler(CollabError)
     async def _ours(_request: Request, error: CollabError) -> JSONResponse:
-        return _tell(error)
+        return _respond_to(error)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return _tell(InvalidRequest("; ".join(_words(detail) for detail in error.errors()) + "."))
+        return _respond_to(InvalidRequest("; ".join(_words(detail) for detail in error.errors()) + "."))
 
     @app.exception_handler(HTTPException)
     async def _framework(request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error.__cause__, CollabError):  # raised while the framework read the body, and wrapped by it
-            return _tell(error.__cause__)
+            return _respond_to(error.__cause__)
         status, headers = HTTPStatus(error.status_code), error.headers
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             headers = {"Allow": allowed(request)}
@@ -89,27 +89,27 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_request: Request, _gone: ClientDisconnect) -> Response:
-        """In the middle of its body: nobody hears the answer, and it is no fault of ours to note."""
+        """The client left in the middle of its body: the answer is not read, and there is nothing to log."""
         return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     @app.exception_handler(Exception)
     async def _bug(_request: Request, _error: Exception) -> JSONResponse:
-        """Logged by the server; nothing of it is shown."""
-        return respond(HTTPStatus.INTERNAL_SERVER_ERROR, "The server made a mistake. It was noted.")
+        """The web server logs the exception; nothing of it is shown."""
+        return respond(HTTPStatus.INTERNAL_SERVER_ERROR, "The server made a mistake. It has been logged.")
 
 
-def _tell(error: CollabError) -> JSONResponse:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, TransientError) else {}
+def _respond_to(error: CollabError) -> JSONResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.retryable else {}
     if isinstance(error, errors.BodyTimeout):
-        headers["Connection"] = "close"  # what may still come of the body is no next request
+        headers["Connection"] = "close"  # the rest of the body must not be read as the next request
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return respond(status_of(error), str(error), kind=f"urn:collab:problem:{error.slug}", headers=headers)
 
 
 def _words(detail: dict[str, Any]) -> str:
-    """One thing that is wrong, by the name of what it is wrong with."""
+    """Return one fault of a request in words, with the name of the argument."""
     place, *names = detail["loc"]
     if place == "body" and not all(isinstance(name, str) for name in names or [0]):
-        return "The body must be a JSON object, and 'Content-Type: application/json' must say so"
+        return "Send the body as a JSON object, with 'Content-Type: application/json'"
     return f"{'.'.join(map(str, names))}: {detail['msg'].removeprefix('Value error, ')}"

@@ -1,78 +1,54 @@
-"""The two WebSocket routes, and the one table from errors to close codes.
+"""The two WebSocket routes, and what the server sees of the web framework's socket.
 
-``/ws/{document}`` speaks y-websocket, ``/ws`` speaks Hocuspocus. A close code can only be delivered on an
-accepted socket, so everything but a page of a foreign origin is accepted first and refused in words.
+``/ws/{document}`` speaks y-websocket, ``/ws`` speaks Hocuspocus. A close code can only be delivered on an accepted
+socket, so everything but a page of a foreign origin is accepted first and refused in words.
 """
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from collab import errors
 from collab.access.origins import is_allowed
 from collab.access.tokens import Principal
+from collab.api import close_codes
+from collab.api.close_codes import CloseCode
 from collab.api.deps import handshake_token, running_server
 from collab.api.transport import SLUG
-from collab.errors import CollabError, ProtocolError
+from collab.errors import CollabError, Draining, TextFrame
 from collab.ids import DocumentName, document_name
 from collab.observe.logs import get_logger
 from collab.serve.connection import SocketClosed
+from collab.serve.connection_stats import Ending
 
 log = get_logger("sockets")
 router = APIRouter()
 
-CLOSE_CODES: dict[type[CollabError], int] = {
-    # 4400-4499 stop a y-websocket 3.1 client for good: only what stays wrong.
-    errors.NotAuthenticated: 4401,
-    errors.PermissionDenied: 4403,
-    errors.InvalidName: 4404,
-    errors.DocumentNotFound: 4404,
-    errors.DocumentDeleted: 4410,
-    errors.UpdateRefused: 4422,
-    errors.ProtocolError: 4422,
-    errors.PeerError: 4422,
-    # Everything else passes, and the client comes back.
-    errors.SessionExpired: 4501,
-    errors.TooSlow: 1013,
-    errors.Overloaded: 1013,
-    errors.Draining: 1012,
-    errors.RoomClosed: 1012,
-    errors.StoreUnavailable: 4503,
-    errors.RelayUnavailable: 4503,
-    errors.TransientError: 1013,
-}
-
-UNSUPPORTED_DATA = 1003
 REASON_BYTES_MAX = 123
+"""Bytes of reason that a close frame can hold."""
 ORIGIN_CHARACTERS_LOGGED_MAX = 255
 CLOSE_S_MAX = 2.0
-"""How long a close frame may wait to be taken."""
+"""How long a close frame may wait until the peer takes it."""
 
+SUBPROTOCOL_CHARACTERS_MAX = 64
+"""What is longer is taken for a token."""
 
-class TextFrame(ProtocolError):
-    """This server speaks in binary frames only."""
-
-
-def close_code(error: CollabError | None) -> int:
-    """The close code of an error: its own class's, or the nearest above. 1000 when nothing is wrong."""
-    if error is None:
-        return 1000
-    if isinstance(error, TextFrame):
-        return UNSUPPORTED_DATA
-    return next(CLOSE_CODES[kind] for kind in type(error).__mro__ if kind in CLOSE_CODES)
+_SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class StarletteSocket:
-    """``serve.connection.Socket`` over the web framework's WebSocket."""
+    """A ``serve.connection.Socket`` over the web framework's WebSocket."""
+
+    cancelled = close_codes.CANCELLED
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
     async def receive(self) -> bytes:
-        """The next binary frame."""
+        """Return the next binary frame."""
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise _closed(message)
@@ -88,25 +64,25 @@ class StarletteSocket:
             await self._websocket.send_bytes(frame)
         except (WebSocketDisconnect, RuntimeError, OSError) as cause:
             # The framework says "already closed" with a RuntimeError of its own.
-            raise SocketClosed(1006) from cause
+            raise SocketClosed(close_codes.LOST) from cause
 
-    async def close(self, error: CollabError | None) -> int:
-        """Close with the code of ``error``. A peer that takes nothing any more is not waited for."""
-        code = close_code(error)
-        reason = "" if error is None else _shorten(error.reason)
+    async def close(self, error: CollabError | None) -> Ending:
+        """Close with the code of ``error``. Wait only shortly for a peer that does not take the close frame."""
+        ending = close_codes.closed_for(error)
+        reason = "" if error is None else shorten(error.reason)
         if self._websocket.application_state is not WebSocketState.DISCONNECTED:
             try:
                 async with asyncio.timeout(CLOSE_S_MAX):
-                    await self._websocket.close(code, reason)
+                    await self._websocket.close(ending.code, reason)
             except (WebSocketDisconnect, RuntimeError, OSError):
-                log.debug("close_not_heard", code=code)
-        return code
+                log.debug("close_not_heard", code=ending.code)
+        return ending
 
 
 @router.websocket("/ws")
 @router.websocket("/ws/")
 async def hocuspocus(websocket: WebSocket) -> None:
-    """Many documents on one socket, each with its own token."""
+    """Serve many documents on one socket, each with its own token."""
     server = running_server(websocket)
     if not await _accept(websocket):
         return
@@ -122,7 +98,7 @@ async def hocuspocus(websocket: WebSocket) -> None:
 
 @router.websocket("/ws/{document:path}")
 async def ywebsocket(websocket: WebSocket, document: str) -> None:
-    """One document, named by the path (percent-decoded; may hold slashes)."""
+    """Serve the one document that the path names (percent-decoded; may hold slashes)."""
     server = running_server(websocket)
     if not await _accept(websocket):
         return
@@ -138,7 +114,7 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
 
 
 async def _accept(websocket: WebSocket) -> bool:
-    """Accept the handshake, unless a page of another site makes it."""
+    """Accept the handshake, unless a page of another site makes it. Return True if it was accepted."""
     origin = websocket.headers.get("origin")
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed(origin, websocket.headers.get("host"), allowed):
@@ -146,20 +122,32 @@ async def _accept(websocket: WebSocket) -> bool:
         running_server(websocket).metrics.sockets_refused.labels("origin").inc()
         await websocket.close()  # before accept: the handshake is answered with 403
         return False
-    await websocket.accept()
+    await websocket.accept(subprotocol=_choose_subprotocol(websocket.scope.get("subprotocols", [])))
     return True
 
 
+def _choose_subprotocol(offered: Sequence[str]) -> str | None:
+    """Return the subprotocol to answer with, or None if none is offered.
+
+    The names mean nothing here, but a browser drops a connection on which none of those it offered comes back. Some
+    applications put a token among them: it is only sent back where nothing else is offered.
+    """
+    legal = [each for each in offered if _SUBPROTOCOL.fullmatch(each)]
+    short = [each for each in legal if len(each) <= SUBPROTOCOL_CHARACTERS_MAX]
+    return next(iter(short or legal), None)
+
+
 def _closed(message: Mapping[str, Any]) -> SocketClosed:
-    """What the web server means: it says 1005, the code of a close frame without one, of a lost connection as well."""
-    code = message.get("code", 1005)
+    """Return what the web server means: of a lost connection, too, it says the code of a close frame without one."""
+    code = message.get("code", CloseCode.NO_CODE)
     if (slug := message.get(SLUG)) is not None:
-        return SocketClosed(code, slug, by="server")
+        return SocketClosed(close_codes.ending(code, "server", slug))
     if "reason" in message:
-        return SocketClosed(code)
-    return SocketClosed(1012, "draining", by="server") if code == 1012 else SocketClosed(1006)
+        return SocketClosed(close_codes.closed_by_peer(code))
+    is_draining = code == CloseCode.SERVICE_RESTART
+    return SocketClosed(close_codes.closed_for(Draining()) if is_draining else close_codes.LOST)
 
 
-def _shorten(reason: str) -> str:
-    """A close frame holds 123 bytes of reason."""
+def shorten(reason: str) -> str:
+    """Cut the reason to what a close frame can hold."""
     return reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")

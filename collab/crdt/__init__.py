@@ -1,5 +1,6 @@
 """One Yjs update and one Yjs document: read, assessed, applied, encoded. The only package that imports pycrdt.
 
-``update`` is the guard: it reads client bytes completely before the engine sees them. ``document`` wraps the engine;
-begin there. The other modules each answer one question about an update or a document.
+Start with ``document``, which wraps the engine. ``guard`` reads client bytes completely before the engine sees them,
+with the small readers in ``scan``; ``update`` holds the description that it returns, and ``encoding`` writes updates.
+The other modules each answer one question about an update or a document.
 """

@@ -1,58 +1,58 @@
-"""What stands at each clock of a struct, and whether two structs say the same there.
+"""The content of structs, compared element by element.
 
-It stands between the guard, which knows where a struct's bytes are, and ``room/ownership``, which compares what a
-client repeats with what stands in the document. The engine cuts and joins structs as it likes and writes values anew:
-so it is elements that are compared, not bytes.
+The engine splits and joins structs as it likes and encodes values anew, so the bytes of a struct do not tell whether a
+client repeats the content that the document holds. The elements at each clock do.
 """
 
 from typing import Any, NamedTuple
 
-from collab.crdt.scan import text, varint
+from collab.crdt.scan import read_text
 from collab.crdt.update import ANY, EMBED, FORMAT, STRING, InspectedUpdate, Struct, content_start
 from collab.crdt.values import equivalent, read_json, read_values
+from collab.protocol.varint import read_var_uint
 
-_HALVES = range(0xD800, 0xE000)
+_SURROGATES = range(0xD800, 0xE000)
 _REPLACEMENT = 0xFFFD
 
 
 class Content(NamedTuple):
-    """The elements of one struct that says something."""
+    """The elements of one struct."""
 
     clock: int
-    """Of the first element."""
+    """The clock of the first element."""
     elements: bytes | list[Any]
-    """A text in UTF-16, little end first; of other kinds, a list of values."""
+    """A text as UTF-16 (little endian), or a list of values for every other kind."""
 
     def between(self, begin: int, end: int) -> bytes | list[Any]:
-        """The elements from clock ``begin`` to ``end - 1``."""
+        """Return the elements from clock ``begin`` to ``end - 1``."""
         width = 2 if isinstance(self.elements, bytes) else 1
         return self.elements[width * (begin - self.clock) : width * (end - self.clock)]
 
 
 def read_content(update: InspectedUpdate, struct: Struct) -> Content:
-    """What is in a struct of ``update`` that is neither deleted nor a gap."""
+    """Return the content of a struct of ``update`` that is not of the kind GC, DELETED or SKIP."""
     if struct.kind == STRING:
         return Content(struct.clock, update.text_of(struct).encode("utf-16-le"))
     item = update.payload[struct.begin : struct.end]
     at = content_start(item)
     if struct.kind == ANY:
-        return Content(struct.clock, read_values(item, varint(item, at)[1], struct.length)[0])
+        return Content(struct.clock, read_values(item, read_var_uint(item, at)[1], struct.length)[0])
     if struct.kind == EMBED:
         return Content(struct.clock, [read_json(item, at)])
     if struct.kind == FORMAT:
-        key, at = text(item, at)
+        key, at = read_text(item, at)
         return Content(struct.clock, [[key, read_json(item, at)]])
     return Content(struct.clock, [item[at:]])
 
 
 def equivalent_updates(one: InspectedUpdate, other: InspectedUpdate) -> bool:
-    """Whether two updates consist of the same structs, in whatever bytes their values are written."""
+    """True if two updates consist of the same structs, however their values are encoded."""
     return len(one.structs) == len(other.structs) and all(
-        _is_same_struct(one, here, other, there) for here, there in zip(one.structs, other.structs, strict=True)
+        _equivalent_structs(one, here, other, there) for here, there in zip(one.structs, other.structs, strict=True)
     )
 
 
-def _is_same_struct(one: InspectedUpdate, here: Struct, other: InspectedUpdate, there: Struct) -> bool:
+def _equivalent_structs(one: InspectedUpdate, here: Struct, other: InspectedUpdate, there: Struct) -> bool:
     item, known = one.payload[here.begin : here.end], other.payload[there.begin : there.end]
     if (here.client, here.clock, here.length, here.kind) != (there.client, there.clock, there.length, there.kind):
         return False
@@ -65,9 +65,9 @@ def _is_same_struct(one: InspectedUpdate, here: Struct, other: InspectedUpdate, 
 
 
 def first_difference(one: Content, other: Content, begin: int, end: int) -> int | None:
-    """The first clock from ``begin`` to ``end - 1`` at which two contents of one kind differ.
+    """Return the first clock from ``begin`` to ``end - 1`` at which two contents of one kind differ, or None.
 
-    Halves of characters agree with what stands for them: who cut one sees a replacement.
+    A surrogate equals a replacement character, because Yjs shows the latter for half of a surrogate pair.
     """
     here, there = one.between(begin, end), other.between(begin, end)
     if isinstance(here, bytes) and isinstance(there, bytes):
@@ -77,10 +77,10 @@ def first_difference(one: Content, other: Content, begin: int, end: int) -> int 
 
 def _first_differing_unit(here: bytes, there: bytes, begin: int) -> int | None:
     for at, (unit, other) in enumerate(zip(memoryview(here).cast("H"), memoryview(there).cast("H"), strict=True)):
-        if unit != other and not (_may_be_half(unit) and _may_be_half(other)):
+        if unit != other and not (_may_be_surrogate(unit) and _may_be_surrogate(other)):
             return begin + at
     return None
 
 
-def _may_be_half(unit: int) -> bool:
-    return unit == _REPLACEMENT or unit in _HALVES
+def _may_be_surrogate(unit: int) -> bool:
+    return unit == _REPLACEMENT or unit in _SURROGATES

@@ -1,13 +1,9 @@
-"""What of an update is new: that alone is applied, logged and sent when the rest is here already.
+"""The new part of an update, which alone is applied, logged and sent. Yjs calls this ``diffUpdate``.
 
-It stands between the guard, which judges bytes whatever the document holds, and the engine. A client that is asked
-what it has answers with its structs whole, and of some the front has come meanwhile. Engine and clients then take the
-rest, but believe what the struct says of its front: what it lies beside, and in what. An honest client says what it
-said before; where another says what the document denies, Yjs throws, and the engine shows what no client does. So the
-front is left out, and the rest says only that it goes on behind it. What is repeated is not logged and sent again
-either.
-
-Yjs calls this ``diffUpdate``.
+A client answers a SyncStep1 with whole structs, and the document may already have the front of some. The engine and
+the clients then take the rest of such a struct, but also believe what the struct says about its front: its origins and
+its parent. If that contradicts the document, Yjs throws, and the engine shows text that no client shows. So the front
+is left out, and the rest only says that it follows the front. Repeated content is not logged and sent again either.
 """
 
 from collections.abc import Mapping
@@ -15,7 +11,7 @@ from collections.abc import Mapping
 from collab.crdt.encoding import encode_update
 from collab.crdt.guard import inspect_stored_update
 from collab.crdt.ranges import IdRanges
-from collab.crdt.scan import skip_values, text, varint
+from collab.crdt.scan import read_text, skip_values
 from collab.crdt.update import (
     ANY,
     GC,
@@ -28,15 +24,15 @@ from collab.crdt.update import (
     Struct,
     content_start,
 )
-from collab.protocol.limits import DEFAULT
-from collab.protocol.varint import Writer
+from collab.protocol.limits import STORED
+from collab.protocol.varint import Writer, read_var_uint
 
 
 def diff_update(update: InspectedUpdate, state: Mapping[int, int], deleted: IdRanges) -> InspectedUpdate:
-    """What ``update`` brings to a document that has ``state`` and in which ``deleted`` is deleted.
+    """Return the part of ``update`` that is new to a document with ``state``, in which ``deleted`` is deleted.
 
-    The update itself, untouched, when every struct in it is new. It must be ready for ``state``: what a Skip in it
-    skips is there, and the Skip is left out.
+    It is the very same object if every struct is new. The update must be ready for ``state``: the gap of every Skip has
+    been filled, and the Skip is left out.
     """
     if all(struct.clock >= state.get(struct.client, 0) and struct.kind != SKIP for struct in update.structs):
         return update
@@ -59,12 +55,12 @@ def diff_update(update: InspectedUpdate, state: Mapping[int, int], deleted: IdRa
 
 
 def new_deletions(update: InspectedUpdate, deleted: IdRanges) -> tuple[DeletedRange, ...]:
-    """The ranges of ``update`` of which something is not in ``deleted``."""
+    """Return the deleted ranges of ``update`` that are not wholly in ``deleted``."""
     return tuple(d for d in update.deletes if not deleted.covers(d.client, d.clock, d.clock + d.length))
 
 
 def _rest(struct: Struct, known: int, payload: bytes) -> bytes:
-    """The bytes of a struct without its first ``known`` elements."""
+    """Return the bytes of a struct without its first ``known`` elements."""
     writer = Writer()
     if struct.kind == GC:
         writer.byte(GC)
@@ -83,14 +79,14 @@ def _rest(struct: Struct, known: int, payload: bytes) -> bytes:
 
 
 def _write_content(writer: Writer, struct: Struct, known: int, item: bytes) -> None:
-    """What is left of content that can be cut; no other is longer than one element."""
+    """Write the content without its first ``known`` elements. Content of other kinds has only one element."""
     at = content_start(item)
     if struct.kind == STRING:
-        # Of a character whose first half is here, the rest is what Yjs makes of half a character: U+FFFD.
-        units = text(item, at)[0].encode("utf-16-le")
+        # If the high surrogate of a pair is known, the low one becomes U+FFFD, as in Yjs.
+        units = read_text(item, at)[0].encode("utf-16-le")
         writer.var_string(units[2 * known :].decode("utf-16-le", "replace"))
         return
     writer.var_uint(struct.length - known)
     if struct.kind == ANY:
-        _, at = varint(item, at)
-        writer.raw(item[skip_values(item, at, known, DEFAULT.any_depth_max) :])
+        _, at = read_var_uint(item, at)
+        writer.raw(item[skip_values(item, at, known, STORED) :])

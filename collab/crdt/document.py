@@ -83,6 +83,7 @@ class Document:
         *,
         committed: bool = False,
         exact: bool = False,
+        read_only: bool = False,
         is_withheld: Callable[[int], bool] = lambda _: False,
     ) -> Assessment:
         """Return what applying ``update`` would do. Changes nothing.
@@ -92,6 +93,7 @@ class Document:
         ``exact``: ask the engine when in doubt whether it is known. The ranges kept here lack children that were
         deleted with their parent and values that a map replaced, so without this an update may be called news that
         adds nothing, and never the reverse.
+        ``read_only``: only tell whether it is known, exactly; anything else is ``Lacks``.
         ``is_withheld``: True for a client whose new structs are not to be taken from this sender.
 
         Raises UpdateRefused when the document must not become what it would.
@@ -102,10 +104,12 @@ class Document:
             return despite if at is None else Contradicted(at, despite)
         if at is not None:
             return Contradicted(at)
-        if self._has(update, exact=exact):
+        if self._has(update, exact=exact or read_only):
             return Known()
+        if read_only:
+            return Lacks(update, {})
         split = self._split(update, is_withheld)
-        if split.ready is None or self._has(split.ready):
+        if split.ready is None or (split.ready is not update and self._has(split.ready)):
             assert split.rest is not None, "what is not known is ready or not"
             return Lacks(split.rest, split.waits_for)
         return self._news(split.ready, split)
@@ -130,27 +134,19 @@ class Document:
 
     def _news(self, ready: InspectedUpdate, split: Split) -> News:
         """Return what of ``ready`` is new. Raises UpdateRefused when that must not be applied."""
-        cut = self._pairs_cut_by(ready)
-        news = diff_update(replace_split_pairs(ready, self.state), self.state, self._deleted)
-        self._check_splits(news)
-        self._check_clients(news)
-        levels = self._check_nesting(news)
+        cut = self._pairs_cut_by(ready) if self._pairs else []
+        if ready.low_surrogates:
+            ready = replace_split_pairs(ready, self.state)
+        news = diff_update(ready, self.state, self._deleted)
+        levels = self._check(news)
         return News(news, deletion(cut) if cut else None, split.rest, split.waits_for, levels)
 
-    def _check_splits(self, news: InspectedUpdate) -> None:
-        if splits_at_most(news, self.state, self._deleted, SPLITS_MAX) > SPLITS_MAX and (
-            not self._learn_deletions() or splits_at_most(news, self.state, self._deleted, SPLITS_MAX) > SPLITS_MAX
-        ):
-            raise UpdateRefused(f"An update changes a document at no more than {SPLITS_MAX} places.")
-
-    def _check_clients(self, news: InspectedUpdate) -> None:
-        if len(self.state) + len(news.structs) > DOCUMENT_CLIENTS_MAX:
-            new = {struct.client for struct in news.structs if struct.client not in self.state}
-            if new and len(self.state) + len(new) > DOCUMENT_CLIENTS_MAX:
-                raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
-
-    def _check_nesting(self, news: InspectedUpdate) -> list[int] | None:
-        """Return the levels of the structs, once an update has changed the structure of the document."""
+    def _check(self, news: InspectedUpdate) -> list[int] | None:
+        """Return the levels of the structs, once the document has a structure. Raises UpdateRefused."""
+        if len(news.structs) + len(news.deletes) > SPLITS_MAX // 2:
+            self._check_splits(news)
+        if len(news.structs) + len(self.state) > DOCUMENT_CLIENTS_MAX:
+            self._check_clients(news)
         if self._nesting is None:
             if not news.depth and not any(news.parent_of(struct) for struct in news.structs):
                 return None
@@ -160,6 +156,17 @@ class Document:
             nesting.add(content, nesting.check(content))
             self._nesting = nesting
         return self._nesting.check(news)
+
+    def _check_splits(self, news: InspectedUpdate) -> None:
+        if splits_at_most(news, self.state, self._deleted, SPLITS_MAX) > SPLITS_MAX and (
+            not self._learn_deletions() or splits_at_most(news, self.state, self._deleted, SPLITS_MAX) > SPLITS_MAX
+        ):
+            raise UpdateRefused(f"An update changes a document at no more than {SPLITS_MAX} places.")
+
+    def _check_clients(self, news: InspectedUpdate) -> None:
+        new = {struct.client for struct in news.structs if struct.client not in self.state}
+        if new and len(self.state) + len(new) > DOCUMENT_CLIENTS_MAX:
+            raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
 
     def _has(self, update: InspectedUpdate, *, exact: bool = False) -> bool:
         """Return True if the update adds nothing: its structs and its deletions are all here."""

@@ -1,4 +1,4 @@
-"""Write updates: a part of one that was inspected, or one with other text.
+"""Write updates from the structs of inspected ones.
 
 Structs are copied byte for byte from the payload in which the guard found them.
 """
@@ -6,16 +6,15 @@ Structs are copied byte for byte from the payload in which the guard found them.
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from collab.crdt.scan import text
+from collab.crdt.scan import read_text
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, content_start
 from collab.protocol.varint import Writer
 
 
 def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
-    """An update of some structs of an inspected one, and some deletions.
+    """Return an update of some structs of an inspected update, whose bytes are ``payload``, and some deletions.
 
-    ``structs`` of one client must be in the order of their clocks and without a gap; a Skip, being the word
-    for a gap, is never among them. ``payload``: the inspected update's. As in Yjs,
+    The structs of one client must be in the order of their clocks and without a gap, hence without a Skip. As in Yjs,
     higher client ids come first.
     """
     structs = tuple(structs)
@@ -28,6 +27,7 @@ def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], pa
 
 
 def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
+    """Return the same as ``encode_update``, of structs in which a Skip may stand for a gap."""
     by_client: dict[int, list[Struct]] = {}
     for struct in structs:
         by_client.setdefault(struct.client, []).append(struct)
@@ -54,26 +54,26 @@ def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], p
 
 
 def replace_pairs(update: InspectedUpdate, lows: Iterable[Id]) -> bytes:
-    """The same update with U+FFFD for each half of some of its characters, which are named by their low surrogates."""
-    ticks: dict[int, list[int]] = {}
-    for client, tick in sorted(lows):
-        ticks.setdefault(client, []).append(tick)
+    """Return an update with U+FFFD in place of each surrogate of some pairs, given by the ids of their ``lows``."""
+    clocks: dict[int, list[int]] = {}
+    for client, clock in sorted(lows):
+        clocks.setdefault(client, []).append(clock)
     payload = bytearray()
     structs = []
     for struct in update.structs:
-        own = ticks.get(struct.client, [])
+        own = clocks.get(struct.client, [])
         own = own[bisect_left(own, struct.clock) : bisect_left(own, struct.clock + struct.length)]
         item = update.payload[struct.begin : struct.end]
         begin = len(payload)
-        payload += _with_replacements(item, [tick - struct.clock for tick in own]) if own else item
+        payload += _with_replacements(item, [clock - struct.clock for clock in own]) if own else item
         structs.append(struct._replace(begin=begin, end=len(payload)))
     return encode_structs(structs, update.deletes, bytes(payload))
 
 
 def _with_replacements(item: bytes, offsets: Iterable[int]) -> bytes:
-    """A string item, without the pairs whose low surrogates are at ``offsets`` of its text."""
+    """Return a string item without the pairs whose low surrogates are at ``offsets`` of its text, in UTF-16 units."""
     content = content_start(item)
-    units = bytearray(text(item, content)[0].encode("utf-16-le"))
+    units = bytearray(read_text(item, content)[0].encode("utf-16-le"))
     for offset in offsets:
         units[offset * 2 - 2 : offset * 2 + 2] = _REPLACEMENTS
     writer = Writer()

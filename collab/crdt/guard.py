@@ -1,19 +1,18 @@
-"""The guard: a complete structural reading of a Yjs update (v1) before anything else sees its bytes.
+"""The guard: it reads a Yjs update (v1) completely, before any other code sees its bytes.
 
-It stands between the dialects and the room. The CRDT engine is not safe on raw client bytes: crafted ones
-panic it, overflow its stack or leave a document that no client can load. Nothing that this module refuses
-ever reaches the engine, the log or another client; what it accepts it describes, so that the room can decide
-on clock ranges and dependencies without asking the engine.
+The CRDT engine is not safe on raw client bytes: crafted ones make it panic, overflow its stack or leave a document that
+no client can load. An update that is refused here never reaches the engine, the log or another client. One that is
+accepted is described, so that clock ranges and dependencies can be judged without asking the engine.
 
-It judges bytes alone. Whether what an update needs is there, whose client ids it uses, how deep the document
-becomes and whether it cuts through a surrogate pair are the room's to judge, from the description.
+The guard judges bytes alone. Missing dependencies, the owners of client ids, the depth of the document and splits
+through surrogate pairs are judged later, from the description.
 
 Layout (integers are varUints, an id is client then clock)::
 
     update  = count {count client clock struct*}*  deletes
     struct  = info ...          info: 5 bits kind, then has-parent-key, has-right-origin, has-left-origin
     GC,Skip = info length
-    item    = info [left id] [right id] [parent [key]] content     parent and key only when no origin tells
+    item    = info [left id] [right id] [parent [key]] content     parent and key only without an origin
     parent  = 1 root name | 0 id
     deletes = count {client count {clock length}*}*
 
@@ -21,11 +20,11 @@ Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``d
 """
 
 import re
-import sys
 from collections.abc import Iterable
 
+from collab.crdt import update_v2
 from collab.crdt.encoding import encode_structs
-from collab.crdt.scan import clock, read_parent, refuse, skip_json, skip_values, span, text, varint
+from collab.crdt.scan import read_clock, read_parent, read_span, read_text, refuse, skip_json, skip_values
 from collab.crdt.update import (
     ANY,
     BINARY,
@@ -45,70 +44,78 @@ from collab.crdt.update import (
     InspectedUpdate,
     Struct,
 )
-from collab.errors import UpdateRefused
-from collab.protocol.limits import CLOCK_END, DEFAULT, Limits
+from collab.errors import ProtocolError, UpdateRefused
+from collab.protocol.limits import CLOCK_END, DEFAULT, STORED, Limits
+from collab.protocol.varint import read_var_uint
 
 _XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
 
 
 def inspect_update(payload: bytes, limits: Limits = DEFAULT) -> InspectedUpdate:
-    """Read a whole update, or raise UpdateRefused with the rule it breaks."""
+    """Return the description of an update. Raises UpdateRefused with the rule that the update breaks."""
     if len(payload) > limits.bytes_max:
         raise UpdateRefused(f"An update has at most {limits.bytes_max} bytes.")
     try:
         return _keystroke(payload) or _read(payload, limits)
-    except IndexError:
-        raise UpdateRefused("The update ends in the middle.") from None
+    except (IndexError, ProtocolError, UpdateRefused) as error:
+        if update_v2.looks_like_v2(payload):
+            raise UpdateRefused(update_v2.REFUSAL) from None
+        if isinstance(error, UpdateRefused):
+            raise
+        raise UpdateRefused(_CUT_SHORT if isinstance(error, IndexError) else str(error)) from None
+
+
+_CUT_SHORT = "The update ends in the middle."
 
 
 def inspect_stored_update(payload: bytes) -> InspectedUpdate:
-    """Read an update of our own, from the store or from the engine, whose size was judged when it came in."""
-    return inspect_update(payload, _STORED)
+    """Return the description of an update of our own log or engine, which may have any size."""
+    return inspect_update(payload, STORED)
 
 
 def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
-    """Of an update of the engine's, the structs of its first client up to clock ``end``; what follows is not read."""
+    """Return the description of the first client's structs up to clock ``end``, in an update of the engine.
+
+    The structs behind them and the deletions are not read.
+    """
     most = 16
     while True:
-        front = _read(payload, _STORED, most)
+        front = _read(payload, STORED, most)
         last = front.structs[-1]
         if len(front.structs) < most or last.clock + last.length >= end:
             return front
         most *= 4
 
 
-_STORED = Limits(bytes_max=sys.maxsize, structs_max=sys.maxsize, surrogates_max=sys.maxsize)
-
-
 def _keystroke(data: bytes) -> InspectedUpdate | None:
-    """The reading of one client's one insertion of plain text beside other text; None for any other update.
+    """Return the description of one insertion of ASCII text beside other text, or None for any other update.
 
-    Nine in ten updates are this, so they do not pay for the loops of ``_read``.
+    Nine in ten updates are such keystrokes, so they skip the loops of ``_read``.
     """
     if len(data) < _KEYSTROKE_BYTES_MIN or data[0] != 1 or data[1] != 1:
         return None
-    client, at = varint(data, 2)
-    tick, begin = clock(data, at)
+    client, at = read_var_uint(data, 2)
+    clock, begin = read_clock(data, at)
     info = data[begin]
     if info not in _KEYSTROKE_INFOS:
         return None
-    other, at = varint(data, begin + 1)
-    other_tick, at = clock(data, at)
-    needs: tuple[Id, ...] = ((other, other_tick),)
-    if other == client and other_tick >= tick:
+    other, at = read_var_uint(data, begin + 1)
+    other_clock, at = read_clock(data, at)
+    needs: tuple[Id, ...] = ((other, other_clock),)
+    if other == client and other_clock >= clock:
         refuse(_NEEDS_ITSELF)
     if info == _BOTH_ORIGINS:
-        other, at = varint(data, at)
-        other_tick, at = clock(data, at)
-        if other == client and other_tick >= tick:
+        other, at = read_var_uint(data, at)
+        other_clock, at = read_clock(data, at)
+        if other == client and other_clock >= clock:
             refuse(_NEEDS_ITSELF)
-        needs = (needs[0], (other, other_tick))
-    start, end = span(data, at)
+        needs = (needs[0], (other, other_clock))
+    start, end = read_span(data, at)
     inserted = data[start:end]
     length = end - start
-    if not length or not inserted.isascii() or tick + length >= CLOCK_END:
+    if not length or not inserted.isascii() or clock + length >= CLOCK_END:
         return None
-    struct = Struct(client, tick, length, STRING, needs, begin, end)
+    struct = Struct(client, clock, length, STRING, needs, begin, end)
     deletes: tuple[DeletedRange, ...] = ()
     if data[end:] != b"\0":
         deletes, tidy = _read_deletes(data, end)
@@ -123,31 +130,34 @@ _KEYSTROKE_INFOS = (LEFT_ORIGIN | STRING, RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
 _NO_IDS: frozenset[Id] = frozenset()
 
 
-def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
-    """The reading of an update, or only of the first ``most`` structs of its first client. A call in it costs."""
+def _read(data: bytes, limits: Limits, structs_max: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
+    """Return the description of an update, or only of the first ``structs_max`` structs of its first client.
+
+    Large updates spend their time here, so it is one loop with few calls.
+    """
     size = len(data)
     structs: list[Struct] = []
     low_surrogates: list[Id] = []
     parents: dict[Id, Id | None] = {}
     seen: set[int] = set()
-    known: dict[bytes, int] = {}  # the bytes of each client id listed so far, since references repeat them
+    known: dict[bytes, int] = {}  # the bytes of each client id so far → the id, because origins repeat them
     emptied = False
-    clients, at = varint(data, 0)
+    clients, at = read_var_uint(data, 0)
     for _ in range(clients):
-        count, at = varint(data, at)
+        count, at = read_var_uint(data, at)
         if count == 0:
             refuse("lists a client without structs")
         if count > size - at or len(structs) + count > limits.structs_max:
             refuse("claims too many structs")
         begin = at
-        client, at = varint(data, at)
+        client, at = read_var_uint(data, at)
         known[data[begin:at]] = client
         width = at - begin
-        tick, at = clock(data, at)
+        clock, at = read_clock(data, at)
         if client in seen:
             refuse("lists a client twice")
         seen.add(client)
-        for _ in range(count if most is None else min(count, most)):
+        for _ in range(count if structs_max is None else min(count, structs_max)):
             begin = at
             info = data[at]
             at += 1
@@ -156,66 +166,66 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
             if kind in WITHOUT_ORIGINS:
                 if info != kind:
                     refuse("sets flags on a struct that has none")
-                length, at = clock(data, at)
+                length, at = read_clock(data, at)
             else:
                 parent: Id | None = None
                 if info & 0xC0:
                     if info & LEFT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
-                            other, at = varint(data, at)
+                            other, at = read_var_uint(data, at)
                         else:
                             at += width
-                        other_tick, at = clock(data, at)
-                        if other == client and other_tick >= tick:
+                        other_clock, at = read_clock(data, at)
+                        if other == client and other_clock >= clock:
                             refuse(_NEEDS_ITSELF)
-                        needs = ((other, other_tick),)
+                        needs = ((other, other_clock),)
                     if info & RIGHT_ORIGIN:
                         other = known.get(data[at : at + width], -1)
                         if other < 0:
-                            other, at = varint(data, at)
+                            other, at = read_var_uint(data, at)
                         else:
                             at += width
-                        other_tick, at = clock(data, at)
-                        if other == client and other_tick >= tick:
+                        other_clock, at = read_clock(data, at)
+                        if other == client and other_clock >= clock:
                             refuse(_NEEDS_ITSELF)
-                        needs = (needs[0], (other, other_tick)) if needs else ((other, other_tick),)
+                        needs = (needs[0], (other, other_clock)) if needs else ((other, other_clock),)
                 else:
                     parent, at = read_parent(data, at)
                     if parent is not None:
-                        if parent[0] == client and parent[1] >= tick:
+                        if parent[0] == client and parent[1] >= clock:
                             refuse(_NEEDS_ITSELF)
                         needs = (parent,)
                     if info & HAS_KEY:
-                        _, at = text(data, at)
+                        _, at = read_text(data, at)
                 length = 1
                 if kind == STRING:
-                    start, at = span(data, at)
+                    start, at = read_span(data, at)
                     inserted = data[start:at]
                     length = at - start
                     if not inserted.isascii():
-                        length = _utf16(inserted, client, tick, low_surrogates)
+                        length = _utf16(inserted, client, clock, low_surrogates)
                         if len(low_surrogates) > limits.surrogates_max:
                             refuse("holds too many characters outside the basic plane")
                 elif kind == DELETED:
-                    length, at = clock(data, at)
+                    length, at = read_clock(data, at)
                 elif kind == ANY:
-                    length, at = varint(data, at)
-                    at = skip_values(data, at, length, limits.any_depth_max)
+                    length, at = read_var_uint(data, at)
+                    at = skip_values(data, at, length, limits)
                 elif kind == TYPE:
                     at = _skip_type(data, at)
-                    parents[client, tick] = parent
+                    parents[client, clock] = parent
                 else:
                     at = _skip_single(data, at, kind)
             if length == 0:
                 emptied = True
                 continue
-            end = tick + length
+            end = clock + length
             if end >= CLOCK_END:
                 refuse("holds a clock that is too large")
-            structs.append(new_struct(Struct, (client, tick, length, kind, needs, begin, at)))
-            tick = end
-        if most is not None:
+            structs.append(_new_struct(Struct, (client, clock, length, kind, needs, begin, at)))
+            clock = end
+        if structs_max is not None:
             return InspectedUpdate(data, tuple(structs), (), frozenset(low_surrogates), 0)
     deletes, tidy = _read_deletes(data, at)
     if emptied or not tidy:
@@ -223,74 +233,74 @@ def _read(data: bytes, limits: Limits, most: int | None = None) -> InspectedUpda
     return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), _depth(parents))
 
 
-new_struct = new_range = tuple.__new__
+_new_struct = _new_range = tuple.__new__
 _NEEDS_ITSELF = "holds a struct that needs itself"
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
-def _utf16(inserted: bytes, client: int, tick: int, low_surrogates: list[Id]) -> int:
-    """Length of UTF-8 text in UTF-16 units; adds the ids of low surrogates to ``low_surrogates``."""
+def _utf16(inserted: bytes, client: int, clock: int, low_surrogates: list[Id]) -> int:
+    """Return the length of UTF-8 text in UTF-16 units. Adds the ids of its low surrogates to ``low_surrogates``."""
     try:
         characters = inserted.decode()
     except UnicodeDecodeError:
         refuse("holds a text that is not UTF-8")
     length = len(characters)
     for match in _ASTRAL.finditer(characters):
-        tick += 1  # the half that this and every astral character before it adds
-        low_surrogates.append((client, tick + match.start()))
+        clock += 1  # the extra unit of this character; the earlier ones have been added
+        low_surrogates.append((client, clock + match.start()))
         length += 1
     return length
 
 
 def _skip_single(data: bytes, at: int, kind: int) -> int:
-    """Past content that takes one clock."""
+    """Return the position behind content of one clock."""
     if kind == FORMAT:
-        return skip_json(data, text(data, at)[1])
+        return skip_json(data, read_text(data, at)[1])
     if kind == EMBED:
         return skip_json(data, at)
     if kind == BINARY:
-        return span(data, at)[1]
+        return read_span(data, at)[1]
     if kind == JSON:
         refuse("holds legacy JSON content")
     return refuse("holds a subdocument" if kind == DOC else "holds content of an unknown kind")
 
 
 def _skip_type(data: bytes, at: int) -> int:
-    type_, at = varint(data, at)
+    type_, at = read_var_uint(data, at)
     if type_ == _XML_HOOK:
         refuse("holds an XML hook")
     if type_ == _WEAK_LINK:
         refuse("holds a weak link")
     if type_ > _TYPE_MAX:
         refuse("holds a shared type of an unknown kind")
-    return text(data, at)[1] if type_ == _XML_ELEMENT else at
+    return read_text(data, at)[1] if type_ == _XML_ELEMENT else at
 
 
 def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]:
-    """The deletions, each client's in order and merged; and whether they stand there like that."""
+    """Return the deletions, sorted and merged within each client, and True if the bytes have them so already."""
     size = len(data)
     deletes: list[DeletedRange] = []
     tidy = True
     seen: set[int] = set()
-    clients, at = varint(data, at)
+    clients, at = read_var_uint(data, at)
     for _ in range(clients):
-        client, at = varint(data, at)
+        client, at = read_var_uint(data, at)
         if client in seen:
             refuse("lists a client's deletions twice")
         seen.add(client)
-        count, at = varint(data, at)
+        count, at = read_var_uint(data, at)
         if count > size - at:
             refuse("claims too many deletions")
         first, end, in_order = len(deletes), -1, True
         for _ in range(count):
-            tick, at = clock(data, at)
-            length, at = clock(data, at)
-            if length == 0 or tick + length >= CLOCK_END:
+            clock, at = read_clock(data, at)
+            length, at = read_clock(data, at)
+            if length == 0 or clock + length >= CLOCK_END:
                 refuse("deletes a range that cannot be")
-            if tick <= end:
+            if clock <= end:
                 in_order = False
-            end = tick + length
-            deletes.append(new_range(DeletedRange, (client, tick, length)))
+            end = clock + length
+            deletes.append(_new_range(DeletedRange, (client, clock, length)))
         if not in_order:
             tidy = False
             deletes[first:] = _merged(deletes[first:])
@@ -300,9 +310,9 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
 
 
 def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
-    """One client's ranges in order, as few as may be.
+    """Return one client's ranges sorted and merged, as Yjs writes them.
 
-    Yjs writes them so. Each range that comes before another one makes the engine read a text again from its beginning.
+    For each range that is out of order, the engine would read a text again from its beginning.
     """
     merged: list[DeletedRange] = []
     for deleted in sorted(ranges):
@@ -315,7 +325,7 @@ def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
 
 
 def _depth(parents: dict[Id, Id | None]) -> int:
-    """Longest chain of parents, which may come in any order."""
+    """Return the length of the longest chain of parents, which may come in any order."""
     depths: dict[Id, int] = {}
     for type_ in parents:
         chain: list[Id] = []

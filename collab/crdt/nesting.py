@@ -1,9 +1,9 @@
-"""Which elements of a document may hold others, and how deep each lies.
+"""The nesting level of every element of a document, and which elements may have children.
 
-The guard sees one update at a time, and two harms need more than that. A chain of shared types inside each
-other, one level an update, ends in a recursion too deep for the engine and for every client. And a child of
-something that is no type makes the engine fail after it has applied half of an update. Neither can be asked
-of the engine, so whoever applies updates keeps this beside the document.
+The guard sees one update at a time, and two kinds of harm need more than that. A chain of shared types inside each
+other, one level with each update, ends in a recursion too deep for the engine and for every client. And a child of an
+element that is no shared type makes the engine fail after it has applied half of an update. The engine tells neither
+in advance, so this is kept beside the document.
 """
 
 from bisect import bisect_right
@@ -14,11 +14,12 @@ from collab.errors import UpdateRefused
 from collab.protocol.limits import NESTING_MAX
 
 _CONTAINERS = (TYPE, DELETED, GC)
-"""What was deleted may have been a type, and somebody who did not know may write into it; nobody sees that."""
+"""A deleted element may have been a type, and a client that does not know of the deletion may write into it. That text
+is never shown."""
 
 
 class Nesting:
-    """The levels of a document's elements: 0 in a root, one more inside each type."""
+    """The levels of a document's elements: 0 in a root, and one more inside each type."""
 
     __slots__ = ("_containers", "_deepest", "_levels")
 
@@ -31,11 +32,11 @@ class Nesting:
         """Return the level that each struct would have. Changes nothing.
 
         The predecessors of all structs must be here or in the update, and none of the structs may be here. Raises
-        UpdateRefused when the update puts something into what is no shared type, or nests deeper than allowed.
+        UpdateRefused if the update gives a child to an element that is no shared type, or nests deeper than allowed.
         """
         if len(update.structs) == 1 and (level := self._continued_level(update)) is not None:
             return [level]
-        levels = _Reading(self, update).levels()
+        levels = _LevelSearch(self, update).levels()
         if max(levels, default=0) > self._deepest:
             raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
         return levels
@@ -49,7 +50,7 @@ class Nesting:
                 self._containers.add(struct.client, struct.clock, end)
 
     def _continued_level(self, update: InspectedUpdate) -> int | None:
-        """Return the level of a keystroke: text beside what lies level with what its client wrote before."""
+        """Return the level of a keystroke, if its neighbours are at the level of its client's last element."""
         struct = update.structs[0]
         levels = self._levels.get(struct.client)
         if struct.kind != STRING or levels is None or not struct.needs or update.parent_of(struct):
@@ -58,17 +59,17 @@ class Nesting:
         return level if all(self.level(id_) == level for id_ in struct.needs) else None
 
     def level(self, id_: Id) -> int | None:
-        """The level of an element, or None when it is not here."""
+        """Return the level of an element, or None if it is not here."""
         levels = self._levels.get(id_[0])
         return levels.at(id_[1]) if levels else None
 
-    def holds(self, id_: Id) -> bool:
-        """Whether an element may hold others."""
+    def may_have_children(self, id_: Id) -> bool:
+        """True if an element is, or may have been, a shared type."""
         return self._containers.covers(id_[0], id_[1], id_[1] + 1)
 
 
 class _Levels:
-    """One client's levels, as runs: what somebody writes mostly lies level with what they wrote before."""
+    """One client's levels, kept as runs, because most elements are at the level of the one before."""
 
     __slots__ = ("_end", "_levels", "_starts")
 
@@ -78,14 +79,16 @@ class _Levels:
         self._end = 0
 
     def at(self, clock: int) -> int | None:
+        """Return the level of one element, or None if it is not here."""
         return self._levels[bisect_right(self._starts, clock) - 1] if clock < self._end else None
 
     @property
     def last(self) -> int:
+        """The level of the client's last element."""
         return self._levels[-1]
 
     def extend(self, clock: int, end: int, level: int) -> None:
-        """Take in what comes next."""
+        """Add the elements ``clock`` to ``end - 1``, which follow the client's last one."""
         assert clock == self._end
         if not self._levels or self._levels[-1] != level:
             self._starts.append(clock)
@@ -93,7 +96,7 @@ class _Levels:
         self._end = end
 
 
-class _Reading:
+class _LevelSearch:
     """Finds the levels of one update's structs, which may refer to each other in any order."""
 
     def __init__(self, nesting: Nesting, update: InspectedUpdate) -> None:
@@ -106,20 +109,20 @@ class _Reading:
             self._clients.setdefault(struct.client, ([], index))[0].append(struct.clock)
 
     def levels(self) -> list[int]:
-        """The level of each struct. With a stack of its own, since a chain may be as long as the update."""
+        """Return the level of each struct. It does not recurse, because a chain may be as long as the update."""
         for index in range(len(self._found)):
             stack = [index]
             while stack:
-                assert len(stack) <= 3 * len(self._found), "the update refers to itself in a circle"
-                missing = self._settle(stack[-1])
+                assert len(stack) <= 3 * len(self._found), "the references of the update are cyclic"
+                missing = self._find(stack[-1])
                 if missing:
                     stack += missing
                 else:
                     stack.pop()
         return self._found
 
-    def _settle(self, index: int) -> list[int]:
-        """Find one struct's level, or tell which structs' levels it takes."""
+    def _find(self, index: int) -> list[int]:
+        """Find the level of one struct, or return the structs that need to be found first."""
         if self._found[index] >= 0:
             return []
         struct = self._update.structs[index]
@@ -135,17 +138,17 @@ class _Reading:
             needed.append(level)
         if not missing:
             parent = self._update.parent_of(struct)
-            if parent is not None and not self._may_hold(parent):
-                raise UpdateRefused("The update puts something into what is no shared type.")
+            if parent is not None and not self._may_have_children(parent):
+                raise UpdateRefused("The update gives a child to an element that is no shared type.")
             self._found[index] = max(needed, default=0) + (parent is not None)
         return missing
 
-    def _may_hold(self, id_: Id) -> bool:
+    def _may_have_children(self, id_: Id) -> bool:
         if self._nesting.level(id_) is not None:
-            return self._nesting.holds(id_)
+            return self._nesting.may_have_children(id_)
         return self._update.structs[self._index(id_)].kind in _CONTAINERS
 
     def _index(self, id_: Id) -> int:
-        """The struct of this update that holds an element."""
+        """Return the index of the struct of this update that contains an element."""
         clocks, first = self._clients[id_[0]]
         return first + bisect_right(clocks, id_[1]) - 1

@@ -1,8 +1,8 @@
-"""A document as plain text, for people and programs that want only the words.
+"""The plain text of a document.
 
-Two shapes are known (``docs/protocol.md``): rich text is an XML fragment named ``default``, whose blocks become
-lines; plain text, Markdown and code are a text named ``content``. Walks with a stack of its own: how deep a
-document is nested is its authors' choice, and must not become our recursion.
+Two shapes are known. Rich text is an XML fragment named ``default``, and each block becomes a line. Plain text,
+Markdown and code are a text named ``content``. The walk does not recurse, because authors decide how deep a document
+is nested.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ PLAIN = "content"
 
 
 def read_text(doc: "pycrdt.Doc[Any]") -> str:
-    """The text of a document; of one that has both shapes, the plain one first. Empty when it has neither."""
+    """Return the text of a document: its plain text first if it has both shapes, "" if it has neither."""
     roots = set(doc.keys())
     parts: list[str] = []
     with doc.transaction():
@@ -27,7 +27,7 @@ def read_text(doc: "pycrdt.Doc[Any]") -> str:
 
 
 def _blocks(fragment: pycrdt.XmlFragment) -> Iterator[str]:
-    """The text of every element that holds text itself, in document order. An empty paragraph is a line too."""
+    """Yield the text of every element that contains text itself, in document order. An empty element is a line too."""
     stack: list[Any] = [fragment]
     while stack:
         node = stack.pop()
@@ -41,7 +41,7 @@ def _blocks(fragment: pycrdt.XmlFragment) -> Iterator[str]:
 
 
 def _inline(node: Any) -> str:
-    """The text of one child of a block. Whatever has none inside (a hard break, an image) reads as a line's end."""
+    """Return the text of one child of a block. An element without text (a hard break, an image) reads as a newline."""
     parts: list[str] = []
     stack = [node]
     while stack:
@@ -56,5 +56,5 @@ def _inline(node: Any) -> str:
 
 
 def _text_of(text: Any) -> str:
-    """The inserted characters, without formatting and embeds."""
+    """Return the inserted characters, without formatting and embeds."""
     return "".join(piece for piece, _ in text.diff() if isinstance(piece, str))

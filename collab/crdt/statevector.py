@@ -1,9 +1,9 @@
-"""State vectors: how much of each client's work a peer has seen.
+"""State vectors: how many clocks of each client a peer has.
 
-They are checked before the engine sees them: it believes a count of entries and takes the memory for them
-at once, a gigabyte for five bytes.
+They are checked before the engine sees them, because it trusts the count of entries and allocates the memory for them
+at once: a gigabyte for five bytes.
 
-Layout (integers are varUints): ``count {client clock}*``; a clock is the number of ticks seen.
+Layout (integers are varUints): ``count {client clock}*``. A clock is the number of clocks that the peer has.
 Source: yjs 13 ``readStateVector``.
 """
 
@@ -15,7 +15,7 @@ from collab.protocol.varint import Reader, Writer
 
 
 def decode_state_vector(payload: bytes, *, entries_max: int = STATE_VECTOR_ENTRIES_MAX) -> dict[int, int]:
-    """Client id → clock. Raises ProtocolError when the bytes are no state vector, or one too long."""
+    """Return client id → clock. Raises ProtocolError if the bytes are no state vector, or one that is too long."""
     reader = Reader(payload)
     count = reader.count()
     if count > entries_max:
@@ -33,7 +33,7 @@ def decode_state_vector(payload: bytes, *, entries_max: int = STATE_VECTOR_ENTRI
 
 
 def encode_state_vector(clocks: Mapping[int, int]) -> bytes:
-    """The bytes, higher client ids first as Yjs writes them."""
+    """Return the bytes of a state vector, with higher client ids first, as Yjs writes them."""
     writer = Writer()
     writer.var_uint(len(clocks))
     for client in sorted(clocks, reverse=True):

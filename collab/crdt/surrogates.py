@@ -31,6 +31,9 @@ class SurrogatePairs:
     def __init__(self) -> None:
         self._lows: set[Id] = set()
 
+    def __bool__(self) -> bool:
+        return bool(self._lows)
+
     def add(self, update: InspectedUpdate) -> None:
         """The update is in the document now."""
         if update.low_surrogates:
@@ -43,7 +46,7 @@ class SurrogatePairs:
 
     def cut_by(self, update: InspectedUpdate, state: Mapping[int, int]) -> list[Id]:
         """Low halves of pairs in the document that the update would cut from their high ones."""
-        return sorted(self._lows.intersection(update.cuts(state))) if self._lows else []
+        return sorted(self._lows.intersection(update.splits(state))) if self._lows else []
 
     def differing(self, update: InspectedUpdate, state: Mapping[int, int]) -> set[Id]:
         """Low halves of pairs in the part of the update that is here: whole on one side and cut on the other.
@@ -74,5 +77,5 @@ def replace_split_pairs(update: InspectedUpdate, state: Mapping[int, int]) -> In
     """
     if not update.low_surrogates:
         return update
-    cut = {id_ for id_ in update.cuts(state) if id_ in update.low_surrogates and id_[1] >= state.get(id_[0], 0)}
+    cut = {id_ for id_ in update.splits(state) if id_ in update.low_surrogates and id_[1] >= state.get(id_[0], 0)}
     return inspect_stored_update(replace_pairs(update, cut)) if cut else update

@@ -1,16 +1,17 @@
 """An update that passed the guard, described: its structs, the ranges it deletes and the ids it needs.
 
-The description is what the rest of the server reasons about; nothing behind the guard parses client bytes again.
+The rest of the server reasons about this description instead of the bytes.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from collab.crdt.scan import clock, read_parent, text, varint
+from collab.crdt.scan import read_clock, read_parent, read_text
+from collab.protocol.varint import read_var_uint
 
 Id: TypeAlias = tuple[int, int]
-"""A character's or element's identity: client, clock."""
+"""The identity of one character or element: client id and clock."""
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 
@@ -26,18 +27,18 @@ class Struct(NamedTuple):
     client: int
     clock: int
     length: int
-    """In clock ticks: UTF-16 units of text, elements otherwise."""
+    """In clocks: UTF-16 units of text, or elements."""
     kind: int
-    """Content kind: 0 GC, 1 deleted, 3 and up as in the constants of this module, 10 skip."""
+    """One of the kinds GC to SKIP above."""
     needs: tuple[Id, ...]
-    """Ids that must exist before: left origin, right origin, parent."""
+    """The ids that must be integrated before: left origin and right origin, or the parent."""
     begin: int
     end: int
-    """Its bytes in the payload."""
+    """Where its bytes begin and end in the payload."""
 
 
 class DeletedRange(NamedTuple):
-    """Elements that the update says are deleted."""
+    """A range of elements that the update deletes."""
 
     client: int
     clock: int
@@ -46,39 +47,34 @@ class DeletedRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InspectedUpdate:
-    """An update that passed the guard, and what is in it."""
+    """An update that passed the guard, and its description."""
 
     payload: bytes
-    """What may be logged, applied and sent: the client's bytes, but for empty strings and deletions in disorder."""
+    """The bytes to log, apply and send: those of the client, without empty structs and with deletions in order."""
     structs: tuple[Struct, ...]
     deletes: tuple[DeletedRange, ...]
-    """Of each client in order, and neither overlapping nor touching."""
+    """In order within each client, and neither overlapping nor touching."""
     low_surrogates: frozenset[Id]
-    """Ids of the second halves of characters outside the basic plane."""
+    """The ids of the low surrogates of characters outside the basic plane."""
     depth: int
-    """Deepest nesting of shared types by parent ids inside this update; 0 when it makes no type."""
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether its writer lacked something between what is here."""
-        return any(struct.kind == SKIP for struct in self.structs)
+    """The deepest nesting of shared types by parent ids inside this update; 0 if it creates no type."""
 
     def parent_of(self, struct: Struct) -> Id | None:
-        """The parent, where the struct names an element as its parent and not a root or its neighbours."""
+        """Return the parent of a struct, or None if it names a root or its neighbours instead of an element."""
         if not struct.needs or self.payload[struct.begin] & (LEFT_ORIGIN | RIGHT_ORIGIN):
             return None
         return struct.needs[0]
 
     def text_of(self, struct: Struct) -> str:
-        """The text of one of its string structs."""
+        """Return the text of a string struct."""
         item = self.payload[struct.begin : struct.end]
-        return text(item, content_start(item))[0]
+        return read_text(item, content_start(item))[0]
 
-    def cuts(self, state: Mapping[int, int]) -> Iterator[Id]:
-        """Where this update splits structs, its own or the document's: the first ids of the right parts.
+    def splits(self, state: Mapping[int, int]) -> Iterator[Id]:
+        """Yield where this update splits structs, its own or the document's: the first id of each right part.
 
-        One that is a low surrogate cuts through a character. ``state``: the document's state vector; a struct
-        of which it has the front is split too.
+        If that id is a low surrogate, the split cuts through a character. A struct is also split if only its front is
+        in ``state``, the document's state vector.
         """
         payload = self.payload
         for struct in self.structs:
@@ -97,12 +93,12 @@ class InspectedUpdate:
 
 
 def content_start(item: bytes) -> int:
-    """Where the content of an item begins."""
+    """Return where the content of an item begins, behind its origins or its parent."""
     info, at = item[0], 1
     for flag in (LEFT_ORIGIN, RIGHT_ORIGIN):
         if info & flag:
-            at = clock(item, varint(item, at)[1])[1]
+            at = read_clock(item, read_var_uint(item, at)[1])[1]
     if info & (LEFT_ORIGIN | RIGHT_ORIGIN):
         return at
     at = read_parent(item, at)[1]
-    return text(item, at)[1] if info & HAS_KEY else at
+    return read_text(item, at)[1] if info & HAS_KEY else at

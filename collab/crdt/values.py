@@ -1,9 +1,8 @@
-"""What values are the same, in whatever bytes they come.
+"""The values in an update, and which of them are equivalent.
 
-Whoever passes a document on writes its values anew: the engine orders the keys of objects as it likes, keeps a number
-in the shortest form, a bigint as a number where that can be, and rounds the decimals of JSON in their last bit. So
-bytes cannot tell whether somebody says the same again. It stands between the guard, which only skips values, and
-``protocol/content``, which compares them.
+The engine encodes values anew: it orders the keys of objects as it likes, writes a number in the shortest form, a
+bigint as a number where a double can hold it, and rounds the decimals of JSON in their last bit. So equal content may
+have other bytes, and values must be compared as values.
 """
 
 import math
@@ -21,17 +20,16 @@ from collab.crdt.scan import (
     OBJECT,
     STRING,
     TRUE,
-    signed,
-    span,
-    text,
-    varint,
+    read_span,
+    read_text,
 )
 from collab.crdt.scan import UNDEFINED as _UNDEFINED
 from collab.protocol.json_text import check_json
+from collab.protocol.varint import read_var_int, read_var_uint
 
 
 class Undefined:
-    """JavaScript's ``undefined``, which is not its ``null``."""
+    """JavaScript's ``undefined``, which is different from its ``null``."""
 
 
 UNDEFINED = Undefined()
@@ -40,9 +38,9 @@ _FIXED = {FLOAT32: struct.Struct(">f"), FLOAT64: struct.Struct(">d"), BIGINT: st
 
 
 def read_values(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
-    """``count`` lib0 values ("any") that have passed the guard, and the next position.
+    """Return ``count`` lib0 values ("any") that have passed the guard, and the position behind them.
 
-    Numbers come as floats, bigints as ints. It recurses: the guard bounds how deep.
+    Numbers are floats and bigints are ints. It recurses as deep as the guard allows.
     """
     values: list[Any] = []
     for _ in range(count):
@@ -52,23 +50,23 @@ def read_values(data: bytes, at: int, count: int) -> tuple[list[Any], int]:
 
 
 def read_json(data: bytes, at: int) -> Any:
-    """The value of a length-prefixed JSON text that has passed the guard. All numbers are floats."""
-    at, end = span(data, at)
+    """Return the value of a length-prefixed JSON text that has passed the guard. All numbers are floats."""
+    at, end = read_span(data, at)
     return check_json(data[at:end])
 
 
 def equivalent(one: Any, other: Any) -> bool:
-    """Whether two values are the same to whoever reads the document."""
+    """True if readers of the document take two values for the same."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(equivalent(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(equivalent, one, other))
     if type(one) in (int, float) and type(other) in (int, float):
-        return _are_same_number(one, other)
+        return _equivalent_numbers(one, other)
     return type(one) is type(other) and bool(one == other)
 
 
-def _are_same_number(one: float, other: float) -> bool:
+def _equivalent_numbers(one: float, other: float) -> bool:
     if isinstance(one, int) and isinstance(other, int):
         return one == other
     one, other = float(one), float(other)
@@ -86,23 +84,23 @@ def _read_value(data: bytes, at: int) -> tuple[Any, int]:
         form = _FIXED[tag]
         return form.unpack_from(data, at)[0], at + form.size
     if tag == STRING:
-        return text(data, at)
+        return read_text(data, at)
     if tag == BYTES:
-        at, end = span(data, at)
+        at, end = read_span(data, at)
         return data[at:end], end
     if tag == ARRAY:
-        count, at = varint(data, at)
+        count, at = read_var_uint(data, at)
         return read_values(data, at, count)
     if tag == OBJECT:
         return _read_object(data, at)
-    value, at = signed(data, at)
+    value, at = read_var_int(data, at, may_be_padded=True)
     return float(value), at
 
 
 def _read_object(data: bytes, at: int) -> tuple[dict[str, Any], int]:
-    count, at = varint(data, at)
+    count, at = read_var_uint(data, at)
     entries: dict[str, Any] = {}
     for _ in range(count):
-        key, at = text(data, at)
+        key, at = read_text(data, at)
         entries[key], at = _read_value(data, at)
     return entries, at

@@ -1,12 +1,11 @@
-"""One shape for every log line, and no secret in any of them.
+"""One form for all log lines, and no secret in any of them.
 
-It stands between everybody who has something to say (ours through ``get_logger``, uvicorn and other libraries
-through ``logging``) and the operator's terminal or log collector. Ours go to ``logging`` as well, below the
-name ``collab``, so an application that mounts us sees them in its own log; only ``configure`` touches the
-process's logging, and only ``collab serve`` calls it.
+This project logs through ``get_logger``; uvicorn and other libraries log through ``logging``. Our lines go to
+``logging`` as well, below the name ``collab``, so that an application which mounts us sees them in its own log. Only
+``configure`` changes the logging of the process, and only ``collab serve`` calls it.
 
-Tokens travel in URLs, since browsers cannot set headers on a WebSocket, and uvicorn logs URLs. So queries are
-cut off there, and whatever still looks like a credential is blotted out of every line.
+Tokens travel in URLs, because browsers cannot set headers on a WebSocket, and uvicorn logs URLs. So queries are removed
+from uvicorn's lines, and everything that still looks like a credential is hidden in every line.
 """
 
 import logging
@@ -20,7 +19,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 EVENTS: Mapping[str, tuple[str, ...]] = {
-    # Every event of ours: name → fields. A test finds the calls and holds them to this list.
+    # Each event of this project: name → fields. A test compares all calls with this list.
     #
     # rooms: documents in the memory of this replica
     "room_opened": ("document", "seq"),
@@ -32,16 +31,15 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "channel_crashed": ("address",),
     "denied": ("address", "reason"),
     "token_not_checked": ("address",),
-    "connection_given_up": ("peer", "reason"),
     "origin_refused": ("origin",),
     "handshake_token_refused": ("reason",),
     "socket_closed": (
-        # One for each that was accepted. by: peer or server; reason: a slug; document: when there was only one
+        # One for each accepted socket. by: peer or server; reason: a slug; document: when there was only one
         *("dialect", "code", "by", "reason", "document", "documents", "user", "duration_s"),
         *("frames_in", "bytes_in", "frames_out", "bytes_out"),
     ),
     "close_not_heard": ("code",),
-    # the keys of those who issue tokens
+    # the public keys of token issuers
     "keys_read": ("keys",),
     "keys_not_read": ("reason", "keys"),
     # the store
@@ -65,7 +63,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 HIDDEN = "***"
 SECRET_KEYS = frozenset({"token", "access_token", "authorization", "secret", "password", "ticket", "cookie"})
 
-# Lines hold what strangers sent, some of it long: none of these patterns tries a place twice.
+# Lines contain long texts of strangers, so none of these patterns may backtrack.
 _DOTTED = re.compile(r"(?<![\w.-])[\w.-]++")
 _PARAMETER = re.compile(r"(?i)\b((?:access_)?token|ticket|secret|password)(=|%3D)[^\s&\"'<>\\]+")
 _HEADER = re.compile(
@@ -77,7 +75,7 @@ _PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]+@")
 
 
 def scrub(text: str) -> str:
-    """``text`` with everything that looks like a credential blotted out."""
+    """Return ``text`` with everything hidden that looks like a credential."""
     text = _DOTTED.sub(lambda found: HIDDEN if _is_token(found[0]) else found[0], text)
     text = _PARAMETER.sub(rf"\1\2{HIDDEN}", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
@@ -86,12 +84,12 @@ def scrub(text: str) -> str:
 
 
 def _is_token(dotted: str) -> bool:
-    """Whether a run of words and dots holds a JSON object in base64url (``eyJ`` is ``{"``) and more after it."""
+    """Return True if ``dotted`` has a JSON object in base64url (``eyJ`` is ``{"``) and something after it."""
     return any("eyJ" in part and len(part) >= 16 and after for part, after in pairwise(dotted.split(".")))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of one part of the server. Events are names from ``EVENTS``, never sentences."""
+    """Return the logger of one part of the server. Its events are names from ``EVENTS``, never sentences."""
     return cast(
         structlog.stdlib.BoundLogger,
         structlog.wrap_logger(
@@ -111,11 +109,10 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure(level: str, format: str, stream: TextIO = sys.stderr) -> None:
-    """Take over the process's logging: every line, whoever says it, goes to ``stream`` in one shape.
+    """Take over the logging of the process: all lines go to ``stream`` in one form.
 
-    ``level`` (debug, info, warning, error) is for our own loggers; libraries never say less than *info*
-    deserves, as at *debug* they print headers. ``format``: json, console, or auto, which is console on a
-    terminal. May be called again.
+    ``level`` (debug, info, warning, error) is that of our own loggers; libraries log at *info* at most, because at
+    *debug* they print headers. ``format`` is json, console, or auto: console on a terminal. May be called again.
     """
     is_console = format == "console" or (format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
@@ -126,11 +123,13 @@ def configure(level: str, format: str, stream: TextIO = sys.stderr) -> None:
     threshold = logging.getLevelNamesMapping()[level.upper()]
     root.setLevel(max(threshold, logging.INFO))
     logging.getLogger("collab").setLevel(threshold)
+    # At info it logs every request; ``keys_read`` and ``keys_not_read`` say more.
+    logging.getLogger("httpx2").setLevel(max(threshold, logging.WARNING))
     logging.captureWarnings(capture=True)
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Renders ours and everybody else's alike, then scrubs the finished line: nothing slips by a processor."""
+    """A formatter for our lines and those of libraries. It scrubs the finished line, so no processor is missed."""
 
     def __init__(self, renderers: list[Processor]) -> None:
         super().__init__(
@@ -147,14 +146,14 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
 
 def _json() -> list[Processor]:
-    return [_what_matters_first, structlog.processors.JSONRenderer()]
+    return [_important_first, structlog.processors.JSONRenderer()]
 
 
 def _console(stream: TextIO) -> list[Processor]:
     return [
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(),
-            repr_native_str=True,  # what clients name their documents must not steer the terminal
+            repr_native_str=True,  # document names, which clients choose, must not control the terminal
             pad_event_to=24,
         )
     ]
@@ -179,7 +178,7 @@ def _hidden(value: object) -> object:
 
 
 def _cut_query(record: logging.LogRecord) -> bool:
-    """uvicorn logs the whole target of a request; what stands behind the question mark is not for logs."""
+    """Remove the query from uvicorn's lines, which contain the whole target of a request. Always return True."""
     if record.name.startswith("uvicorn") and isinstance(record.args, tuple):
         record.args = tuple(
             arg.partition("?")[0] if isinstance(arg, str) and arg.startswith("/") else arg for arg in record.args
@@ -187,7 +186,7 @@ def _cut_query(record: logging.LogRecord) -> bool:
     return True
 
 
-def _what_matters_first(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _important_first(_logger: Any, _method: str, event: EventDict) -> EventDict:
     first = {key: event.pop(key) for key in ("timestamp", "level", "event", "logger") if key in event}
     return {**first, **event}
 

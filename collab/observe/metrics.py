@@ -1,32 +1,22 @@
-"""Every metric of a replica: its name, its help text, its labels and buckets, and nothing that counts.
+"""Every metric of a replica: its name, its help text, its labels and its buckets.
 
-It stands between whoever does things (``serve``, ``relay``, ``api``) and the operator's Prometheus. Each ``Metrics``
-has a registry of its own, so two servers in one process do not count into each other. A label has few values,
-known beforehand: what clients choose (documents, users, their own close codes) is never one.
+The counting is done where things happen (``serve``, ``relay``, ``api``). Each ``Metrics`` has a registry of its own, so
+two servers in one process do not count into each other. A label has few values, known in advance: what clients choose
+(documents, users, close codes of their own) is never a label.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 DIALECTS = ("y-websocket", "hocuspocus", "rest")
-"""How a session speaks: one of the two wire dialects, or through REST."""
+"""The two wire dialects, and REST."""
 
 PROMISE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Saving an edit takes milliseconds; beyond seconds it matters only how many people wait."""
-
-CLOSE_CODES = frozenset(
-    {1000, 1001, 1002, 1003, 1005, 1006, 1007, 1009, 1011, 1012, 1013}
-    | {4401, 4403, 4404, 4410, 4422, 4501, 4503, 4523, 4529}
-)
-
-
-def close_code_label(code: int) -> str:
-    """The code as a label. A client may close with any of thousands: those are "other"."""
-    return str(code) if code in CLOSE_CODES else "other"
+"""Buckets. Saving an edit takes milliseconds; beyond seconds only the number of those who wait matters."""
 
 
 class Metrics:
-    """One replica's. Gauges that say what there is now are given a function that looks (``serve.gauges``)."""
+    """The metrics of one replica. Gauges of what there is now are given a function that looks (``serve.gauges``)."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -41,22 +31,22 @@ class Metrics:
         def histogram(name: str, help: str, buckets: tuple[float, ...] = PROMISE_S) -> Histogram:
             return Histogram(f"collab_{name}", help, buckets=buckets, registry=registry)
 
-        # --- who is here
+        # --- connections
         self.sockets = gauge("sockets", "WebSockets open.", "dialect")
         self.sessions = gauge("sessions", "Sessions: one client on one document.", "dialect")
         self.rooms = gauge("rooms", "Documents in the memory of this replica.")
         self.sockets_accepted = counter("sockets_accepted", "WebSocket handshakes accepted.", "dialect")
-        self.sockets_refused = counter("sockets_refused", "Connections refused before or at the handshake.", "reason")
+        self.sockets_refused = counter("sockets_refused", "WebSocket handshakes refused.", "reason")
         self.sockets_closed = counter(
             "sockets_closed",
-            "WebSockets that ended, by close code (1006: without one) and by who ended them: peer or server.",
+            "WebSockets that ended, by close code (1006: without one) and by the side that ended them: peer or server.",
             "dialect",
             "code",
             "by",
         )
         self.outbox_overflows = counter("outbox_overflows", "Connections ended for not reading what they were sent.")
 
-        # --- the road of an edit
+        # --- the way of an edit
         self.updates_received = counter("updates_received", "Frames with an update, from clients and programs.")
         self.updates_accepted = counter("updates_accepted", "Updates applied, shown to others and queued for the log.")
         self.updates_refused = counter("updates_refused", "Updates refused: harmful, too large, or not allowed.")
@@ -91,6 +81,6 @@ class Metrics:
         self.loop_lag_s = histogram("loop_lag_seconds", "How much later than asked for the event loop woke a task.")
 
     def expose(self, accept: str) -> tuple[bytes, str]:
-        """Everything as text, and its content type: what an ``Accept`` header asks for, or plain Prometheus text."""
+        """Return all metrics as text, and its content type. ``accept``: the header; default: plain Prometheus text."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type

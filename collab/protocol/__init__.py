@@ -1,11 +1,10 @@
-"""Bytes ↔ values, and nothing else: no await, no clock, no log.
+"""The wire: bytes ↔ messages, and nothing else: no await, no clock, no log.
 
-Begin at ``messages``: the closed union of everything that can be said on a document. The two dialects
-(``ywebsocket``, ``hocuspocus``; both with ``sync``) frame those messages, and ``varint`` reads and writes lib0.
+Start with ``messages``, the closed union of everything that can be said about a document. The two dialects
+(``ywebsocket`` and ``hocuspocus``, both with ``sync``) frame those messages, and ``varint`` reads and writes lib0's
+encodings. ``awareness`` is the payload of awareness messages, ``json_text`` checks the JSON in every payload, and
+``limits`` says how much of everything a client may send, and why.
 
-``update`` is the guard every update passes before another module sees it (``scan`` are its small readers), and
-``nesting`` and ``splits`` what it takes to judge an update beside a document; ``content`` and ``values`` tell
-whether two say the same. ``awareness`` and ``statevector`` are the other two payloads, ``json_text`` the JSON in all
-of them, ``limits`` how much of everything and why. ``ranges`` keeps sets of ids; ``rows`` is what one flush of a
-document looks like in the log. Specification in prose: ``docs/protocol.md``.
+``rows`` and ``presence`` are our own formats, which replicas write for each other. Yjs updates and state vectors are
+read in ``collab.crdt``. The specification in prose is ``docs/protocol.md``.
 """

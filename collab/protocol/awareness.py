@@ -1,10 +1,11 @@
-r"""Awareness updates: who is here, and what each client says of itself.
+r"""Awareness updates: which clients are present, and the state that each one shares.
 
-A state is JSON of the application's; we keep its bytes as they came, since another JSON writer would change
-numbers and escapes. Only one that means the same to every reader is passed on: an object without repeated
-keys, or ``null``. Any other is left out, and the message counts: a bad cursor must not cost anybody the connection
-that saves their edits. Half a character (``"\ud83d"``, which browsers write for a name cut through an emoji) is
-passed on, being plain ASCII in the bytes; whoever puts a decoded state into UTF-8 must escape or replace it.
+A state is JSON of the application. Its bytes are kept as they came, because another JSON writer would change numbers
+and escapes. Only a state that every reader understands in the same way is passed on: an object without repeated keys,
+or ``null``. Any other state is left out and the rest of the message counts, so that a bad cursor never costs a client
+the connection that saves its edits. A lone surrogate (``"\ud83d"``, which browsers write for a name cut through an
+emoji) is passed on because its bytes are plain ASCII; code that encodes a decoded state as UTF-8 must escape or
+replace it.
 
 Layout (integers are varUints): ``count {client clock json-text}*``. A higher clock replaces a lower one.
 Source: y-protocols 1.0 ``awareness.js`` and ``PROTOCOL.md``.
@@ -26,9 +27,9 @@ from collab.protocol.varint import Reader, Writer
 
 
 def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
-    """The entries of one awareness update that may be passed on, in wire order. Gone is exactly ``null``.
+    """Return the entries that may be passed on, in wire order. The state of a removed client is exactly ``null``.
 
-    Raises ProtocolError when the bytes are no awareness update, or one beyond the bounds of ``limits``.
+    Raises ProtocolError for bytes that are no awareness update, or one beyond the bounds in ``limits``.
     """
     if len(payload) > AWARENESS_BYTES_MAX:
         raise ProtocolError(f"An awareness message has at most {AWARENESS_BYTES_MAX} bytes.")
@@ -38,11 +39,11 @@ def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
         raise ProtocolError(f"An awareness message has at most {AWARENESS_ENTRIES_MAX} entries.")
     entries = [_entry(reader) for _ in range(count)]
     reader.end()
-    return tuple(entry for entry in entries if entry.clock < CLOCK_END and _means_one_thing(entry.state))
+    return tuple(entry for entry in entries if entry.clock < CLOCK_END and _is_unambiguous(entry.state))
 
 
 def encode_awareness(entries: Iterable[AwarenessEntry]) -> bytes:
-    """The awareness update that says ``entries``."""
+    """Return the awareness update that holds ``entries``."""
     entries = tuple(entries)
     writer = Writer()
     writer.var_uint(len(entries))
@@ -57,7 +58,7 @@ def _entry(reader: Reader) -> AwarenessEntry:
     return AwarenessEntry(ClientId(reader.var_uint()), reader.var_uint(), reader.var_bytes())
 
 
-def _means_one_thing(state: bytes) -> bool:
+def _is_unambiguous(state: bytes) -> bool:
     if state == GONE:
         return True
     if len(state) > AWARENESS_STATE_BYTES_MAX:

@@ -1,7 +1,7 @@
-"""What the shell needs of a wire framing, whichever it is.
+"""The interface of a wire framing.
 
-``ywebsocket.YWebsocket`` and ``hocuspocus.Hocuspocus`` are the two dialects. One WebSocket frame holds
-exactly one message, always binary.
+``ywebsocket.YWebsocket`` and ``hocuspocus.Hocuspocus`` are the two dialects. One WebSocket frame is binary and holds
+exactly one message.
 """
 
 from typing import NamedTuple, Protocol
@@ -10,19 +10,19 @@ from collab.protocol.messages import FromClient, FromServer
 
 
 class Frame(NamedTuple):
-    """One decoded frame. ``address``: which document on this socket ("" in y-websocket, whose URL tells)."""
+    """One decoded frame. ``address`` names the document on this socket; it is "" in y-websocket, where the URL does."""
 
     address: str
     message: FromClient
 
 
 class Dialect(Protocol):
-    """Bytes of one wire framing ↔ messages. Stateless: one instance serves every socket."""
+    """Translates between messages and the bytes of one framing. It has no state: one instance serves every socket."""
 
     name: str
 
     def decode(self, frame: bytes) -> Frame:
-        """Raises ProtocolError when the bytes are no frame of this dialect."""
+        """Return the message in a frame. Raises ProtocolError for bytes that are no frame of this dialect."""
 
     def encode(self, message: FromServer, address: str = "") -> bytes | None:
-        """The frame, or None where this dialect has no words for the message."""
+        """Return the frame, or None if this dialect cannot express the message."""

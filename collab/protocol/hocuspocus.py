@@ -1,17 +1,17 @@
-"""The framing of Hocuspocus: many documents a socket, each frame with the address of its own.
+"""The framing of Hocuspocus: many documents on one socket, each frame with the address of its document.
 
 Frame (integers are varUints, texts length-prefixed UTF-8)::
 
-    frame   = address type body  |  0A, alone: the answer to a ping
-    address = name | name NUL session         answers repeat it as it came
+    frame   = address type body  |  0A alone, which answers a ping
+    address = name | name NUL session         repeated unchanged in every answer
     0 sync message                            5 stateless: text
     1 awareness update (length-prefixed)      7 close: empty from a client, reason from us
     2 auth                                    8 sync status, only from us: 1 saved, 0 refused
     3 query awareness
     auth    = 0 token [client version]  |  from us: 0 alone (token wanted), 1 reason (denied), 2 scope
 
-Providers of versions 2 and 3 throw on a type they do not know, so nothing is sent beyond these: no ping, no
-answer to another server's messages (4, 6). Source: @hocuspocus/provider 2.15 to 4.8 and common 4.7; golden
+Providers of versions 2 and 3 throw on a type they do not know, so the server sends only these: no ping, and no
+answer to messages between servers (4, 6). Source: @hocuspocus/provider 2.15 to 4.8 and common 4.7; golden
 bytes in ``tests/vectors``.
 """
 
@@ -50,12 +50,12 @@ _PONG = b"\x0a"
 
 
 class Hocuspocus:
-    """The Hocuspocus dialect; see ``dialect.Dialect``."""
+    """The Hocuspocus dialect."""
 
     name = "hocuspocus"
 
     def decode(self, frame: bytes) -> Frame:
-        """Raises ProtocolError when the bytes are no frame of this dialect."""
+        """Return the message in a frame. Raises ProtocolError for bytes that are no frame of this dialect."""
         if frame == _PONG:
             return Frame("", Pong())
         reader = Reader(frame)
@@ -83,7 +83,7 @@ class Hocuspocus:
         return Frame(address, message)
 
     def encode(self, message: FromServer, address: str = "") -> bytes:
-        """The frame."""
+        """Return the frame."""
         writer = Writer()
         writer.var_string(address)
         match message:

@@ -1,7 +1,7 @@
-"""JSON texts inside binary messages, checked before anybody parses them with a recursive reader.
+"""JSON texts inside binary messages, checked before a recursive parser reads them.
 
-They are passed on byte for byte, so what counts is that every reader behind us (the browser's
-``JSON.parse``, the CRDT engine's parser) takes the text for JSON, and takes it for the same JSON.
+They are passed on byte for byte, so every reader behind us (the browser's ``JSON.parse``, the CRDT engine's parser)
+must accept the text as JSON, and read the same value from it.
 """
 
 import json
@@ -9,27 +9,26 @@ import re
 from typing import Any, NoReturn
 
 DEPTH_MAX = 64
-"""Nesting of objects and arrays. The engine reads them recursively, and so do browsers."""
+"""Nesting of objects and arrays. The engine and browsers read them recursively."""
 
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-"""A string left open runs to the end of the text: nothing is looked at twice."""
+"""An unterminated string matches to the end of the text, so that no byte is scanned twice."""
 
 
 def check_json(raw: bytes, *, repeated_keys: bool = True) -> Any:
-    """The value of a JSON text in UTF-8. Raises ValueError with the reason if it is none, or not one for us.
+    """Return the value of a JSON text in UTF-8, with all numbers as floats.
 
-    Refused beside what the grammar refuses: NaN and infinities, by name or by size (1e400); nesting beyond
-    DEPTH_MAX; and, unless ``repeated_keys``, an object that says two things under one key. All numbers come
-    back as floats.
+    Raises ValueError for malformed JSON, and also for NaN and infinities, by name or by size (1e400); for nesting
+    beyond DEPTH_MAX; and, unless ``repeated_keys``, for an object with the same key twice.
     """
     _check_depth(raw)
     return (_DECODER if repeated_keys else _STRICT_DECODER).decode(raw.decode())
 
 
 def has_lone_surrogates(raw: bytes, value: Any) -> bool:
-    r"""Whether ``value``, read from ``raw``, holds half a character: ``"\ud83d"`` without its other half.
+    r"""True if ``value``, which was read from ``raw``, holds a lone surrogate, such as ``"\ud83d"``.
 
-    JSON's grammar allows it and ``JSON.stringify`` writes it; UTF-8 has no bytes for it.
+    JSON allows it and ``JSON.stringify`` writes it, but UTF-8 cannot encode it.
     """
     if b"\\u" not in raw:
         return False
@@ -41,9 +40,9 @@ def has_lone_surrogates(raw: bytes, value: Any) -> bool:
 
 
 def has_unsigned_numbers(raw: bytes) -> bool:
-    """Whether a JSON text holds a whole number of 64 bits that takes them all, written in digits alone.
+    """True if a JSON text holds a whole number from 2^63 to 2^64-1, written in digits alone.
 
-    The engine takes it for an unsigned integer, has none, and fails. What is larger still it takes for a float.
+    The engine parses it as an unsigned integer, which it cannot represent, and fails. It parses larger ones as floats.
     """
     if not _LONG_NUMBER.search(raw):
         return False

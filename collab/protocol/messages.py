@@ -1,8 +1,7 @@
-"""The closed set of things that can be said about one document, free of any framing.
+"""The messages about one document, independent of any framing.
 
-It stands between the dialects (bytes of y-websocket, bytes of Hocuspocus) and the room, which so never
-learns what kind of client it talks to. Adding a message makes the type checker list every ``match`` that
-must know it.
+The room speaks only these, so it never depends on the dialect of a client. The unions are closed: after a message is
+added, the type checker lists every ``match`` that lacks it.
 """
 
 from dataclasses import dataclass
@@ -27,14 +26,14 @@ class SyncStep2:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An update that nobody asked for: an edit."""
+    """An edit, as it happens: an update that answers no SyncStep1."""
 
     update: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class AwarenessEntry:
-    """One client's ephemeral state. ``state`` is raw JSON, kept byte for byte; ``b"null"`` means gone."""
+    """One client's ephemeral state. ``state`` is raw JSON, kept byte for byte; ``b"null"`` removes the client."""
 
     client: ClientId
     clock: int
@@ -43,19 +42,19 @@ class AwarenessEntry:
 
 @dataclass(frozen=True, slots=True)
 class AwarenessUpdate:
-    """States of some clients. With no entries it is the keepalive that every client accepts silently."""
+    """The states of some clients. Without entries it is the keepalive, which every client accepts silently."""
 
     entries: tuple[AwarenessEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class QueryAwareness:
-    """Asks for every awareness state known."""
+    """Asks for every known awareness state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stateless:
-    """An application's own message beside the document. Hocuspocus only."""
+    """A message of the application, outside the document. Hocuspocus only."""
 
     payload: str
 
@@ -65,7 +64,7 @@ class Stateless:
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """A token for one document. ``client_version`` is set by Hocuspocus providers from 4.0 on."""
+    """A token for one document. Hocuspocus providers from 4.0 on set ``client_version``."""
 
     token: str
     client_version: str | None = None
@@ -73,17 +72,17 @@ class Authenticate:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """The client detaches from one document and keeps the socket. Hocuspocus only."""
+    """The client leaves one document and keeps the socket. Hocuspocus only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The answer to a ping that we do not send to clients that would not know it."""
+    """The answer to an application-level ping. This server sends none, because older providers throw on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A well-framed message of a type this server does not know; ignored and counted."""
+    """A well-formed frame of a type that this server does not know. It is counted and ignored."""
 
     type: int
 
@@ -93,14 +92,14 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The token was good; ``can_write`` tells the scope."""
+    """The token was accepted, with this scope."""
 
     can_write: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The token was not good enough; the socket stays open."""
+    """The token was rejected. The socket stays open."""
 
     reason: str
 
@@ -114,8 +113,8 @@ class TokenWanted:
 class Saved:
     """One frame of the client, and everything before it, is committed.
 
-    ``update``: the frame's own bytes. Hocuspocus says it as SyncStatus 1; y-websocket as the echo of the
-    update (newer clients take their own content coming back as confirmation), and not at all when empty.
+    ``update`` is the update of that frame. Hocuspocus says it as SyncStatus 1. y-websocket says it by the echo of the
+    update, which newer clients understand as a confirmation, and says nothing if the update is empty.
     """
 
     update: bytes = b""
@@ -123,12 +122,12 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One frame of the client was not accepted and will not be saved. Hocuspocus: SyncStatus 0."""
+    """One frame of the client was not accepted and will not be saved. Hocuspocus says it as SyncStatus 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The server ends this document on this socket. Hocuspocus only; its providers do not come back."""
+    """The server ends this document on this socket. Hocuspocus only; its providers do not reconnect after it."""
 
     reason: str
 
@@ -163,4 +162,3 @@ FromServer: TypeAlias = (
 GONE = b"null"
 KEEPALIVE = AwarenessUpdate(())
 EMPTY_UPDATE = b"\x00\x00"
-EMPTY_STATE_VECTOR = b"\x00"

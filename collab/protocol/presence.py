@@ -1,8 +1,8 @@
-"""Presence between replicas: who is with one of them, as awareness entries that say whose they are.
+"""Presence frames between replicas: the awareness entries of one replica's clients, each with its user.
 
-A client id belongs to the user who brought it, on whatever replica, so the user travels with the entry, and by what
-right it is theirs. The states were checked and stamped by the replica that sends them; nothing is checked again here
-but the form.
+A client id belongs to one user on every replica, so an entry travels with its user and with the claim of that user to
+the client id. The sending replica has checked the states and put the user's name into them; only the layout is checked
+again here.
 
 Layout (integers are varUints): ``count {user claim client clock json-text}*``, texts length-prefixed.
 """
@@ -18,19 +18,19 @@ from collab.protocol.varint import Reader, Writer
 
 
 class Claim(IntEnum):
-    """By what right a client is somebody's; a higher one counts more."""
+    """How a user came by a client id. A higher claim wins."""
 
     RELAYED = 0
-    """A session told of a client that need not be its own, as the tabs of one browser do for each other."""
+    """A session relayed the state of a client that may not be its own, as the tabs of one browser do for each other."""
     SELF = 1
-    """It is the session's own, by its first word."""
+    """The session named the client as its own in its first awareness state."""
     SELF_WRITER = 2
-    """And that session may write: what is new under this client's id is for its user alone to say."""
+    """The same, and the session may write: only its user may add content under this client id."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresenceEntry:
-    """One client's state and its user."""
+    """One client's awareness state, and its user."""
 
     user: UserId
     entry: AwarenessEntry
@@ -38,7 +38,7 @@ class PresenceEntry:
 
 
 def encode_presence(entries: Iterable[PresenceEntry]) -> bytes:
-    """The payload of a presence frame."""
+    """Return the payload of a presence frame."""
     entries = tuple(entries)
     writer = Writer()
     writer.var_uint(len(entries))
@@ -52,7 +52,7 @@ def encode_presence(entries: Iterable[PresenceEntry]) -> bytes:
 
 
 def decode_presence(payload: bytes) -> tuple[PresenceEntry, ...]:
-    """The entries of a presence frame's payload. Raises ProtocolError when the bytes are none."""
+    """Return the entries of a presence frame's payload. Raises ProtocolError if the bytes are none."""
     reader = Reader(payload)
     entries = [_entry(reader) for _ in range(reader.count())]
     reader.end()

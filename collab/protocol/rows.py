@@ -1,7 +1,7 @@
-"""One row of a document's log: the updates of one flush, in the order of their arrival.
+"""Rows of a document's log. A row holds the updates of one flush, in the order of their arrival.
 
-The same bytes lie in the store and travel on the relay, and every replica reads them back into entries.
-Updates are kept raw, not merged: no CRDT work on the write path, and who wrote what stays known.
+The same bytes are stored and relayed, and every replica decodes them into entries. Updates are kept unmerged, so the
+write path does no CRDT work, and the author of each update stays known.
 
 Layout of a payload (integers are varUints)::
 
@@ -22,20 +22,21 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One accepted update and who is answerable for it."""
+    """One accepted update, and the user who sent it."""
 
     author: UserId
     update: bytes
     carried: bool = False
-    """It holds something new under a client id that its author did not show as their own: perhaps another's edit,
-    brought back by who had seen it."""
+    """True if it adds content under a client id that its author did not show as their own. It may be an edit by another
+    user, which the author's client had seen and brought back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One flush of one document, to be appended. ``n`` counts this writer's rows of the document from 1.
+    """One flush of one document, to be appended.
 
-    ``epoch`` is the one the room was loaded with (0 when there was no document yet).
+    ``n`` counts this writer's rows of the document from 1. ``epoch`` is the epoch with which the room was loaded, or 0
+    if the document did not exist yet.
     """
 
     document: DocumentName
@@ -47,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CommittedRow:
-    """A row with its place in the log."""
+    """A row with its position in the log."""
 
     seq: Sequence
     writer: WriterId
@@ -56,7 +57,7 @@ class CommittedRow:
 
 
 def encode_entries(entries: Iterable[Entry]) -> bytes:
-    """The payload of a row holding ``entries``."""
+    """Return the payload of a row that holds ``entries``."""
     entries = tuple(entries)
     authors = {author: index for index, author in enumerate(dict.fromkeys(e.author for e in entries))}
     writer = Writer()
@@ -72,7 +73,7 @@ def encode_entries(entries: Iterable[Entry]) -> bytes:
 
 
 def decode_entries(payload: bytes) -> tuple[Entry, ...]:
-    """The entries of a row's payload, in order. Raises ProtocolError when the bytes are none of ours."""
+    """Return the entries of a row's payload, in order. Raises ProtocolError if the bytes are no payload of a row."""
     reader = Reader(payload)
     if reader.var_uint() != _VERSION:
         raise ProtocolError("The log row has a format this version does not know.")

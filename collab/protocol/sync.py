@@ -1,4 +1,4 @@
-"""The sync messages, which both dialects carry in the same bytes behind their own heads.
+"""The sync messages, which have the same bytes in both dialects behind each dialect's own head.
 
 Layout (integers are varUints): ``sub-type payload`` with sub-type 0 SyncStep1, 1 SyncStep2, 2 Update, and the
 payload as length-prefixed bytes. Source: y-protocols 1.0 ``sync.js``.
@@ -16,7 +16,7 @@ _STEP_1, _STEP_2, _UPDATE = 0, 1, 2
 
 
 def read_sync(reader: Reader) -> Sync:
-    """The message after the type. Raises ProtocolError when there is none."""
+    """Read the message that follows the type. Raises ProtocolError if there is none."""
     sub_type, payload = reader.var_uint(), reader.var_bytes()
     match sub_type:
         case 0:
@@ -29,7 +29,7 @@ def read_sync(reader: Reader) -> Sync:
 
 
 def write_sync(writer: Writer, message: Sync) -> None:
-    """Write what stands after the type."""
+    """Write the message that follows the type."""
     match message:
         case SyncStep1(payload):
             writer.byte(_STEP_1)

@@ -1,13 +1,13 @@
-"""The framing of ``y-websocket``: one document a socket, named by the URL.
+"""The framing of ``y-websocket``: one document on each socket, named by the URL.
 
 Frame (integers are varUints)::
 
     0 sync message                            2 0 reason: permission denied, only from us
     1 awareness update (length-prefixed)      3 query awareness
 
-It has no words for a token, for "saved" or for "refused". Newer clients take their own content coming back as
-"saved", so an update is echoed to its author, but only after its commit. Versions up to 3.1 read only the
-first message of a frame. Source: y-websocket 1.5 to 3.1 and y-protocols 1.0; golden bytes in
+It has no messages for a token, for "saved" or for "refused". Newer clients understand the echo of their own content
+as "saved", so an update is echoed to its author, but only after its commit. Versions up to 3.1 read only the first
+message of a frame. Source: y-websocket 1.5 to 3.1 and y-protocols 1.0; golden bytes in
 ``tests/vectors``.
 """
 
@@ -40,12 +40,12 @@ _PERMISSION_DENIED = 0
 
 
 class YWebsocket:
-    """The y-websocket dialect; see ``dialect.Dialect``."""
+    """The y-websocket dialect."""
 
     name = "y-websocket"
 
     def decode(self, frame: bytes) -> Frame:
-        """Raises ProtocolError when the bytes are no frame of this dialect."""
+        """Return the message in a frame. Raises ProtocolError for bytes that are no frame of this dialect."""
         reader = Reader(frame)
         type_ = reader.var_uint()
         message: FromClient
@@ -62,7 +62,7 @@ class YWebsocket:
         return Frame("", message)
 
     def encode(self, message: FromServer, address: str = "") -> bytes | None:
-        """The frame, or None where this dialect has no words for the message."""
+        """Return the frame, or None if this dialect cannot express the message."""
         writer = Writer()
         match message:
             case SyncStep1() | SyncStep2() | Update():

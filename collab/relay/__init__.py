@@ -1,5 +1,5 @@
-"""Frames between replicas. Only a hint: losing any of them costs time, never an edit.
+"""Frames from one replica to the others. They are only hints: losing one costs time, never an edit.
 
-Begin at ``base``: the ``Relay`` protocol and its contract. ``envelope`` is the bytes, ``memory`` and
-``redis`` carry them; ``tests/relay/contract.py`` is what both must pass. Only this package knows Redis.
+Begin at ``base``, the ``Relay`` protocol and its contract; ``tests/relay/contract.py`` checks both implementations,
+``memory`` and ``redis``. ``envelope`` is the form in which frames travel. Only this package knows Redis.
 """

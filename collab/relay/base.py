@@ -1,9 +1,9 @@
-"""What a relay is, by contract; ``tests/relay/contract.py`` runs it against every implementation.
+"""The contract of a relay; ``tests/relay/contract.py`` runs it against every implementation.
 
-It carries frames from one replica to the others while they have a document open. It may lose, repeat and
-reorder: rows are placed by their ``seq`` and missing ones are read from the store, presence is placed by its
-clocks and repeated. What it may not do is lose *silently for ever*: after any interruption it says so
-through ``interrupted``, and every replica then asks the store.
+A relay carries frames to the other replicas that have the document open. It may lose, repeat and reorder them: rows
+are ordered by their ``seq`` and missing ones are read from the store; presence is ordered by its clocks and repeated.
+But after an interruption it must call ``interrupted``, so that every replica asks the store: no loss is silent for
+ever.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class RowFrame:
 
 @dataclass(frozen=True, slots=True)
 class PresenceFrame:
-    """Awareness states of one replica's own sessions: ``payload`` is what ``protocol.presence`` encodes.
+    """Awareness states of one replica's own sessions, as ``protocol.presence`` encodes them.
 
-    ``is_query`` asks every other replica to send its own (a replica that just opened the document).
+    ``is_query`` asks the other replicas to send theirs; a replica that has just opened the document sets it.
     """
 
     document: DocumentName
@@ -39,36 +39,36 @@ RelayFrame: TypeAlias = RowFrame | PresenceFrame
 
 
 class Listener(Protocol):
-    """Who is told. All calls only take note; they never block and never raise."""
+    """The receiver of what a relay hears. Its methods only take note: they never block and never raise."""
 
     def relayed(self, frame: RelayFrame) -> None:
-        """A frame of another replica for a subscribed document. Own frames do not come back."""
+        """Take a frame of another replica for a subscribed document. Own frames do not come back."""
 
     def interrupted(self) -> None:
-        """Frames may have been lost (a reconnect, a full queue, a silent server): ask the store."""
+        """Take note that frames may have been lost, by a reconnect, a full queue or a silent server: ask the store."""
 
     def replica_lost(self, writer: WriterId) -> None:
-        """A replica is heard no more, while this one hears itself: it was stopped or killed, or cut off."""
+        """Take note that another replica was stopped, killed or cut off: this one hears itself, but not that one."""
 
 
 class Relay(Protocol):
-    """Frames between replicas."""
+    """One replica's connection to all others."""
 
     @property
     def up(self) -> bool:
-        """False while frames are known not to arrive; the server then polls the store faster."""
+        """True unless frames are known not to arrive; then the server polls the store faster."""
 
     async def open(self, listener: Listener) -> None:
-        """Start. Returns also when the other side cannot be reached: the relay comes up when it can."""
+        """Start. Returns even when nothing can be reached yet: the relay comes up as soon as possible."""
 
     async def close(self) -> None:
         """Stop. Idempotent."""
 
     async def subscribe(self, document: DocumentName) -> None:
-        """After return, frames of this document arrive, or ``interrupted`` will be called when they do."""
+        """Hear frames of this document: when this returns they arrive, or ``interrupted`` is called once they do."""
 
     async def unsubscribe(self, document: DocumentName) -> None:
-        """Frames of this document no longer arrive."""
+        """Hear frames of this document no longer."""
 
     def publish(self, frame: RelayFrame) -> None:
         """Queue a frame for the other replicas. Never blocks; a full queue drops it and counts."""

@@ -1,8 +1,7 @@
-"""A relay frame ↔ the bytes that travel, sealed so that only a replica of ours can have made them.
+"""A relay frame ↔ its bytes, sealed so that only a replica of this deployment can have made them.
 
-Whoever may write to Redis could otherwise write into documents. The seal does not stop somebody from sending
-a frame again that was sent before; that is harmless, since rows are placed by ``seq`` and presence by its
-clocks.
+Without the seal, any program that can write to Redis could write into documents. The seal does not prevent replays of
+earlier frames; they are harmless, because rows are ordered by ``seq`` and presence by its clocks.
 
 Layout (integers are varUints, ``u64`` is 8 bytes, most significant first)::
 
@@ -10,8 +9,8 @@ Layout (integers are varUints, ``u64`` is 8 bytes, most significant first)::
     row      = epoch  seq  n  payload varBytes        kind 0
     presence = is_query(0|1)  payload varBytes          kind 1
 
-``sender`` is the replica, by which it knows its own frames when they come back; ``origin`` is the frame's writer, and
-may be another: a row's is one room's life. The seal is HMAC-SHA-256 of all before it, cut to 16 bytes.
+``sender`` is the replica, which recognises its own frames by it; ``origin`` is the writer of the row or presence. They
+differ for rows, which one room's life writes. The seal is the HMAC-SHA-256 of all bytes before it, its first 16 bytes.
 """
 
 import hmac
@@ -32,7 +31,7 @@ _SENDER = struct.Struct(">2xQ")
 
 
 def encode(frame: RelayFrame, *, sender: WriterId, key: bytes) -> bytes:
-    """The envelope of ``frame``, sealed with ``key``, which every replica knows and nobody else."""
+    """Return ``frame`` as bytes, sealed with ``key``, which only the replicas know."""
     out = Writer()
     match frame:
         case RowFrame(document, epoch, row):
@@ -54,7 +53,7 @@ def encode(frame: RelayFrame, *, sender: WriterId, key: bytes) -> bytes:
 
 
 def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
-    """Sender and frame. Raises ProtocolError when the seal is not ours or the version is another."""
+    """Return the sender and the frame. Raises ProtocolError for a wrong seal, another version or malformed bytes."""
     body, seal = envelope[:-SEAL_BYTES], envelope[-SEAL_BYTES:]
     if not hmac.compare_digest(seal, _seal(body, key)):
         raise ProtocolError("The seal of a relay frame does not match.")
@@ -77,7 +76,7 @@ def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
 
 
 def is_from(envelope: bytes, sender: WriterId) -> bool:
-    """Whether it says so itself. Not checked: good enough to leave out one's own frames unread."""
+    """Return True if the envelope names ``sender``. The seal is not checked: this only skips a replica's own frames."""
     return len(envelope) >= _HEAD.size and _SENDER.unpack_from(envelope) == (sender,)
 
 

@@ -1,7 +1,7 @@
-"""The relay inside one process: nothing to do for a single replica, and several replicas at once for tests.
+"""The relay inside one process: for a deployment of one replica, and for several replicas in tests.
 
-A ``MemoryBus`` joins the relays made on it. It may be told to hold what is sent, so that a test can drop,
-repeat and reorder it, and to be cut, as when Redis goes away.
+A ``MemoryBus`` connects the relays made on it. A test can hold back frames, to drop, repeat and reorder them, and can
+disconnect the bus, as when Redis goes away.
 """
 
 import asyncio
@@ -20,46 +20,46 @@ class Delivery:
 
 
 class MemoryBus:
-    """What the relays of one process share."""
+    """The connection between the relays of one process."""
 
     def __init__(self) -> None:
         self.is_up = True
         self.held: list[Delivery] | None = None
-        """What was sent since ``hold``, in order, for a test to rearrange; None when nothing is held."""
+        """The deliveries since ``hold``, in order, for a test to rearrange; None while nothing is held back."""
         self._relays: list[MemoryRelay] = []
 
     def hold(self) -> None:
-        """Keep in ``held`` what is sent from now on."""
+        """Keep the following frames in ``held`` instead of delivering them."""
         self.held = []
 
     def release(self) -> None:
-        """Deliver what ``held`` holds by now, in its order, and hold no more."""
+        """Deliver what is in ``held``, in its order, and hold nothing back any more."""
         held, self.held = self.held or [], None
         for delivery in held:
             self._deliver(delivery)
 
-    def cut(self) -> None:
-        """Lose everything that is sent from now on."""
+    def disconnect(self) -> None:
+        """Lose all following frames."""
         self.is_up = False
         self._interrupt()
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         """Carry frames again."""
         self.is_up = True
         self._interrupt()
 
     def join(self, relay: "MemoryRelay") -> None:
-        """``relay`` hears what the others send."""
+        """Let ``relay`` hear what the others send."""
         self._relays.append(relay)
 
     def leave(self, relay: "MemoryRelay") -> None:
-        """``relay`` hears no more."""
+        """Let ``relay`` hear no more, and tell the others that its replica is gone."""
         self._relays.remove(relay)
         for other in self._relays:
             other.lose(relay.writer)
 
     def send(self, frame: RelayFrame, sender: WriterId) -> None:
-        """Bring ``frame`` to every other relay. Returns before anybody hears it."""
+        """Send ``frame`` to every other relay. Returns before any of them hears it."""
         if not self.is_up:
             return
         for relay in self._relays:
@@ -70,7 +70,7 @@ class MemoryBus:
         if self.held is not None:
             self.held.append(delivery)
         else:
-            # Not at once: who sends is in the middle of something, and the answer may come back to it.
+            # Not at once: the sender is in the middle of something, and an answer could come back to it.
             asyncio.get_running_loop().call_soon(delivery.to.hear, delivery.frame)
 
     def _interrupt(self) -> None:
@@ -79,7 +79,7 @@ class MemoryBus:
 
 
 class MemoryRelay:
-    """One replica's end of a bus."""
+    """The relay of one replica, on a bus."""
 
     def __init__(self, bus: MemoryBus, writer: WriterId) -> None:
         self.writer = writer
@@ -89,7 +89,7 @@ class MemoryRelay:
 
     @property
     def up(self) -> bool:
-        """Whether it is open and its bus carries frames."""
+        """True if this relay is open and its bus carries frames."""
         return self._listener is not None and self._bus.is_up
 
     async def open(self, listener: Listener) -> None:
@@ -109,25 +109,25 @@ class MemoryRelay:
         self._documents.add(document)
 
     async def unsubscribe(self, document: DocumentName) -> None:
-        """Hear them no more, also those that are on their way."""
+        """Hear frames of this document no longer, not even those on their way."""
         self._documents.discard(document)
 
     def publish(self, frame: RelayFrame) -> None:
-        """Send to the others on the bus."""
+        """Send to the other relays on the bus."""
         if self._listener is not None:
             self._bus.send(frame, self.writer)
 
     def hear(self, frame: RelayFrame) -> None:
-        """Called by the bus."""
+        """Pass a frame from the bus to the listener, if its document is subscribed."""
         if self._listener is not None and frame.document in self._documents:
             self._listener.relayed(frame)
 
     def lose(self, writer: WriterId) -> None:
-        """Called by the bus."""
+        """Tell the listener that another replica left the bus."""
         assert self._listener is not None
         self._listener.replica_lost(writer)
 
     def interrupt(self) -> None:
-        """Called by the bus."""
+        """Tell the listener that frames may have been lost."""
         assert self._listener is not None
         self._listener.interrupted()

@@ -1,14 +1,14 @@
 """The relay over Redis pub/sub.
 
-Pub/sub forgets: a subscriber that was away for a moment has lost what was said meanwhile, and redis-py's own
-``PubSub`` connects anew without a word. So this module holds two plain connections, one to listen and one to
-speak, as *one life*: when either fails, or the replica does not hear its own heartbeat, both are dropped, a
-new life begins, everything is subscribed again, and the listener is told that frames may have been lost. A
-server that hangs is found by the heartbeat alone, since its sockets stay open. All replicas beat on one channel, so
-each also knows which others are there, and tells when one falls silent.
+Pub/sub does not store messages: a subscriber that was disconnected for a moment has lost some, and redis-py's own
+``PubSub`` reconnects without saying so. This module therefore opens two plain connections, one to subscribe and one to
+publish, which begin and end together. When either fails, or the replica does not hear its own heartbeat, both are
+closed and opened anew, everything is subscribed again, and the listener is told that frames may have been lost.
+Only the heartbeat finds a server that hangs, because its sockets stay open. All replicas share one channel for
+heartbeats, so each knows the others, and notices when one falls silent.
 
-Each open document has its own channel, so Redis does the filtering; a channel's name is a hash, so a
-document's name can be no pattern. Nobody here ever waits for Redis but this module's own tasks.
+Each open document has a channel of its own, so that Redis does the filtering. The channel's name is a hash, so that the
+document's name cannot be a pattern. Only this module's own tasks ever wait for Redis.
 """
 
 import asyncio
@@ -34,29 +34,30 @@ from collab.relay.envelope import decode, encode, is_from
 log = get_logger("relay")
 
 BEAT_S = 1.0
-"""A replica says that it is there this often …"""
+"""How often a replica sends its heartbeat."""
 
 SILENCE_S = 3.0
-"""… and takes the connection for dead when it has not heard itself for so long, and another replica for lost."""
+"""How long without its own heartbeat a replica takes Redis for dead, and without another's that replica for lost."""
 
 ANSWER_S = 1.0
-"""How long Redis may take to connect, to answer, or to confirm a subscription that somebody waits for."""
+"""How long Redis may take to connect, to answer, or to confirm a subscription that ``subscribe`` waits for."""
 
 RETRY_S_MIN, RETRY_S_MAX = 0.05, 2.0
 
 QUEUE_FRAMES_MAX = 10_000
 QUEUE_BYTES_MAX = 8 * 1024 * 1024
 FRAME_BYTES_MAX = 1024 * 1024
-"""A larger row is left to the other replicas' next look at the store: Redis drops subscribers for less."""
+"""Larger rows are not sent, and the other replicas read them from the store: Redis drops subscribers for less."""
 
 REPLICAS_MAX = 1_000
+"""How many replicas are remembered, so that forged heartbeats cannot fill the memory."""
 
 BATCH_FRAMES_MAX = 500
 READ_BURST = 100
-"""Messages that may lie ready and be handled in a row before others get their turn."""
+"""How many waiting messages are handled before other tasks get their turn."""
 
 _FAILURES = (RedisError, OSError)
-"""What losing Redis looks like; TimeoutError is an OSError."""
+"""The errors that mean that Redis is lost; TimeoutError is an OSError."""
 
 _OPTIONS = {
     "protocol": 2,
@@ -65,18 +66,18 @@ _OPTIONS = {
     "socket_connect_timeout": ANSWER_S,
     "driver_info": None,
 }
-"""Of every connection, whatever the URL says: it fails at once, and this module decides what then."""
+"""Options of every connection, whatever the URL says: it fails at once, and this module decides how to go on."""
 
 _BEAT = re.compile(rb"[0-9a-f]{16}")
 
 _Message = tuple[bytes, bytes]
-"""A channel and what is said on it."""
+"""A channel and a message on it."""
 
 
 class RedisRelay:
-    """One replica's end. ``key`` seals frames and is the same on every replica; ``writer`` is this replica.
+    """The relay of one replica. ``key`` seals frames and is the same on every replica; ``writer`` is this replica.
 
-    Raises InvalidRequest when ``url`` is no Redis URL.
+    Raises InvalidRequest when ``url`` is not a Redis URL.
     """
 
     def __init__(
@@ -93,48 +94,48 @@ class RedisRelay:
         self._beat_channel = f"{prefix}:beats".encode()
         self._beat = _beat(writer)
         self._others: dict[bytes, float] = {}
-        """Other replicas by their beat, and when it was last heard, in the loop's seconds."""
+        """When the heartbeat of each other replica was last heard, in the loop's seconds."""
         self.metrics = metrics or Metrics()
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
         self._up = False
-        self._told_down = False
+        self._logged_down = False
         self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         self._channels: dict[DocumentName, bytes] = {}
         self._channels_changed = asyncio.Event()
         self._queue: deque[_Message] = deque()
         self._queue_bytes = 0
         self._queue_filled = asyncio.Event()
-        # Of the present life:
-        self._is_alive = False
-        self._hears = asyncio.Event()
+        # Of the present two connections:
+        self._is_connected = False
+        self._is_subscribed = asyncio.Event()
         self._confirmed: set[bytes] = set()
         self._awaited: dict[bytes, asyncio.Future[None]] = {}
         self._refused_any = False
 
     @property
     def up(self) -> bool:
-        """Whether this replica has heard itself through Redis within the last seconds."""
+        """True if this replica has heard its own heartbeat through Redis within the last seconds."""
         return self._up
 
     async def open(self, listener: Listener) -> None:
-        """Start to connect, and to connect anew for ever."""
+        """Start to connect, and to reconnect until closed."""
         assert self._task is None
         self._listener = listener
         self._task = asyncio.create_task(self._run(), name="relay")
 
     async def close(self) -> None:
-        """Hang up. What is still queued is lost, as anything here may be."""
+        """Disconnect. Queued frames are lost, as any frame may be."""
         if self._task is not None:
             task, self._task = self._task, None
             task.cancel()
             await asyncio.wait([task])
 
     async def subscribe(self, document: DocumentName) -> None:
-        """Returns when Redis has confirmed it, or when Redis is away or too slow to wait for."""
+        """Subscribe; return when Redis has confirmed it, or is away or too slow to wait for."""
         channel = self._channels[document] = self._channel(document)
         self._channels_changed.set()
-        if self._is_alive and channel not in self._confirmed:
+        if self._is_connected and channel not in self._confirmed:
             confirmed = self._awaited.setdefault(channel, asyncio.get_running_loop().create_future())
             try:
                 await asyncio.wait([confirmed], timeout=ANSWER_S)
@@ -142,17 +143,17 @@ class RedisRelay:
                 self._awaited.pop(channel, None)
 
     async def unsubscribe(self, document: DocumentName) -> None:
-        """Takes effect at once here, and in Redis when it gets there."""
+        """Unsubscribe: here at once, in Redis a moment later."""
         self._channels.pop(document, None)
         self._channels_changed.set()
 
     def publish(self, frame: RelayFrame) -> None:
-        """Queue it. Dropped when nobody could hear it, when it is too large, or with all others when too many wait.
+        """Queue a frame. It is dropped when Redis is away or it is too large; a full queue is dropped as a whole.
 
-        Whoever misses it finds the row in the store.
+        Replicas that miss a row find it in the store.
         """
         size = len(frame.row.payload) if isinstance(frame, RowFrame) else len(frame.payload)
-        if not self._is_alive or size > FRAME_BYTES_MAX:
+        if not self._is_connected or size > FRAME_BYTES_MAX:
             self.metrics.relay_frames_dropped.inc()
             return
         if len(self._queue) >= QUEUE_FRAMES_MAX or self._queue_bytes + size > QUEUE_BYTES_MAX:
@@ -164,31 +165,31 @@ class RedisRelay:
         self._queue_bytes += len(envelope)
         self._queue_filled.set()
 
-    # --- lives ----------------------------------------------------------------------------------------
+    # --- the two connections --------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
             try:
-                await self._live()
+                await self._stay_connected()
             except _FAILURES as lost:
-                self._tell_down(lost)
+                self._log_down(lost)
             except Exception:
                 log.exception("relay_crashed")
             await asyncio.sleep(self._backoff.next_s())
 
-    async def _live(self) -> None:
-        """From connecting to the first thing that fails, which is raised."""
-        listening, speaking = self._connection(), self._connection()
+    async def _stay_connected(self) -> None:
+        """Connect, and carry frames until something fails, which is raised."""
+        subscriber, publisher = self._connection(), self._connection()
         tasks: list[asyncio.Task[None]] = []
         try:
-            await listening.connect()  # type: ignore[no-untyped-call]
-            await speaking.connect()  # type: ignore[no-untyped-call]
-            self._is_alive = True
-            # No TaskGroup: one that is cancelled while it fails tells of the failure only, and we would live on.
+            await subscriber.connect()  # type: ignore[no-untyped-call]
+            await publisher.connect()  # type: ignore[no-untyped-call]
+            self._is_connected = True
+            # Not a TaskGroup: cancelled while it fails, it raises only the failure, and the relay would not end.
             tasks += [
-                asyncio.create_task(self._listen(listening), name="relay-listen"),
-                asyncio.create_task(self._follow(listening), name="relay-follow"),
-                asyncio.create_task(self._speak(speaking), name="relay-speak"),
+                asyncio.create_task(self._receive_all(subscriber), name="relay-subscriber"),
+                asyncio.create_task(self._sync_subscriptions(subscriber), name="relay-subscriptions"),
+                asyncio.create_task(self._publish_all(publisher), name="relay-publisher"),
             ]
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -196,9 +197,9 @@ class RedisRelay:
         finally:
             for task in tasks:
                 task.cancel()
-            self._end_of_life()
-            # With an end: redis-py waits no longer for a connection to close than for one to open.
-            await asyncio.gather(*tasks, listening.disconnect(), speaking.disconnect(), return_exceptions=True)
+            self._forget_connections()
+            # This ends: redis-py waits no longer for a connection to close than for one to open.
+            await asyncio.gather(*tasks, subscriber.disconnect(), publisher.disconnect(), return_exceptions=True)
 
     def _connection(self) -> AbstractConnection:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
@@ -207,29 +208,29 @@ class RedisRelay:
     def _came_up(self) -> None:
         if not self._up:
             self._up = True
-            self._told_down = False
+            self._logged_down = False
             self._backoff.reset()
-            # While this replica was deaf it could not hear them: they have the time of a silence to be heard again.
+            # Disconnected, this replica could not hear the others: give them the usual time to be heard again.
             self._others = dict.fromkeys(self._others, asyncio.get_running_loop().time())
             log.info("relay_up")
             self._interrupted()
 
-    def _end_of_life(self) -> None:
-        self._is_alive = self._refused_any = False
-        self._hears.clear()
+    def _forget_connections(self) -> None:
+        self._is_connected = self._refused_any = False
+        self._is_subscribed.clear()
         self._confirmed.clear()
         self._drop_queue()
         for confirmed in self._awaited.values():
             if not confirmed.done():
-                confirmed.set_result(None)  # nobody shall wait for a life that is over
+                confirmed.set_result(None)  # these connections will not confirm it any more
         was_up, self._up = self._up, False
-        if was_up and self._task is not None:  # not when it was closed
+        if was_up and self._task is not None:  # not when the relay is being closed
             self._interrupted()
 
-    def _tell_down(self, error: BaseException) -> None:
-        """Once an outage."""
-        if not self._told_down:
-            self._told_down = True
+    def _log_down(self, error: BaseException) -> None:
+        """Log an outage once."""
+        if not self._logged_down:
+            self._logged_down = True
             log.warning("relay_down", error=str(error) or "no answer in time")
 
     def _interrupted(self) -> None:
@@ -237,19 +238,19 @@ class RedisRelay:
         assert self._listener is not None
         self._listener.interrupted()
 
-    # --- listening ------------------------------------------------------------------------------------
+    # --- subscribing ----------------------------------------------------------------------------------
 
-    async def _listen(self, listening: AbstractConnection) -> None:
-        """Hand on what comes. Ends when the connection does, or when the own heartbeat stays away."""
+    async def _receive_all(self, subscriber: AbstractConnection) -> None:
+        """Handle messages until the connection fails, or this replica's own heartbeat stays away."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(SILENCE_S) as silence:
             while True:
                 for _ in range(READ_BURST):
-                    match await listening.read_response(timeout=math.inf):
+                    match await subscriber.read_response(timeout=math.inf):
                         case [b"message", self._beat_channel, self._beat]:
                             silence.reschedule(loop.time() + SILENCE_S)
                             self._came_up()
-                            self._miss_others(loop.time())
+                            self._drop_silent(loop.time())
                         case [b"message", self._beat_channel, bytes(beat)]:
                             self._hear_other(beat)
                         case [b"message", _, bytes(envelope)]:
@@ -259,12 +260,12 @@ class RedisRelay:
                 await asyncio.sleep(0)
 
     def _hear_other(self, beat: bytes) -> None:
-        """Another replica is there. Whoever may write to Redis shall not fill our memory."""
+        """Take note of another replica's heartbeat."""
         if beat in self._others or (len(self._others) < REPLICAS_MAX and _BEAT.fullmatch(beat)):
             self._others[beat] = asyncio.get_running_loop().time()
 
-    def _miss_others(self, now_s: float) -> None:
-        """This replica hears itself: whoever it does not hear is not there."""
+    def _drop_silent(self, now_s: float) -> None:
+        """Report the replicas that have fallen silent. This one hears itself, so the fault is not on its side."""
         for beat in [beat for beat, heard_s in self._others.items() if now_s - heard_s > SILENCE_S]:
             del self._others[beat]
             log.info("replica_lost", origin=int(beat, 16))
@@ -278,7 +279,7 @@ class RedisRelay:
             sender, frame = decode(envelope, key=self._key)
         except ProtocolError as error:
             self.metrics.relay_frames_refused.inc()
-            if not self._refused_any:  # once a life: whoever may write to Redis shall not fill our log
+            if not self._refused_any:  # once until the next reconnect, so that forged frames cannot fill the log
                 self._refused_any = True
                 log.warning("relay_frame_refused", reason=str(error))
             return
@@ -291,36 +292,36 @@ class RedisRelay:
     def _confirm(self, channel: bytes) -> None:
         self._confirmed.add(channel)
         if channel == self._beat_channel:
-            self._hears.set()
+            self._is_subscribed.set()
         elif (awaited := self._awaited.get(channel)) is not None:
             if not awaited.done():
                 awaited.set_result(None)
         elif self._up:
-            # Nobody waits for it any more: the room was loaded before frames came.
+            # ``subscribe`` gave up waiting, and the room was loaded: frames since then were lost.
             self._interrupted()
 
-    async def _follow(self, listening: AbstractConnection) -> None:
-        """Keep what Redis delivers the same as what is open here."""
-        told: set[bytes] = set()
+    async def _sync_subscriptions(self, subscriber: AbstractConnection) -> None:
+        """Keep the subscriptions in Redis equal to the documents that are open here."""
+        subscribed: set[bytes] = set()
         while True:
             self._channels_changed.clear()
-            # The first time all in one command: who hears the heartbeat then hears every document.
-            wanted = {self._beat_channel, *self._channels.values()}
-            gone, new = told - wanted, wanted - told
-            told = wanted
+            # The first time, all in one command: once the heartbeat is heard, every document is.
+            open_channels = {self._beat_channel, *self._channels.values()}
+            gone, new = subscribed - open_channels, open_channels - subscribed
+            subscribed = open_channels
             self._confirmed -= gone
             if gone:
-                await listening.send_command("UNSUBSCRIBE", *gone)
+                await subscriber.send_command("UNSUBSCRIBE", *gone)
             if new:
-                await listening.send_command("SUBSCRIBE", *new)
+                await subscriber.send_command("SUBSCRIBE", *new)
             await self._channels_changed.wait()
 
-    # --- speaking -------------------------------------------------------------------------------------
+    # --- publishing -----------------------------------------------------------------------------------
 
-    async def _speak(self, speaking: AbstractConnection) -> None:
-        """Publish what is queued, all that waits at once, and the heartbeat."""
+    async def _publish_all(self, publisher: AbstractConnection) -> None:
+        """Publish the queue in batches, and the heartbeat."""
         loop = asyncio.get_running_loop()
-        await self._hears.wait()
+        await self._is_subscribed.wait()
         next_beat_s = loop.time()
         while True:
             batch = self._take_batch()
@@ -329,7 +330,7 @@ class RedisRelay:
                 next_beat_s = loop.time() + BEAT_S
                 batch.append((self._beat_channel, self._beat))
             if batch:
-                await _publish(speaking, batch)
+                await _publish(publisher, batch)
             self.metrics.relay_frames_published.inc(frames)
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(next_beat_s):
@@ -358,10 +359,10 @@ def _beat(writer: WriterId) -> bytes:
     return f"{writer:016x}".encode()
 
 
-async def _publish(speaking: AbstractConnection, batch: list[_Message]) -> None:
-    """One write for all, then one answer for each."""
+async def _publish(publisher: AbstractConnection, batch: list[_Message]) -> None:
+    """Publish a batch with one write, then read an answer for each message."""
     async with asyncio.timeout(ANSWER_S):
-        commands = speaking.pack_commands([("PUBLISH", channel, said) for channel, said in batch])
-        await speaking.send_packed_command(commands, check_health=False)
+        commands = publisher.pack_commands([("PUBLISH", channel, payload) for channel, payload in batch])
+        await publisher.send_packed_command(commands, check_health=False)
         for _ in batch:
-            await speaking.read_response()
+            await publisher.read_response()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from collab.crdt.update import Id
 from collab.ids import ClientId, SessionId, UserId
 
 
@@ -47,6 +48,9 @@ class Session:
     acks_next_step2: bool = False
     """The client sent a SyncStep1, so it counts its next SyncStep2 and waits for an acknowledgement. A SyncStep2 that
     answers any other SyncStep1 of ours gets none, or the client's counter of unsaved changes would fall below zero."""
+
+    lacks: Id | None = None
+    """The id that was missing when an update of this session was given up; it is asked again once that has arrived."""
 
     client_id: ClientId | None = None
     """The client of its first awareness message. Later messages may be about others: echoes of what it received."""

@@ -70,7 +70,7 @@ class Compactor:
     async def _heaviest(self) -> list[Tail]:
         """Return the heaviest tails, which are due even while people are in the document."""
         limit = CANDIDATES_MAX + len(self._refused)  # refused ones must not crowd out the others
-        return await self._store.tails(row_cost=ROW_COST_BYTES, weight_min=TAIL_BYTES_MIN, limit=limit)
+        return await self._store.tails(row_cost=ROW_COST_BYTES, cost_min=TAIL_BYTES_MIN, limit=limit)
 
     async def compact(self, name: DocumentName) -> bool:
         """Compact one document. Return False if another compactor was quicker, or if it cannot be compacted."""

@@ -9,16 +9,16 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, TooSlow
+from collab.errors import CollabError, ProtocolError, RoomClosed, TooSlow
 from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import KEEPALIVE, FromServer
 from collab.serve import tasks
-from collab.serve.connection_stats import CANCELLED, ConnectionStats, Ending
+from collab.serve.connection_stats import ConnectionStats, Ending
 from collab.serve.outbox import Outbox
 from collab.serve.sink import EncodedMessage
 
@@ -29,29 +29,16 @@ FLUSH_S_MAX = 2.0
 
 
 class SocketClosed(Exception):
-    """The socket is closed: by the peer, by the network (1006: no close frame came), or by our transport (``by``).
+    """The peer, the network or our transport has closed the socket."""
 
-    ``reason`` is a slug. The words of a close frame are the peer's own and are not kept.
-    """
-
-    def __init__(self, code: int, reason: str = "", *, by: Literal["peer", "server"] = "peer") -> None:
-        self.ending = Ending(code, by, reason or self._reason(code))
-        super().__init__(f"{code} {self.ending.reason}")
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+        super().__init__(f"{ending.code} {ending.reason}")
 
     @property
     def clean(self) -> bool:
         """True if the client meant it: a closed tab, not a lost network."""
         return self.ending.reason == "left"
-
-    @staticmethod
-    def _reason(code: int) -> str:
-        match code:
-            case 1000 | 1001 | 1005:  # 1005: a close frame without a code, which is what ``close()`` sends in a browser
-                return "left"
-            case 1006:
-                return "lost"
-            case _:
-                return "closed"
 
 
 UNKNOWN_MAX = 10
@@ -73,8 +60,12 @@ class Socket(Protocol):
     async def send(self, frame: bytes) -> None:
         """Write a binary frame. Raises SocketClosed."""
 
-    async def close(self, error: CollabError | None) -> int:
-        """Close for this reason (None: nothing is wrong) and return the close code. Idempotent, never raises."""
+    async def close(self, error: CollabError | None) -> Ending:
+        """Close, and tell the peer why (None: nothing is wrong). Idempotent, never raises."""
+
+    @property
+    def cancelled(self) -> Ending:
+        """The end of a connection whose task was cancelled before it could be closed."""
 
 
 class Connection:
@@ -163,7 +154,7 @@ class Connection:
 
         ``background`` runs as long as the connection does.
         """
-        ending = CANCELLED
+        ending = self._socket.cancelled
         self.stats.accepted()
         try:
             error = await self._until_the_end(
@@ -184,7 +175,7 @@ class Connection:
         try:
             error = await self._ending
             await self._finish(reading)
-            if self._linger_on_error and isinstance(error, PeerError) and not isinstance(error, TooSlow):
+            if self._linger_on_error and error is not None and not error.retryable:
                 await self._linger(reading)
             return error
         finally:
@@ -250,8 +241,8 @@ class Connection:
                 await self._socket.receive()
 
     async def _close(self, error: CollabError | None) -> Ending:
-        code = await self._socket.close(error)
+        ending = await self._socket.close(error)
         if error is not None:
-            return Ending(code, "server", error.slug)
+            return ending
         assert self.ended is not None, "we never end a connection without a reason"
         return self.ended.ending

@@ -9,22 +9,23 @@ from typing import Literal
 
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics, close_code_label
+from collab.observe.metrics import Metrics
 
 log = get_logger("connection")
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a connection ended. ``reason`` is the slug of our error, or of what the peer did (``SocketClosed``)."""
+    """The end of a connection, in the words of ``api.close_codes``: only there a close code has a meaning.
+
+    ``label``: the code as a label of the metrics. ``reason``: the slug of our error, or what the peer did: ``left``,
+    ``lost`` or ``closed``.
+    """
 
     code: int
+    label: str
     by: Literal["peer", "server"]
     reason: str
-
-
-CANCELLED = Ending(1006, "server", "cancelled")
-"""The connection's task was cancelled from outside, so its socket could not even be closed."""
 
 
 class ConnectionStats:
@@ -55,7 +56,7 @@ class ConnectionStats:
     def ended(self, ending: Ending, *, frames_out: int, bytes_out: int) -> None:
         """Count the socket as closed, and log how it ended."""
         self._metrics.sockets.labels(self._dialect).dec()
-        self._metrics.sockets_closed.labels(self._dialect, close_code_label(ending.code), ending.by).inc()
+        self._metrics.sockets_closed.labels(self._dialect, ending.label, ending.by).inc()
         log.info(
             "socket_closed",
             dialect=self._dialect,

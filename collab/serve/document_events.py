@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from collab.access.tokens import Principal
-from collab.errors import PeerError
+from collab.errors import CollabError, PeerError
 from collab.ids import DocumentName
 from collab.protocol.messages import Authenticate, FromServer, Leave
 from collab.room.events import RoomMessage
@@ -66,9 +66,9 @@ class LeaseExpired:
 
 @dataclass(frozen=True, slots=True)
 class RoomEnded:
-    """The room has ended the session through the client's fault."""
+    """The room has ended the session, and trying again would not help."""
 
-    error: PeerError
+    error: CollabError
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Reply:
 class Deny:
     """Tell the client why it has no session (any more)."""
 
-    error: PeerError
+    error: CollabError
 
 
 @dataclass(frozen=True, slots=True)

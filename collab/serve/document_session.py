@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import assert_never
 
-from collab.errors import PeerError, PermissionDenied, TokenExpired, TokenMissing
+from collab.errors import CollabError, PeerError, PermissionDenied, TokenExpired, TokenMissing
 from collab.ids import UserId
 from collab.protocol.messages import Authenticate, Authenticated, Closed, Leave
 from collab.room.events import RoomMessage
@@ -160,7 +160,7 @@ class DocumentSession:
             yield Dismiss(clean=False)
             yield from self._go_on()
 
-    def _end(self, error: PeerError) -> Iterator[Action]:
+    def _end(self, error: CollabError) -> Iterator[Action]:
         if self.state is State.JOINED:
             yield from self._deny(error)
             yield from self._go_on()
@@ -283,6 +283,6 @@ class DocumentSession:
         self._work, self._saying_size = Say(message), size
         return self._work
 
-    def _deny(self, error: PeerError) -> Iterator[Action]:
+    def _deny(self, error: CollabError) -> Iterator[Action]:
         self.state = State.DENIED
         yield Deny(error)

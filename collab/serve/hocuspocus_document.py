@@ -78,7 +78,7 @@ class DismissedSession:
 
         An update that never completed is no reason: the next session is asked for all that its client has.
         """
-        if not isinstance(error, PeerError | MissingDependencies):
+        if error.retryable and not isinstance(error, MissingDependencies):
             self._connection.end(error)
 
 
@@ -166,7 +166,7 @@ class HocuspocusDocument:
 
     def end(self, error: CollabError) -> None:
         """Note that the room has ended the session. If trying again helps, the socket is closed for that."""
-        if not isinstance(error, PeerError):
+        if error.retryable:
             self._connection.end(error)
             return
         if (live := self._part()) is not None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from collab.errors import CollabError, DocumentDeleted, Draining, PeerError, RoomClosed, UpdateRefused
+from collab.errors import CollabError, DocumentDeleted, Draining, Fault, RoomClosed, UpdateRefused
 from collab.ids import ClientId, DocumentName, Sequence, SessionId, WriterId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
@@ -196,9 +196,9 @@ class Host:
             return
         try:
             self._perform(self._room.step(self._clock(), event))
-        except PeerError:
-            raise
         except CollabError as error:  # the caller has other rooms to serve: the log writer a whole batch
+            if error.fault is Fault.PEER:
+                raise
             self.fail(error)
         except Exception:
             log.exception("invariant_broken", document=self.name)

@@ -74,7 +74,7 @@ def _client(url: str) -> httpx2.AsyncClient:
     """Return a client for one request. It follows no redirect: the operator trusts this URL and no other."""
     return httpx2.AsyncClient(
         headers=_HEADERS,
-        verify=_tls_context(),
+        verify=tls_context(),
         proxy=_proxy(url),
         trust_env=False,
         follow_redirects=False,
@@ -83,8 +83,8 @@ def _client(url: str) -> httpx2.AsyncClient:
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
-    """Return the system's trusted certificates. Loading them takes tens of milliseconds."""
+def tls_context() -> ssl.SSLContext:
+    """Return a context with the system's trusted certificates. Loading them takes tens of milliseconds."""
     return ssl.create_default_context()
 
 

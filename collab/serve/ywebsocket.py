@@ -1,7 +1,7 @@
 """The conversation with a y-websocket client: one document, named by the URL, and rights known at the handshake."""
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError, PeerError, ProtocolError, RoomClosed, SessionExpired
+from collab.errors import CollabError, ProtocolError, RoomClosed, SessionExpired
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import (
@@ -79,7 +79,7 @@ class YWebsocketConversation:
 
     async def refuse(self, error: CollabError) -> int:
         """Tell the client why it may not come in, and close."""
-        if isinstance(error, PeerError):
+        if not error.retryable:
             self._connection.send(Denied(error.reason))
         self._connection.end(error)
         return await self._connection.run(self._ignore, keepalive_address=lambda: None)

@@ -1,12 +1,12 @@
-"""The heart of the store: rows of many documents into their logs, each once, in order and without a gap.
+"""The heart of the store: append rows of many documents to their logs, each once, in order and without a gap.
 
-One transaction. First the rows of all documents of the batch are locked, in the order of their ids, in a
-statement of its own: from then on nobody else appends to them, and what follows sees whatever was committed
-while we waited. Then, on Postgres in one statement: which rows are there already, insert the others with the next
-numbers, move the heads. The lock makes ``seq`` gapless and its order that of the commits; looking first makes a
-retry harmless. What was found or inserted comes back, and nothing else is called committed.
+It takes one transaction. A first statement locks all documents of the batch, in the order of their ids: no other
+transaction can append to them now, and the next statement sees everything committed while this one waited. On Postgres
+a second statement then looks up the rows that are in the log already, inserts the others with the next numbers, and
+moves the heads. The lock makes ``seq`` gapless and puts it in commit order; the look-up makes a retry harmless. Only
+rows that were found or inserted are reported as committed.
 
-A batch is locked and written in two round trips, however many documents and rows it holds.
+So a batch costs two round trips, however many documents and rows it holds.
 """
 
 import zlib
@@ -25,24 +25,24 @@ from collab.ids import DocumentName, Sequence
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Outcome
 from collab.store.catalog import new_document
-from collab.store.given import given
+from collab.store.parameters import parameter_table
 from collab.store.schema import documents, updates
 
 Key: TypeAlias = tuple[int, int, int]
 """A document's id, a writer, and the writer's number for the row."""
 
 Locked: TypeAlias = Mapping[DocumentName, SqlRow[Any]]
-"""The documents of a batch, as they are for as long as the transaction lasts."""
+"""The locked documents of a batch: they stay as they are until the transaction ends."""
 
 
 async def append(connection: AsyncConnection, rows: Seq[Row]) -> list[Outcome]:
-    """See ``Store.append``. The caller commits."""
+    """Append the rows as ``Store.append`` promises. The caller commits."""
     names = {row.document for row in rows}
     locked = await _lock(connection, names)
     unknown = {row.document for row in rows if row.epoch == 0} - locked.keys()
     if unknown:
-        # Whoever makes documents holds no lock yet, and makes them in the order of their names: writers who meet
-        # here wait for each other and never in a circle.
+        # Documents are created in the order of their names and by a transaction that holds no lock: two writers that
+        # meet here may wait for each other, but not in a circle.
         await connection.rollback()
         await _create(connection, sorted(unknown))
         locked = await _lock(connection, names)
@@ -57,13 +57,13 @@ async def append(connection: AsyncConnection, rows: Seq[Row]) -> list[Outcome]:
 
 def _outcome(row: Row, document: SqlRow[Any] | None, places: Mapping[Key, int]) -> Outcome:
     if document is None:
-        return EpochChanged()  # it begins at epoch 0, and the row is of another
+        return EpochChanged()  # a new document has epoch 0, and the row has another
     seq = places.get((document.id, row.writer, row.n))
     if seq is not None:
         return Committed(Sequence(seq))
     if document.deleted_at is not None:
         return Deleted()
-    assert row.epoch != document.epoch, "a row that nothing speaks against was not written"
+    assert row.epoch != document.epoch, "a row was not written, and there is no reason to refuse it"
     return EpochChanged()
 
 
@@ -73,8 +73,8 @@ def _outcome(row: Row, document: SqlRow[Any] | None, places: Mapping[Key, int]) 
 async def _lock(connection: AsyncConnection, names: Iterable[DocumentName]) -> Locked:
     if connection.dialect.name == "postgresql":
         found = await connection.execute(_LOCK, {"names": list(names)})
-    else:  # its transaction is the only one that writes
-        wanted = given(connection, {"name": Text()}, [(name,) for name in names])
+    else:  # SQLite: this transaction is the only one that writes
+        wanted = parameter_table(connection, {"name": Text()}, [(name,) for name in names])
         found = await connection.execute(select(documents).join(wanted, documents.c.name == wanted.c.name))
     return {row.name: row for row in found}
 
@@ -112,13 +112,13 @@ async def _write_at_once(connection: AsyncConnection, _locked: Locked, rows: Map
 
 
 _WRITE = text("""
-    WITH given AS (
+    WITH batch AS (
         SELECT * FROM unnest(
             CAST(:documents AS bigint[]), CAST(:epochs AS int[]), CAST(:origins AS bigint[]),
             CAST(:numbers AS bigint[]), CAST(:payloads AS bytea[]), CAST(:checksums AS bigint[])
-        ) WITH ORDINALITY AS given (document_id, epoch, origin, n, payload, checksum, place)
+        ) WITH ORDINALITY AS batch (document_id, epoch, origin, n, payload, checksum, place)
     ), looked_up AS (
-        SELECT given.*, updates.seq FROM given LEFT JOIN updates USING (document_id, origin, n)
+        SELECT batch.*, updates.seq FROM batch LEFT JOIN updates USING (document_id, origin, n)
     ), missing AS (
         SELECT looked_up.document_id, origin, n, payload, checksum,
                head_seq + row_number() OVER (PARTITION BY looked_up.document_id ORDER BY place) AS next_seq
@@ -142,7 +142,7 @@ _WRITE = text("""
 """)
 
 
-# --- the rows, on a database whose statements do less ---------------------------------------------------
+# --- the rows, on SQLite -------------------------------------------------------------------------------
 
 
 async def _write_in_steps(connection: AsyncConnection, locked: Locked, rows: Mapping[Key, Row]) -> dict[Key, int]:
@@ -170,9 +170,9 @@ async def _write_in_steps(connection: AsyncConnection, locked: Locked, rows: Map
 
 
 async def _places(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, int]:
-    """Which rows of the batch are in the log already, and where."""
+    """Return the positions of the rows that are in the log already."""
     key = (updates.c.document_id, updates.c.origin, updates.c.n)
-    wanted = given(connection, {column.name: column.type for column in key}, keys)
+    wanted = parameter_table(connection, {column.name: column.type for column in key}, keys)
     found = await connection.execute(
         select(*key, updates.c.seq).join(wanted, and_(*(column == wanted.c[column.name] for column in key)))
     )

@@ -1,12 +1,12 @@
-"""What a store is, by contract; ``tests/store/contract.py`` runs it against every implementation.
+"""The contract of a store; ``tests/store/contract.py`` runs it against every implementation.
 
-It stands between the running server, which thinks in documents and rows, and a database. The promises the
-rest of the project builds on:
+The rest of the project relies on these promises:
 
-* ``append`` returning a sequence for a row means that the row is committed. Nothing else means it.
-* ``seq`` is per document, gapless from 1, in commit order: who has seen ``seq`` has seen all before it.
-* Appending the same ``(document, writer, n)`` again changes nothing and returns the same sequence.
-* ``load`` is one consistent view: a snapshot and exactly the rows after its cut.
+* A row is committed if, and only if, ``append`` returned a sequence number for it.
+* ``seq`` counts the rows of one document from 1 without a gap, in commit order: a reader that has seen ``seq`` has
+  seen every row before it.
+* Appending the same ``(document, writer, n)`` again changes nothing and returns the same sequence number.
+* ``load`` returns one consistent view: a snapshot and exactly the rows after its cut.
 * Writing a snapshot deletes no row.
 """
 
@@ -29,12 +29,12 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The document is in the bin; the row was not written and never will be."""
+    """The document is deleted; the row was not written and never will be."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochChanged:
-    """The document has begun another life since the room was loaded; the row was not written."""
+    """The document has another epoch than the room was loaded with; the row was not written."""
 
 
 Outcome: TypeAlias = Committed | Deleted | EpochChanged
@@ -42,7 +42,7 @@ Outcome: TypeAlias = Committed | Deleted | EpochChanged
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The merged state of all rows up to and including ``cut``. ``version`` is the token for replacing it."""
+    """The merged state of all rows up to and including ``cut``. Replacing it requires naming its ``version``."""
 
     cut: Sequence
     state: bytes
@@ -51,7 +51,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as the store knows it: ``snapshot`` plus ``tail`` is everything up to ``head``.
+    """A document as the store holds it: ``snapshot`` and ``tail`` together are everything up to ``head``.
 
     A document that does not exist is ``Stored(Epoch(0), Sequence(0), None, (), deleted=False)``.
     """
@@ -65,7 +65,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a document's log ends now."""
+    """The end of a document's log at one moment."""
 
     seq: Sequence
     epoch: Epoch
@@ -74,7 +74,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """How much lies behind a document's snapshot: what compaction decides on. Bytes are payload bytes."""
+    """The rows after a document's snapshot, in numbers; compaction decides by them. Bytes are payload bytes."""
 
     document: DocumentName
     rows: int
@@ -84,7 +84,7 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A catalogue entry. ``seq`` is the head of the log; times are aware, in UTC."""
+    """A catalogue entry. ``seq`` is the head of the log; times are timezone-aware, in UTC."""
 
     name: DocumentName
     title: str
@@ -95,16 +95,16 @@ class DocumentInfo:
 
 
 class Store(Protocol):
-    """The durable side.
+    """A database of documents.
 
-    Every method raises StoreUnavailable, whose sentence says why, when the database does not answer.
+    Every method raises StoreUnavailable, with the reason as its message, when the database does not answer.
     """
 
     async def open(self) -> None:
-        """Connect and check that the schema is the one this code was written for."""
+        """Connect, and check that the schema is the one this code was written for."""
 
     async def close(self) -> None:
-        """Give everything back. Idempotent."""
+        """Release connections and locks. Idempotent."""
 
     async def ping(self) -> None:
         """Return when the database answers."""
@@ -112,54 +112,54 @@ class Store(Protocol):
     # --- the log -----------------------------------------------------------------------------------
 
     async def append(self, rows: Seq[Row]) -> list[Outcome]:
-        """Commit all rows in one transaction; outcomes in the order of ``rows``.
+        """Commit all rows in one transaction; return their outcomes in the order of ``rows``.
 
-        Creates documents that do not exist yet (at epoch 0). A row refused for a deleted document or a
-        changed epoch does not stop the others. A row that comes twice is written once. After StoreUnavailable,
-        and after a cancellation, the outcome is unknown: call again with the very same rows.
+        Creates documents that do not exist yet (at epoch 0). A row that is refused, because its document is deleted or
+        has another epoch, does not stop the others. A row that comes twice is written once. After StoreUnavailable
+        and after a cancellation the outcome is unknown: call again with exactly the same rows.
         """
 
     async def load(self, name: DocumentName) -> Stored:
-        """Snapshot and tail in one consistent view. Raises RoomClosed when a part of it is damaged."""
+        """Return snapshot and tail in one consistent view. Raises RoomClosed when a part of it is damaged."""
 
     async def rows_after(self, name: DocumentName, cursor: Sequence, limit: int = 1000) -> list[CommittedRow]:
-        """Rows with ``seq > cursor`` in order, at most ``limit``. Raises RoomClosed when one is damaged."""
+        """Return at most ``limit`` rows after ``cursor``, in order. Raises RoomClosed when one is damaged."""
 
     async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
-        """In one query: the heads of those documents that are not at the given cursor, or are deleted.
+        """Return the heads of the documents that are not at the given cursor, or are deleted, in one query.
 
-        Documents that do not exist are left out. Tens of thousands may be asked for.
+        Documents that do not exist are left out. Made for tens of thousands of documents.
         """
 
     async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
-        """Replace the snapshot of version ``snapshot.version`` (0: there is none yet) by this one.
+        """Replace the snapshot of version ``snapshot.version`` (0: there is none yet) by this one, as version + 1.
 
-        Stored with version + 1. False, and nothing changed, when the version or the epoch is another by
-        now, the document is deleted, or the cut does not move forward or lies beyond the head. Deletes no row.
+        Returns False, and changes nothing, when the version or the epoch has changed, the document is deleted, or the
+        cut does not move forward or lies beyond the head. Deletes no row.
         """
 
-    async def tails(self, *, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
-        """Documents whose tail outweighs their snapshot, and ``weight_min``; the heaviest tails first.
+    async def tails(self, *, row_cost: int, cost_min: int, limit: int) -> list[Tail]:
+        """Return the tails that cost more to load than their snapshot and than ``cost_min``, the costliest first.
 
-        A tail weighs the bytes of its payloads and ``row_cost`` for each row.
+        A tail costs the bytes of its payloads plus ``row_cost`` for each row.
         """
 
     async def tail(self, name: DocumentName) -> Tail | None:
-        """One document's; None when there is no such document, or it is deleted."""
+        """Return the tail of one document; None when there is no such document, or it is deleted."""
 
     # --- the catalogue -----------------------------------------------------------------------------
 
     async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
-        """Documents that are not deleted, with ``name > after``, in the order of their code points."""
+        """Return the next ``limit`` documents after the name ``after``, by code point, without the deleted ones."""
 
     async def find(self, name: DocumentName) -> DocumentInfo:
-        """Raises DocumentNotFound, or DocumentDeleted when it is in the bin."""
+        """Return one entry. Raises DocumentNotFound or DocumentDeleted."""
 
     async def create(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Raises DocumentExists, or DocumentDeleted when one of this name is in the bin."""
+        """Create an empty document. Raises DocumentExists, or DocumentDeleted: a deleted one keeps its name."""
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Raises DocumentNotFound or DocumentDeleted."""
+        """Change the title. Raises DocumentNotFound or DocumentDeleted."""
 
     async def delete(self, name: DocumentName) -> None:
-        """Move to the bin. Raises DocumentNotFound or DocumentDeleted."""
+        """Mark the document as deleted; its rows stay. Raises DocumentNotFound or DocumentDeleted."""

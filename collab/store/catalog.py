@@ -1,4 +1,4 @@
-"""The catalogue of documents: names, titles, the bin. What REST asks for."""
+"""The catalogue of documents, for the REST API: names, titles, times, and which documents are deleted."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from collab.store.schema import documents
 
 
 async def list_documents(connection: AsyncConnection, after: str, limit: int) -> list[DocumentInfo]:
-    """See ``Store.list_documents``. The column's own collation makes the order, and the cursor goes by it."""
+    """Return a page as ``Store.list_documents`` promises; the collation of the column makes the order."""
     found = await connection.execute(
         select(documents)
         .where(documents.c.name > after, documents.c.deleted_at.is_(None))
@@ -25,7 +25,7 @@ async def list_documents(connection: AsyncConnection, after: str, limit: int) ->
 
 
 async def find(connection: AsyncConnection, name: DocumentName) -> DocumentInfo:
-    """See ``Store.find``."""
+    """Return one entry. Raises DocumentNotFound or DocumentDeleted."""
     row = (await connection.execute(select(documents).where(documents.c.name == name))).first()
     if row is None:
         raise DocumentNotFound
@@ -35,26 +35,26 @@ async def find(connection: AsyncConnection, name: DocumentName) -> DocumentInfo:
 
 
 async def create(connection: AsyncConnection, name: DocumentName, title: str) -> DocumentInfo:
-    """Raises the driver's IntegrityError when there is one of this name, in the bin or not."""
+    """Create a document. Raises the driver's IntegrityError when its name is taken, also by a deleted one."""
     await connection.execute(insert(documents).values(new_document(name, title, datetime.now(UTC))))
     return await find(connection, name)
 
 
 async def set_title(connection: AsyncConnection, name: DocumentName, title: str) -> DocumentInfo:
-    """See ``Store.set_title``."""
-    await connection.execute(_living(name).values(title=title, updated_at=datetime.now(UTC)))
+    """Change the title. Raises DocumentNotFound or DocumentDeleted."""
+    await connection.execute(_update(name).values(title=title, updated_at=datetime.now(UTC)))
     return await find(connection, name)
 
 
 async def delete(connection: AsyncConnection, name: DocumentName) -> None:
-    """See ``Store.delete``. An append that is under way comes before or after, by the row's lock."""
-    done = await connection.execute(_living(name).values(deleted_at=datetime.now(UTC)))
+    """Mark the document as deleted. The lock of its row puts a concurrent append before or after this."""
+    done = await connection.execute(_update(name).values(deleted_at=datetime.now(UTC)))
     if done.rowcount != 1:
-        await find(connection, name)  # says why not
+        await find(connection, name)  # raises the reason
 
 
 def new_document(name: str, title: str, now: datetime) -> dict[str, Any]:
-    """The row of a document nobody has written in."""
+    """Return the values of a document without any update."""
     return {
         "name": name,
         "title": title,
@@ -67,7 +67,8 @@ def new_document(name: str, title: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _living(name: DocumentName) -> Any:
+def _update(name: DocumentName) -> Any:
+    """Return a statement that changes the document unless it is deleted."""
     return update(documents).where(documents.c.name == name, documents.c.deleted_at.is_(None))
 
 

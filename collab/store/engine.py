@@ -1,9 +1,9 @@
-"""Connections to the database, transactions that end in time, and the one table from driver errors to ours.
+"""Connections to the database, transactions with a time limit, and the table from driver errors to ours.
 
-It stands between the statements of this package and the drivers. On Postgres the log is written on a connection
-of its own, so that no request can make it wait. SQLite is for one process: a lock file beside the database
-refuses a second. It has one writer, which begins with ``BEGIN IMMEDIATE``, since a transaction that reads first
-and writes later fails at once when another has written. Errors are logged, so what people wrote stands in none.
+On Postgres the log is written on a connection of its own, so that no request can delay it. SQLite is for one process: a
+lock file beside the database refuses a second one. It has one connection that writes, which begins with ``BEGIN
+IMMEDIATE``, because a transaction that reads first and writes later fails at once if another has written meanwhile.
+Errors are logged, so they never contain what people wrote.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from collab.errors import InvalidRequest, StoreUnavailable
 
-PASSING: Mapping[str, str] = {
-    # SQLSTATE, or how it begins → what an operator needs to hear. What is not here is a bug, or damage.
+TRANSIENT: Mapping[str, str] = {
+    # SQLSTATE, or its beginning → what an operator needs to know. Any other error is a bug, or damage.
     "08": "the connection was lost",
     "25006": "it accepts no writes, as a standby does",
     "28": "it refuses the user or the password",
-    "3D000": "the database is not there",
+    "3D000": "the database does not exist",
     "40001": "a transaction lost a race",
     "40P01": "two transactions waited for each other",
     "53100": "its disk is full",
-    "53300": "it has no connection left",
-    "53": "it lacks a resource",
-    "55P03": "a lock was not to be had in time",
+    "53300": "it has no free connection",
+    "53": "it has run out of a resource",
+    "55P03": "a lock was not free in time",
     "57014": "a statement was cancelled",
     "57P": "it is starting or stopping",
     "58": "its system reports an error",
@@ -43,14 +43,14 @@ PASSING: Mapping[str, str] = {
     "SQLITE_CANTOPEN": "the file cannot be opened",
     "SQLITE_READONLY": "the file cannot be written",
 }
-"""The errors that pass: whoever meets one may try the very same thing again. The longest beginning counts."""
+"""Errors after which the same call may be tried again. The longest matching beginning counts."""
 
 
 class Database:
-    """One database by its URL, in the four ways in which this package uses it.
+    """The database at a URL, with one kind of transaction for each of the four uses that this package makes of it.
 
-    No block entered here takes longer than ``timeout_s``, also when the server has stopped answering: it raises
-    StoreUnavailable, and what it would have done may or may not have been done. Leaving a block commits.
+    Leaving a transaction's block commits it. No block takes longer than ``timeout_s``, also when the server has stopped
+    answering: it then raises StoreUnavailable, and its changes may or may not have been made.
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
@@ -61,8 +61,7 @@ class Database:
             self._reader = self._view = _sqlite_engine(url, "BEGIN", connections=4, timeout_s=timeout_s)
             self._writer = self._appender
             return
-        # Asking a connection whether it lives costs round trips. The log does without: whoever appends repeats
-        # what failed anyway.
+        # A ping before each use would cost a round trip. The log does without: a failed append is repeated anyway.
         self._appender = _postgres_engine(url, timeout_s, pool_size=1, max_overflow=0)
         pool = _postgres_engine(
             url, timeout_s, pool_size=5, max_overflow=5, pool_pre_ping=True, isolation_level="AUTOCOMMIT"
@@ -73,25 +72,25 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """For one statement."""
+        """Begin a transaction for one statement that reads."""
         async with self._begin(self._reader) as connection:
             yield connection
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[AsyncConnection]:
-        """For several statements that see one moment."""
+        """Begin a transaction for several statements that read the same moment."""
         async with self._begin(self._view) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """For a change."""
+        """Begin a transaction that changes something other than the log."""
         async with self._begin(self._writer) as connection:
             yield connection
 
     @asynccontextmanager
     async def append(self) -> AsyncIterator[AsyncConnection]:
-        """For a change to the log."""
+        """Begin a transaction that appends to the log."""
         async with self._begin(self._appender) as connection:
             yield connection
 
@@ -107,18 +106,18 @@ class Database:
                     raise
 
     def _abandon(self, connection: AsyncConnection) -> None:
-        """Hang up: a rollback would wait for the very server that does not answer. SQLite is asked in our own house."""
+        """Close the connection without a rollback, which would wait for the server that does not answer."""
         if not self.is_sqlite and connection.sync_connection is not None:
             connection.sync_connection.invalidate()
 
     async def close(self) -> None:
-        """Give every connection back. Idempotent."""
+        """Close all connections. Idempotent."""
         await self._appender.dispose()
         await self._reader.dispose()
 
 
 def is_sqlite(url: str) -> bool:
-    """Whether the URL names a file."""
+    """Return True if the URL is that of an SQLite file."""
     return url.startswith("sqlite")
 
 
@@ -133,11 +132,11 @@ def _sqlite_engine(url: str, begin: str, *, connections: int, timeout_s: float) 
     engine = create_async_engine(
         url, pool_size=connections, max_overflow=0, pool_timeout=timeout_s, hide_parameters=True
     )
-    busy_ms = int(timeout_s * 1000 / 2)  # it must give up before we do
+    busy_ms = int(timeout_s * 1000 / 2)  # SQLite must give up before the block's own limit
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.isolation_level = None  # the driver must not begin transactions itself
         cursor = connection.cursor()
         for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
@@ -151,7 +150,10 @@ def _sqlite_engine(url: str, begin: str, *, connections: int, timeout_s: float) 
 
 
 def lock_sqlite(url: str) -> BinaryIO:
-    """Hold a SQLite file for this process. Raises InvalidRequest when another does, or it cannot be kept there."""
+    """Lock an SQLite file for this process.
+
+    Raises InvalidRequest when another process holds it, or its directory cannot be written.
+    """
     path = Path(make_url(url).database or "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,27 +168,27 @@ def lock_sqlite(url: str) -> BinaryIO:
     except OSError:
         file.close()
         raise InvalidRequest(
-            f"Another process has {path} open, and SQLite is for one: stop it, or use Postgres."
+            f"Another process has {path} open, and SQLite is for one process: stop it, or use Postgres."
         ) from None
     return file
 
 
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """What is raised inside comes out as StoreUnavailable when it passes; anything else is a bug and stays."""
+    """Turn transient errors of the block into StoreUnavailable. Any other error is a bug and passes unchanged."""
     try:
         yield
     except (OSError, exc.SQLAlchemyError) as cause:
-        reason = why_it_passes(cause)
+        reason = transient_reason(cause)
         if reason is None:
             raise
         raise StoreUnavailable(f"The database does not answer: {reason}.") from cause
 
 
-def why_it_passes(error: OSError | exc.SQLAlchemyError) -> str | None:
-    """A few words for the operator, who reads no traceback; None when it does not pass.
+def transient_reason(error: OSError | exc.SQLAlchemyError) -> str | None:
+    """Return a few words for the operator, or None when the error is not transient.
 
-    They hold no address and nothing of the statement or its parameters: peers see them too.
+    They contain no address and nothing of the statement or its parameters: clients see them too.
     """
     match error:
         case exc.TimeoutError():
@@ -194,22 +196,22 @@ def why_it_passes(error: OSError | exc.SQLAlchemyError) -> str | None:
         case TimeoutError(errno=None):
             return "nothing came back in time"
         case OSError():
-            return _words_of_the_system(error)
+            return _system_reason(error)
         case exc.DBAPIError():
-            return _words_of_the_database(error)
+            return _database_reason(error)
     return None
 
 
-def _words_of_the_system(error: OSError) -> str:
+def _system_reason(error: OSError) -> str:
     number = error.errno or 0
-    # With a number of its own, the driver's text holds the address; name resolution has negative ones.
+    # The driver's own text contains the address. Errors of name resolution have negative numbers.
     words = os.strerror(number) if number > 0 else error.strerror if number < 0 else None
     return (words or "the connection failed").lower()
 
 
-def _words_of_the_database(error: exc.DBAPIError) -> str | None:
+def _database_reason(error: exc.DBAPIError) -> str | None:
     code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or "")
-    known = max((start for start in PASSING if code.startswith(start)), key=len, default=None)
+    known = max((start for start in TRANSIENT if code.startswith(start)), key=len, default=None)
     if known is not None:
-        return f"{PASSING[known]} ({code})"
-    return PASSING["08"] if error.connection_invalidated else None
+        return f"{TRANSIENT[known]} ({code})"
+    return TRANSIENT["08"] if error.connection_invalidated else None

@@ -1,4 +1,4 @@
-"""Reading the log: from the beginning, from a cursor, or just where it ends. ``append`` writes it."""
+"""Statements that read the log: all rows, the rows after a cursor, or only its end. ``append`` writes it."""
 
 import zlib
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from collab.errors import RoomClosed
 from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
 from collab.store.base import Head
-from collab.store.given import given
+from collab.store.parameters import parameter_table
 from collab.store.schema import documents, updates
 
 
 async def document(connection: AsyncConnection, name: DocumentName, *, lock: bool = False) -> Any:
-    """The document's row, or None: ``id``, where its log ends, its epoch, whether it is in the bin.
+    """Return ``id``, ``head_seq``, ``epoch`` and ``deleted_at`` of the document, or None when there is none.
 
-    ``lock``: nobody appends to it until the transaction ends. Readers, and rows that refer to it, do not wait.
+    With ``lock``, nothing is appended to it until the transaction ends. Readers do not wait, nor do foreign keys.
     """
     query = select(documents.c.id, documents.c.head_seq, documents.c.epoch, documents.c.deleted_at)
     query = query.where(documents.c.name == name)
@@ -28,7 +28,7 @@ async def document(connection: AsyncConnection, name: DocumentName, *, lock: boo
 async def rows_after(
     connection: AsyncConnection, name: DocumentName, cursor: Sequence, limit: int | None = None
 ) -> list[CommittedRow]:
-    """See ``Store.rows_after``. Raises RoomClosed when a row is not what was written."""
+    """Return the rows after ``cursor``, in order. Raises RoomClosed when the checksum of one does not match."""
     found = await connection.execute(
         select(updates.c.seq, updates.c.origin, updates.c.n, updates.c.payload, updates.c.checksum)
         .join(documents, documents.c.id == updates.c.document_id)
@@ -45,8 +45,8 @@ async def rows_after(
 
 
 async def heads(connection: AsyncConnection, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
-    """See ``Store.heads``. Only what the caller does not know comes back."""
-    asked = given(connection, {"name": Text(), "cursor": BigInteger()}, cursors.items())
+    """Return the heads that the caller does not know, as ``Store.heads`` promises."""
+    asked = parameter_table(connection, {"name": Text(), "cursor": BigInteger()}, cursors.items())
     found = await connection.execute(
         select(documents.c.name, documents.c.head_seq, documents.c.epoch, documents.c.deleted_at)
         .join(asked, documents.c.name == asked.c.name)

@@ -1,8 +1,6 @@
-"""The store in dictionaries: what a database would do, without one.
+"""A store in dictionaries, for the simulated network, unit tests and demos. It passes the contract of the databases.
 
-It stands in for Postgres and SQLite in the simulated network, in unit tests and in demos, and passes the same
-contract. No method ever waits for anything, so a simulation may drive it step by step; the only thing from
-outside is the clock, and that is an argument. Nothing survives the object.
+No method ever waits, so a simulation can drive it step by step. It keeps nothing beyond its own life.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +26,7 @@ from collab.store.base import (
 
 @dataclass(slots=True)
 class _Document:
-    """One document: ``log[seq - 1]`` is the row at ``seq``, ``places`` finds a row by its key."""
+    """One document: ``log[seq - 1]`` is the row at ``seq``, and ``places`` finds a row by its key."""
 
     name: DocumentName
     title: str
@@ -61,20 +59,20 @@ def _utc_now() -> datetime:
 
 
 class MemoryStore:
-    """A ``Store`` that forgets everything when it is dropped; ``now`` gives the times of catalogue entries."""
+    """A ``Store`` in memory. ``now`` returns the times of catalogue entries."""
 
     def __init__(self, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._now = now
         self._documents: dict[DocumentName, _Document] = {}
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing: there is nothing to open."""
 
     async def close(self) -> None:
-        """Nothing to close: the rows stay until the object goes."""
+        """Do nothing: the rows stay, so that a test can open the store again."""
 
     async def ping(self) -> None:
-        """It always answers."""
+        """Return at once: it always answers."""
 
     # --- the log -----------------------------------------------------------------------------------
 
@@ -127,13 +125,13 @@ class MemoryStore:
         document.snapshot = Snapshot(snapshot.cut, snapshot.state, version + 1)
         return True
 
-    async def tails(self, *, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
-        def weight(tail: Tail) -> int:
+    async def tails(self, *, row_cost: int, cost_min: int, limit: int) -> list[Tail]:
+        def cost(tail: Tail) -> int:
             return tail.row_bytes + tail.rows * row_cost
 
         tails = [tail for name in self._documents if (tail := self._tail(name)) is not None]
-        due = [tail for tail in tails if weight(tail) > max(weight_min, tail.snapshot_bytes)]
-        return sorted(due, key=lambda tail: (-weight(tail), tail.document))[:limit]
+        due = [tail for tail in tails if cost(tail) > max(cost_min, tail.snapshot_bytes)]
+        return sorted(due, key=lambda tail: (-cost(tail), tail.document))[:limit]
 
     async def tail(self, name: DocumentName) -> Tail | None:
         return self._tail(name)
@@ -152,7 +150,7 @@ class MemoryStore:
         return [self._documents[name].info() for name in names if name > after][:limit]
 
     async def find(self, name: DocumentName) -> DocumentInfo:
-        return self._living(name).info()
+        return self._not_deleted(name).info()
 
     async def create(self, name: DocumentName, title: str) -> DocumentInfo:
         known = self._documents.get(name)
@@ -161,20 +159,20 @@ class MemoryStore:
         return self._create(name, title).info()
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        document = self._living(name)
+        document = self._not_deleted(name)
         document.title = title
         document.updated_at = self._now()
         return document.info()
 
     async def delete(self, name: DocumentName) -> None:
-        self._living(name).deleted = True
+        self._not_deleted(name).deleted = True
 
     def _create(self, name: DocumentName, title: str) -> _Document:
         now = self._now()
         document = self._documents[name] = _Document(name, title, created_at=now, updated_at=now)
         return document
 
-    def _living(self, name: DocumentName) -> _Document:
+    def _not_deleted(self, name: DocumentName) -> _Document:
         document = self._documents.get(name)
         if document is None:
             raise DocumentNotFound

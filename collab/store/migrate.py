@@ -1,4 +1,4 @@
-"""Bring a database to the schema this code was written for."""
+"""Migrate a database to the schema that this code was written for."""
 
 import asyncio
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ from collab.store.engine import is_sqlite, lock_sqlite, mapped_errors
 
 
 def scripts() -> Path:
-    """Where the migrations lie: inside an installed package, or at the top of a checkout."""
+    """Return the directory of the migrations: inside an installed package, or at the top of a checkout."""
     here = Path(__file__).resolve().parent
     for place in (here / "alembic", here.parent.parent / "alembic"):
         if (place / "env.py").is_file():
@@ -22,7 +22,7 @@ def scripts() -> Path:
 
 
 def alembic_config(url: str) -> Config:
-    """Alembic's configuration for one database, made in code: no ini file is needed."""
+    """Return Alembic's configuration for one database. No ini file is needed."""
     config = Config()
     config.set_main_option("script_location", str(scripts()))
     config.attributes["url"] = url
@@ -30,10 +30,10 @@ def alembic_config(url: str) -> Config:
 
 
 async def upgrade(url: str) -> None:
-    """Run every migration that is missing, in one transaction. Several at once wait for each other.
+    """Run all missing migrations in one transaction. Processes that do so at the same time wait for each other.
 
-    Raises StoreUnavailable, and InvalidRequest when another process has the SQLite file open, or a later version of
-    this program has migrated the database.
+    Raises StoreUnavailable; InvalidRequest when another process has the SQLite file open, or a later version of
+    collab has migrated the database.
     """
     with lock_sqlite(url) if is_sqlite(url) else nullcontext(), mapped_errors():
         try:

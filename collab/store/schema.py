@@ -1,4 +1,4 @@
-"""The tables. ``alembic/`` makes them; a test holds the two together."""
+"""The tables. The migrations in ``alembic/`` create them; a test compares the two."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -32,18 +32,18 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware times in UTC, also from SQLite, which forgets that they were."""
+    """Timezone-aware times in UTC, also from SQLite, which does not store the timezone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Put back what SQLite dropped."""
+        """Return the time with its timezone."""
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 _name = Text().with_variant(Text(collation="C"), "postgresql")
-"""Compared by code point everywhere, whatever the database was told: a cursor must mean one place in one order."""
+"""Compared by code point whatever the database's collation is: a page's cursor must mean one place in one order."""
 
 _big_key = BigInteger().with_variant(Integer(), "sqlite")
 

@@ -1,7 +1,7 @@
-"""Snapshots: the merged state of a log's beginning, so that opening a document costs its content.
+"""Snapshots: the merged state of a log up to a cut, so that opening a document costs its content and not its history.
 
-A snapshot is replaced by a versioned update that must hit its one row; the log keeps every row. The state is
-compressed and made whole again outside any transaction and off the event loop: it may be megabytes.
+A snapshot is replaced only if its version is still the expected one; the log keeps every row. A state may be megabytes,
+so it is compressed and decompressed in a thread, outside any transaction.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from collab.store.base import Snapshot, Tail
 from collab.store.schema import documents, snapshots, updates
 
 ZLIB = 1
-"""The one ``codec`` there is."""
+"""The only ``codec`` so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A snapshot in the form in which it is kept; ``size`` and ``checksum`` are of the state itself."""
+    """A snapshot as it is stored. ``size`` and ``checksum`` are those of the uncompressed state."""
 
     cut: int
     version: int
@@ -35,13 +35,13 @@ class Packed:
 
 
 async def pack(snapshot: Snapshot) -> Packed:
-    """For ``put``."""
+    """Compress a snapshot for ``put``."""
     state = await asyncio.to_thread(zlib.compress, snapshot.state, 1)
     return Packed(snapshot.cut, snapshot.version, ZLIB, state, len(snapshot.state), zlib.crc32(snapshot.state))
 
 
 async def unpack(name: DocumentName, packed: Packed) -> Snapshot:
-    """From ``find``. Raises RoomClosed when the bytes are not what was written."""
+    """Decompress what ``find`` returned. Raises RoomClosed when it is not what was written."""
     try:
         state = await asyncio.to_thread(zlib.decompress, packed.state)
     except zlib.error:
@@ -52,7 +52,7 @@ async def unpack(name: DocumentName, packed: Packed) -> Snapshot:
 
 
 async def find(connection: AsyncConnection, document_id: int) -> Packed | None:
-    """The document's snapshot, as it is kept."""
+    """Return the snapshot of a document as it is stored, or None."""
     columns = (snapshots.c.cut, snapshots.c.version, snapshots.c.codec, snapshots.c.state, snapshots.c.size)
     found = await connection.execute(
         select(*columns, snapshots.c.checksum).where(snapshots.c.document_id == document_id)
@@ -62,16 +62,16 @@ async def find(connection: AsyncConnection, document_id: int) -> Packed | None:
 
 
 async def put(connection: AsyncConnection, name: DocumentName, epoch: Epoch, packed: Packed) -> bool:
-    """See ``Store.put_snapshot``. The document's row is locked meanwhile, so the tail is counted exactly."""
+    """Replace a snapshot as ``Store.put_snapshot`` promises. Locks the document: its tail is counted exactly."""
     document = await log.document(connection, name, lock=True)
     if document is None or document.deleted_at is not None or document.epoch != epoch:
         return False
     if packed.cut > document.head_seq or not await _replace(connection, document.id, packed):
         return False
-    behind = select(func.count(), func.coalesce(func.sum(func.length(updates.c.payload)), 0)).where(
+    tail_totals = select(func.count(), func.coalesce(func.sum(func.length(updates.c.payload)), 0)).where(
         updates.c.document_id == document.id, updates.c.seq > packed.cut
     )
-    rows, size = (await connection.execute(behind)).one()
+    rows, size = (await connection.execute(tail_totals)).one()
     await connection.execute(
         update(documents).where(documents.c.id == document.id).values(tail_rows=rows, tail_bytes=size)
     )
@@ -89,8 +89,8 @@ async def _replace(connection: AsyncConnection, document_id: int, packed: Packed
         "updated_at": datetime.now(UTC),
     }
     if packed.version == 0:
-        there = select(snapshots.c.version).where(snapshots.c.document_id == document_id)
-        if packed.cut == 0 or (await connection.execute(there)).first() is not None:
+        existing = select(snapshots.c.version).where(snapshots.c.document_id == document_id)
+        if packed.cut == 0 or (await connection.execute(existing)).first() is not None:
             return False
         await connection.execute(insert(snapshots).values(document_id=document_id, **values))
         return True
@@ -106,16 +106,16 @@ async def _replace(connection: AsyncConnection, document_id: int, packed: Packed
     return done.rowcount == 1
 
 
-async def tails(connection: AsyncConnection, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
-    """See ``Store.tails``. From counters that ``append`` and ``put`` keep: no log is read."""
-    weight = documents.c.tail_bytes + documents.c.tail_rows * row_cost
-    outweighing = _TAILS.where(weight > weight_min, weight > _SNAPSHOT_BYTES)
-    found = await connection.execute(outweighing.order_by(weight.desc(), documents.c.name).limit(limit))
+async def tails(connection: AsyncConnection, row_cost: int, cost_min: int, limit: int) -> list[Tail]:
+    """Return the costliest tails as ``Store.tails`` promises, from the counters that ``append`` and ``put`` keep."""
+    cost = documents.c.tail_bytes + documents.c.tail_rows * row_cost
+    due = _TAILS.where(cost > cost_min, cost > _SNAPSHOT_BYTES)
+    found = await connection.execute(due.order_by(cost.desc(), documents.c.name).limit(limit))
     return [Tail(*row) for row in found]
 
 
 async def tail(connection: AsyncConnection, name: DocumentName) -> Tail | None:
-    """See ``Store.tail``."""
+    """Return the tail of one document that is not deleted, or None."""
     found = (await connection.execute(_TAILS.where(documents.c.name == name))).first()
     return None if found is None else Tail(*found)
 

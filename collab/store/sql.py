@@ -1,7 +1,7 @@
-"""The store in Postgres or SQLite: which transaction each promise of ``Store`` takes.
+"""The store in Postgres or SQLite: each method of ``Store`` in its transaction.
 
-What happens inside the transactions is told by ``append``, ``log``, ``snapshots`` and ``catalog``; how they begin,
-end in time and fail, by ``engine``.
+The statements are in ``append``, ``log``, ``snapshots`` and ``catalog``; beginning, time limits and errors of the
+transactions are in ``engine``.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ TIMEOUT_S = 10.0
 
 
 class SqlStore:
-    """``Store`` over SQLAlchemy. ``timeout_s`` bounds every call: after it, StoreUnavailable."""
+    """A ``Store`` over SQLAlchemy. A call that takes longer than ``timeout_s`` raises StoreUnavailable."""
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._url = url
@@ -32,13 +32,13 @@ class SqlStore:
         self._lock: BinaryIO | None = None
 
     async def open(self) -> None:
-        """Check the schema. Raises InvalidRequest when it is another, or the SQLite file is taken."""
+        """Check the schema. Raises InvalidRequest when it is another one, or another process has the SQLite file."""
         if is_sqlite(self._url) and self._lock is None:
             self._lock = lock_sqlite(self._url)
         try:
             await self._check_schema()
         except BaseException:
-            await self.close()  # nobody closes what was never opened
+            await self.close()  # a store that did not open is not closed by its user
             raise
 
     async def _check_schema(self) -> None:
@@ -50,26 +50,26 @@ class SqlStore:
             )
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Close the connections and release the lock of the SQLite file."""
         await self._database.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     async def ping(self) -> None:
-        """One question."""
+        """Run one query."""
         async with self._database.read() as connection:
             await connection.execute(select(1))
 
     # --- the log -----------------------------------------------------------------------------------
 
     async def append(self, rows: Seq[Row]) -> list[Outcome]:
-        """One transaction for all."""
+        """Commit all rows in one transaction."""
         async with self._database.append() as connection:
             return await append.append(connection, rows)
 
     async def load(self, name: DocumentName) -> Stored:
-        """In one transaction that sees one moment."""
+        """Read everything in one transaction that sees one moment."""
         async with self._database.view() as connection:
             document = await log.document(connection, name)
             if document is None:
@@ -85,65 +85,65 @@ class SqlStore:
         )
 
     async def rows_after(self, name: DocumentName, cursor: Sequence, limit: int = 1000) -> list[CommittedRow]:
-        """The next rows."""
+        """Return the next rows."""
         async with self._database.read() as connection:
             return await log.rows_after(connection, name, cursor, limit)
 
     async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
-        """One query for all."""
+        """Return the changed heads, with one query for all."""
         async with self._database.read() as connection:
             return await log.heads(connection, cursors)
 
     async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
-        """Compressed first: nothing slow happens inside the transaction."""
+        """Compress the snapshot, then store it: nothing slow happens inside the transaction."""
         packed = await snapshots.pack(snapshot)
         async with self._database.write() as connection:
             return await snapshots.put(connection, name, epoch, packed)
 
-    async def tails(self, *, row_cost: int, weight_min: int, limit: int) -> list[Tail]:
-        """From the counters."""
+    async def tails(self, *, row_cost: int, cost_min: int, limit: int) -> list[Tail]:
+        """Return the costliest tails."""
         async with self._database.read() as connection:
-            return await snapshots.tails(connection, row_cost, weight_min, limit)
+            return await snapshots.tails(connection, row_cost, cost_min, limit)
 
     async def tail(self, name: DocumentName) -> Tail | None:
-        """From the counters."""
+        """Return one tail."""
         async with self._database.read() as connection:
             return await snapshots.tail(connection, name)
 
     # --- the catalogue -----------------------------------------------------------------------------
 
     async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
-        """By name."""
+        """Return one page, by name."""
         async with self._database.read() as connection:
             return await catalog.list_documents(connection, after, limit)
 
     async def find(self, name: DocumentName) -> DocumentInfo:
-        """One entry."""
+        """Return one entry."""
         async with self._database.read() as connection:
             return await catalog.find(connection, name)
 
     async def create(self, name: DocumentName, title: str) -> DocumentInfo:
-        """An empty document."""
+        """Create an empty document."""
         try:
             async with self._database.write() as connection:
                 return await catalog.create(connection, name, title)
         except IntegrityError:
-            await self.find(name)  # raises DocumentDeleted when it is in the bin
+            await self.find(name)  # raises DocumentDeleted if it is that
             raise DocumentExists from None
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Change one column."""
+        """Change the title."""
         async with self._database.write() as connection:
             return await catalog.set_title(connection, name, title)
 
     async def delete(self, name: DocumentName) -> None:
-        """Mark it."""
+        """Mark the document as deleted."""
         async with self._database.write() as connection:
             await catalog.delete(connection, name)
 
 
 async def _revision(connection: AsyncConnection) -> str | None:
-    """Which migration the database has seen last."""
+    """Return the migration that the database is at, or None."""
     if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
         return None
     return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()

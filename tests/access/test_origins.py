@@ -1,4 +1,4 @@
-"""Which pages may open a socket: the exact ones, and none that only look like them."""
+"""Pages that may open a socket: exactly those that are listed, and none that look like them."""
 
 import pytest
 
@@ -22,7 +22,7 @@ HOST = "collab.example.com"
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
     ],
 )
-def test_an_origin_is_kept_in_the_form_in_which_browsers_send_it(text: str, canonical: str) -> None:
+def test_origin_is_kept_in_the_form_in_which_browsers_send_it(text: str, canonical: str) -> None:
     assert parse_origin(text) == canonical
 
 
@@ -60,7 +60,7 @@ def test_an_origin_is_kept_in_the_form_in_which_browsers_send_it(text: str, cano
         "https:\\\\docs.example.com",
     ],
 )
-def test_what_is_no_origin_is_refused_with_an_example_and_is_never_allowed(text: str) -> None:
+def test_text_that_is_not_an_origin_is_refused_and_never_allowed(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"https://docs\.example\.com"):
         parse_origin(text)
     assert not is_allowed(text, HOST, ALLOWED)
@@ -86,7 +86,7 @@ def test_what_is_no_origin_is_refused_with_an_example_and_is_never_allowed(text:
         "null",
     ],
 )
-def test_an_origin_that_only_looks_like_an_allowed_one_is_refused(origin: str) -> None:
+def test_origin_that_only_looks_like_an_allowed_one_is_refused(origin: str) -> None:
     assert not is_allowed(origin, HOST, ALLOWED)
 
 
@@ -107,16 +107,16 @@ def test_an_origin_that_only_looks_like_an_allowed_one_is_refused(origin: str) -
         (None, None),
     ],
 )
-def test_allowed_pages_and_our_own_may_talk_to_us(origin: str | None, host: str | None) -> None:
+def test_listed_pages_and_those_of_the_server_are_allowed(origin: str | None, host: str | None) -> None:
     assert is_allowed(origin, host, ALLOWED)
 
 
 @pytest.mark.parametrize("host", [None, "", "`", "evil.example/collab.example.com", "docs.example.com, x"])
-def test_a_strange_host_header_lets_nobody_in(host: str | None) -> None:
+def test_strange_host_header_allows_no_page(host: str | None) -> None:
     assert not is_allowed("https://collab.example.com", host, ALLOWED)
     assert not is_allowed("https://x", host, ())
 
 
-def test_a_star_lets_every_page_in() -> None:
+def test_star_allows_every_page() -> None:
     assert is_allowed("https://evil.example", HOST, ("*",))
     assert is_allowed("null", HOST, ("*",))

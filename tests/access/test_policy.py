@@ -1,10 +1,10 @@
-"""The one decision, as a table."""
+"""What a principal may do with a document, as a table."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.access.policy import require_manage, require_read, require_write, role
+from collab.access.policy import can_read, require_manage, require_read, require_write, role, seek_readable
 from collab.access.roles import Role
 from collab.access.tokens import Principal
 from collab.errors import PermissionDenied
@@ -35,7 +35,7 @@ def granted(**grants: Role) -> Role | None:
         ({"**": Role.VIEWER, "notes/*": Role.OWNER}, Role.VIEWER),
     ],
 )
-def test_the_strongest_matching_grant_decides(grants: dict[str, Role], expected: Role | None) -> None:
+def test_strongest_matching_grant_decides(grants: dict[str, Role], expected: Role | None) -> None:
     assert granted(**grants) == expected
 
 
@@ -68,13 +68,36 @@ def test_reading_writing_and_managing_are_refused_below_their_role(has: Role | N
                 require(somebody, PLAN)
 
 
-def test_refusals_name_the_role_but_not_whether_the_document_exists() -> None:
+def test_refusal_names_the_role() -> None:
     with pytest.raises(PermissionDenied, match="You are viewer of this document"):
         require_write(principal(**{"**": Role.VIEWER}), PLAN)
     with pytest.raises(PermissionDenied, match="no access"):
         require_write(principal(), PLAN)
-    with pytest.raises(PermissionDenied, match="takes its owner"):
+    with pytest.raises(PermissionDenied, match="Only an owner"):
         require_manage(principal(**{"**": Role.EDITOR}), PLAN)
+
+
+def test_seeking_goes_on_at_the_nearest_grant() -> None:
+    reader = principal(**{"team/*": Role.VIEWER, "notes/42": Role.OWNER})
+    start = seek_readable(reader, "")
+    assert start is not None
+    assert "notes/41" < start < "notes/42"
+    start = seek_readable(reader, "notes/42")
+    assert start is not None
+    assert "notes/43" < start < "team/"
+    assert seek_readable(reader, "team/plan") == "team/plan"
+    assert seek_readable(reader, "x") is None
+
+
+def test_seeking_without_grants_finds_nothing() -> None:
+    assert seek_readable(principal(), "") is None
+
+
+@pytest.mark.parametrize(
+    ("grants", "readable"), [({}, False), ({"notes/*": Role.OWNER}, False), ({"team/*": Role.VIEWER}, True)]
+)
+def test_reading_takes_any_role(grants: dict[str, Role], readable: bool) -> None:
+    assert can_read(principal(**grants), PLAN) == readable
 
 
 def test_only_the_document_asked_for_is_decided() -> None:

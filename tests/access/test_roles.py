@@ -19,7 +19,7 @@ def test_roles_are_ordered_from_viewer_to_owner() -> None:
         (Role.OWNER, True, True, True, True),
     ],
 )
-def test_each_role_may_do_what_the_weaker_may_and_one_thing_more(
+def test_each_role_allows_more_than_the_weaker_one(
     role: Role, read: bool, comment: bool, write: bool, manage: bool
 ) -> None:
     assert (role.can_read, role.can_comment, role.can_write, role.can_manage) == (
@@ -31,7 +31,7 @@ def test_each_role_may_do_what_the_weaker_may_and_one_thing_more(
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_the_word_of_a_role_reads_back(role: Role) -> None:
+def test_word_of_a_role_reads_back(role: Role) -> None:
     assert Role.parse(role.word) is role
 
 

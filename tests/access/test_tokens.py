@@ -1,4 +1,4 @@
-"""Tokens: what a good one says, and that no forged one is taken."""
+"""Good tokens become principals; forged ones are refused."""
 
 import base64
 import hashlib
@@ -54,18 +54,18 @@ def refusal(token: str, verifier: TokenVerifier = VERIFIER, now_s: float = NOW) 
 # --- good tokens ------------------------------------------------------------------------------------
 
 
-def test_a_good_token_becomes_a_principal() -> None:
+def test_good_token_becomes_a_principal() -> None:
     token = forge(with_claims(name="Alice", color="#3366FF", nbf=NOW, iat=NOW))
     expected = Principal(UserId("alice"), "Alice", "#3366FF", {"notes/*": Role.EDITOR}, NOW + 60)
     assert VERIFIER.verify(token, NOW) == expected
 
 
-def test_without_a_name_the_user_id_is_shown_without_grants_nothing_is_allowed() -> None:
+def test_token_without_name_and_grants_shows_the_user_id_and_allows_nothing() -> None:
     principal = VERIFIER.verify(forge(with_claims(sub="a" * 255, grants=...)), NOW)
     assert (principal.name, principal.color, dict(principal.grants)) == ("a" * 100, None, {})
 
 
-def test_what_is_signed_here_verifies_here() -> None:
+def test_signed_token_verifies() -> None:
     token = sign(KEY, user="ada", name="Ada Ł.", color="#aabbcc", grants={"**": Role.OWNER}, now_s=NOW, ttl_s=9)
     principal = VERIFIER.verify(token, NOW)
     assert (principal.user, principal.name, principal.color) == ("ada", "Ada Ł.", "#aabbcc")
@@ -73,7 +73,7 @@ def test_what_is_signed_here_verifies_here() -> None:
     assert principal.expires_at == NOW + 9
 
 
-def test_a_token_may_have_several_audiences_and_a_verifier_none() -> None:
+def test_token_may_have_several_audiences_and_a_verifier_none() -> None:
     assert VERIFIER.verify(forge(with_claims(aud=["other", "collab"])), NOW).user == "alice"
     assert TokenVerifier(KEY, audience=None).verify(forge(with_claims(aud=...)), NOW).user == "alice"
 
@@ -104,12 +104,12 @@ def test_expiry_is_kept_to_exactly(late_s: float, good: bool) -> None:
     if good:
         assert not VERIFIER.verify(token, NOW + 60 + late_s).is_expired(NOW + 60 + late_s)
     else:
-        assert refusal(token, now_s=NOW + 60 + late_s) == "The token has expired; sign in anew."
+        assert refusal(token, now_s=NOW + 60 + late_s) == "The token has expired. Sign in again."
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 @pytest.mark.parametrize(("early_s", "good"), [(30, True), (31, False)])
-def test_a_token_from_the_future_is_taken_within_thirty_seconds(claim: str, early_s: float, good: bool) -> None:
+def test_token_from_the_future_is_taken_within_thirty_seconds(claim: str, early_s: float, good: bool) -> None:
     token = forge(with_claims(**{claim: NOW + early_s}))
     if good:
         assert VERIFIER.verify(token, NOW).user == "alice"
@@ -117,26 +117,26 @@ def test_a_token_from_the_future_is_taken_within_thirty_seconds(claim: str, earl
         assert refusal(token).startswith("The token is not valid yet")
 
 
-def test_how_far_ahead_the_issuers_clock_may_be_can_be_set() -> None:
+def test_allowed_clock_skew_can_be_set() -> None:
     token = forge(with_claims(nbf=NOW + 31))
     assert TokenVerifier(KEY, skew_s=31).verify(token, NOW).user == "alice"
     assert refusal(token, TokenVerifier(KEY, skew_s=0)).startswith("The token is not valid yet")
 
 
-def test_a_token_without_an_end_is_taken_only_where_that_is_allowed() -> None:
+def test_token_without_an_end_is_taken_only_where_that_is_allowed() -> None:
     token = forge(with_claims(exp=...))
     assert refusal(token) == "The token lacks 'exp'."
     assert TokenVerifier(KEY, eternal=True).verify(token, NOW).expires_at is None
     assert refusal(forge(with_claims(exp=NOW)), TokenVerifier(KEY, eternal=True)).startswith("The token has expired")
-    assert "no time" in refusal(forge(with_claims(exp="never")), TokenVerifier(KEY, eternal=True))
+    assert "not a time" in refusal(forge(with_claims(exp="never")), TokenVerifier(KEY, eternal=True))
 
 
-def test_the_time_is_the_argument_and_not_the_clock_of_the_machine() -> None:
+def test_time_is_the_argument_and_not_the_clock_of_the_machine() -> None:
     token = forge(with_claims(exp=100, iat=50, nbf=50))
     assert VERIFIER.verify(token, 60.0).expires_at == 100
 
 
-def test_a_principal_without_an_end_never_expires() -> None:
+def test_principal_without_an_end_never_expires() -> None:
     eternal = Principal(UserId("anyone"), "Anyone", None, {}, None)
     assert not eternal.is_expired(math.inf)
 
@@ -254,18 +254,18 @@ SIGNED_BUT_WRONG = {
 }
 
 
-def test_the_token_that_the_forgeries_vary_is_good() -> None:
-    """Or none of the refusals below would mean anything."""
+def test_token_that_the_forgeries_vary_is_good() -> None:
+    """Without this the refusals below would mean nothing."""
     assert VERIFIER.verify(forge(), NOW).user == "alice"
 
 
 @pytest.mark.parametrize("token", FORGED_SIGNATURES.values(), ids=FORGED_SIGNATURES)
-def test_a_forged_token_is_refused(token: str) -> None:
+def test_forged_token_is_refused(token: str) -> None:
     assert refusal(token).endswith(".")
 
 
 @pytest.mark.parametrize("token", SIGNED_BUT_WRONG.values(), ids=SIGNED_BUT_WRONG)
-def test_a_token_with_wrong_claims_is_refused_though_signed(token: str) -> None:
+def test_token_with_wrong_claims_is_refused_though_signed(token: str) -> None:
     assert "signature" not in refusal(token)
 
 
@@ -273,24 +273,24 @@ def test_a_token_with_wrong_claims_is_refused_though_signed(token: str) -> None:
     ("token", "says"),
     [
         ("", "A token is needed."),
-        ("x" * 9000, "The token is longer than 8192 bytes or not plain ASCII."),
-        ("é" * 10, "The token is longer than 8192 bytes or not plain ASCII."),
-        ("a.b", "The token is no JSON Web Token."),
-        (UNSIGNED, "The token is signed with none of HS256, RS256, ES256, EdDSA."),
+        ("x" * 9000, "The token is longer than 8192 bytes, or not plain ASCII."),
+        ("é" * 10, "The token is longer than 8192 bytes, or not plain ASCII."),
+        ("a.b", "The token is not a valid JSON Web Token."),
+        (UNSIGNED, "The token is not signed with one of HS256, RS256, ES256, EdDSA."),
         (forge(header={"alg": "RS256"}), "The token is signed with a key that this server does not know."),
         (forge(secret=b"x" * 32), "The token's signature does not match."),
-        (forge([1]), "The token's claims are no JSON object."),
-        (forge(with_claims(exp=NOW - 10)), "The token has expired; sign in anew."),
+        (forge([1]), "The token's claims are not a JSON object."),
+        (forge(with_claims(exp=NOW - 10)), "The token has expired. Sign in again."),
         (forge(with_claims(exp=...)), "The token lacks 'exp'."),
         (forge(with_claims(sub=...)), "The token lacks 'sub'."),
         (forge(with_claims(aud="x")), "The token is not for the audience 'collab'."),
-        (forge(with_claims(exp="soon")), "The token's 'exp' is no time in seconds since 1970."),
-        (forge(with_claims(name="a\n")), "The token's 'name' is longer than 100 characters or unprintable."),
+        (forge(with_claims(exp="soon")), "The token's 'exp' is not a time in seconds since 1970."),
+        (forge(with_claims(name="a\n")), "The token's 'name' has control characters, or more than 100 characters."),
         (forge(with_claims(color="red")), "The token's 'color' must look like '#3366ff'."),
         (forge(with_claims(grants={"a": "root"})), "A role is one of viewer, commenter, editor, owner."),
     ],
 )
-def test_the_reason_is_said_in_words(token: str, says: str) -> None:
+def test_reason_is_a_sentence(token: str, says: str) -> None:
     assert refusal(token) == says
 
 
@@ -308,7 +308,7 @@ def test_the_reason_is_said_in_words(token: str, says: str) -> None:
         (forge(with_claims(exp=NOW - 10)), "token-expired"),
     ],
 )
-def test_programs_are_told_the_reason_by_a_name_that_stays(token: str, slug: str) -> None:
+def test_reason_begins_with_a_stable_slug(token: str, slug: str) -> None:
     with pytest.raises(NotAuthenticated) as caught:
         VERIFIER.verify(token, NOW)
     assert caught.value.slug == slug
@@ -322,12 +322,12 @@ def test_no_reason_holds_a_part_of_the_token() -> None:
 
 
 @given(text=st.text(max_size=200) | st.text("eyJhbGciOiJIUzI1NiJ9._-=", max_size=200))
-def test_whatever_the_text_is_the_answer_is_not_authenticated(text: str) -> None:
+def test_no_text_raises_anything_but_not_authenticated(text: str) -> None:
     refusal(text)
 
 
 @given(at=st.integers(min_value=0), to=st.characters(codec="ascii"))
-def test_a_token_with_one_character_changed_is_refused(at: int, to: str) -> None:
+def test_token_with_one_character_changed_is_refused(at: int, to: str) -> None:
     token = forge()
     at %= len(token)
     if token[at] != to:
@@ -341,7 +341,7 @@ JSON = st.recursive(
 
 
 @given(changes=st.dictionaries(st.sampled_from([*GOOD, "name", "color", "nbf", "iat"]), JSON, min_size=1))
-def test_whatever_the_claims_are_the_answer_is_a_principal_or_not_authenticated(
+def test_any_claims_give_a_principal_or_not_authenticated(
     changes: dict[str, Any],
 ) -> None:
     try:
@@ -357,7 +357,7 @@ def test_whatever_the_claims_are_the_answer_is_a_principal_or_not_authenticated(
 
 
 @pytest.mark.parametrize("length", [0, 1, 31])
-def test_a_short_secret_is_refused_with_the_way_to_a_good_one(length: int) -> None:
+def test_short_secret_is_refused_with_the_way_to_a_good_one(length: int) -> None:
     with pytest.raises(InvalidRequest, match=f"has {length} bytes.*openssl rand"):
         SharedSecret(b"x" * length)
 
@@ -378,16 +378,16 @@ def public_keys() -> list[bytes]:
 
 
 @pytest.mark.parametrize("index", range(len(public_keys())))
-def test_a_public_key_is_no_secret(index: int) -> None:
+def test_public_key_is_no_secret(index: int) -> None:
     with pytest.raises(InvalidRequest, match="public key"):
         SharedSecret(public_keys()[index])
 
 
-def test_a_secret_does_not_show_in_its_repr() -> None:
+def test_secret_does_not_show_in_its_repr() -> None:
     assert SECRET.decode() not in repr(VERIFIER)
 
 
-def test_keys_for_other_purposes_differ_from_the_secret_and_from_each_other() -> None:
+def test_derived_keys_differ_from_the_secret_and_from_each_other() -> None:
     assert len({SECRET, KEY.derive("relay"), KEY.derive("links")}) == 3
     assert KEY.derive("relay") == SharedSecret(SECRET).derive("relay")
     assert KEY.derive("relay") != SharedSecret(b"x" * 32).derive("relay")
@@ -413,7 +413,7 @@ def test_nothing_is_signed_that_would_not_verify(changes: dict[str, Any]) -> Non
         sign(KEY, **{"user": "ada", "grants": {}, "now_s": NOW, "ttl_s": 60, **changes})
 
 
-def test_the_signature_is_the_one_every_other_library_makes() -> None:
+def test_signature_is_the_one_every_other_library_makes() -> None:
     token = sign(KEY, user="ada", grants={}, now_s=NOW, ttl_s=60)
     signed, signature = token.rsplit(".", 1)
     assert signature == b64(hmac.new(SECRET, signed.encode(), hashlib.sha256).digest())

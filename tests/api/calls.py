@@ -1,4 +1,4 @@
-"""Calls that most tests of the front door make."""
+"""Requests that most tests of the API make."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ DOCUMENTS = "/api/v1/documents"
 
 
 def bearer(grants: dict[str, Role] | None = None) -> dict[str, str]:
-    """The header of somebody who may edit everything, or what ``grants`` say."""
+    """Return the header of a user with ``grants``, or one who may edit everything."""
     return {"Authorization": f"Bearer {token('ada', grants)}"}
 
 
@@ -17,7 +17,7 @@ OWNER = bearer({"**": Role.OWNER})
 
 
 def problem(answer: Any, status: int, word: str | None = None) -> str:
-    """The sentence of a problem, which has this status and type. Its form is the same whatever it is about."""
+    """Check that the answer is a problem with this status and type, and return its sentence."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()

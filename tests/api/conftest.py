@@ -1,4 +1,4 @@
-"""The whole app in this process, with FastAPI's own ``TestClient`` before it and a store that tests may look into."""
+"""The whole app in this process, called through FastAPI's ``TestClient``, with a store that tests can inspect."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +15,14 @@ from tests.deployment import SECRET
 
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    """As they come, but for denials that hold nobody up. A test changes some: ``@pytest.mark.parametrize`` with
-    ``indirect``."""
+    """The defaults, with a short hold of denied sockets. Tests change some with an ``indirect`` parameter."""
     changed: dict[str, Any] = getattr(request, "param", {})
     return load_settings(secret=SECRET, data_dir=tmp_path, **{"denial_hold_s": 0.01, **changed})
 
 
 @pytest.fixture
 def store() -> MemoryStore:
-    """What the server keeps its documents in."""
+    """The store of the server."""
     return MemoryStore()
 
 

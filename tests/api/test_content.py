@@ -1,7 +1,9 @@
 """Content over REST: read as text or as an update, written as updates."""
 
 import asyncio
+import threading
 from collections.abc import Sequence as Seq
+from concurrent.futures import ThreadPoolExecutor
 
 import pycrdt
 import pytest
@@ -18,6 +20,7 @@ from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER, bearer, problem
 from tests.room.build import Author
 
+PATIENCE_S = 10.0
 CONTENT, UPDATES = f"{DOCUMENTS}/notes/content", f"{DOCUMENTS}/notes/updates"
 
 
@@ -71,14 +74,14 @@ def test_empty_document_has_empty_content(client: TestClient) -> None:
     assert read(client) == ""
 
 
-def test_format_that_there_is_not_is_refused(client: TestClient) -> None:
+def test_unknown_format_is_refused(client: TestClient) -> None:
     problem(client.get(CONTENT, headers=OWNER, params={"format": "pdf"}), 400, "invalid-request")
 
 
 # --- writing ----------------------------------------------------------------------------------------
 
 
-def test_first_update_creates_the_document_and_every_answer_says_where_the_log_ends(client: TestClient) -> None:
+def test_first_update_creates_the_document_and_answers_with_the_head(client: TestClient) -> None:
     author = Author(1)
     answer = client.post(UPDATES, headers=OWNER, content=author.type(0, "a"))
     assert (answer.json(), answer.headers["etag"]) == ({"seq": 1}, '"1"')
@@ -92,28 +95,33 @@ def test_update_written_twice_is_in_the_log_once(client: TestClient) -> None:
     assert read(client) == "a"
 
 
-class WatchedStore(MemoryStore):
-    """Notes what was committed."""
+class SlowStore(MemoryStore):
+    """Commits only once it is released."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.events: list[str] = []
+        self.is_asked = threading.Event()
+        self.is_released = asyncio.Event()
 
     async def append(self, rows: Seq[Row]) -> list[Outcome]:
-        await asyncio.sleep(0.05)  # a server that answered at once would be seen to
-        outcomes = await super().append(rows)
-        self.events.append("committed")
-        return outcomes
+        self.is_asked.set()
+        await self.is_released.wait()
+        return await super().append(rows)
 
 
 def test_answer_comes_after_the_commit(settings: Settings) -> None:
-    store = WatchedStore()
-    with TestClient(create_app(settings, store=store)) as client:
-        write(client, Author(1).type(0, "a"))
-        assert store.events == ["committed"]
+    store = SlowStore()
+    with TestClient(create_app(settings, store=store)) as client, ThreadPoolExecutor() as threads:
+        answer = threads.submit(write, client, Author(1).type(0, "a"))
+        assert store.is_asked.wait(PATIENCE_S)
+        client.get("/healthz")  # another request goes its whole way meanwhile
+        assert not answer.done()
+        assert client.portal is not None
+        client.portal.call(store.is_released.set)
+        assert answer.result(PATIENCE_S) == 1
 
 
-def test_update_whose_predecessors_are_missing_is_a_conflict_and_leaves_nothing_behind(
+def test_update_with_missing_dependencies_is_a_conflict_and_stores_nothing(
     client: TestClient, store: MemoryStore
 ) -> None:
     author = Author(1)
@@ -128,9 +136,7 @@ def test_update_whose_predecessors_are_missing_is_a_conflict_and_leaves_nothing_
 
 
 @pytest.mark.parametrize("harmful", [b"\1", b"nonsense", b"\0\0\0", Author(1).type(0, "x")[:-1]])
-def test_update_that_is_none_or_does_harm_is_refused_and_leaves_nothing_behind(
-    client: TestClient, harmful: bytes
-) -> None:
+def test_harmful_update_is_refused_and_stores_nothing(client: TestClient, harmful: bytes) -> None:
     problem(client.post(UPDATES, headers=OWNER, content=harmful), 422, "update-refused")
     problem(client.get(CONTENT, headers=OWNER), 404, "document-not-found")
 
@@ -140,13 +146,13 @@ def test_empty_body_is_no_update(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"frame_bytes_max": 2048}], indirect=True)
-def test_update_is_as_large_as_allowed_and_not_one_byte_more(client: TestClient) -> None:
+def test_update_above_the_limit_is_refused(client: TestClient) -> None:
     overhead = len(Author(1).type(0, "x" * 1000)) - 1000
     assert write(client, Author(1).type(0, "x" * (2048 - overhead))) == 1
     problem(client.post(UPDATES, headers=OWNER, content=b"\0" * 2049), 413, "too-large")
 
 
-def test_only_who_may_write_writes(client: TestClient) -> None:
+def test_update_without_the_right_to_write_is_refused(client: TestClient) -> None:
     update = Author(1).type(0, "a")
     problem(client.post(UPDATES, content=update), 401, "token-missing")
     problem(client.post(UPDATES, headers=bearer({"notes": Role.COMMENTER}), content=update), 403, "permission-denied")

@@ -116,7 +116,7 @@ def test_path_that_names_no_possible_document_is_refused(client: TestClient, seg
     problem(client.get(f"{DOCUMENTS}/{segment}", headers=OWNER), 400, "invalid-name")
 
 
-def test_half_a_character_is_no_name(client: TestClient) -> None:
+def test_name_with_half_a_surrogate_pair_is_refused(client: TestClient) -> None:
     answer = client.post(
         DOCUMENTS, headers=OWNER | {"Content-Type": "application/json"}, content=rb'{"name": "a\ud800"}'
     )
@@ -133,21 +133,21 @@ def test_half_a_character_is_no_name(client: TestClient) -> None:
         ({"name": "x", "tilte": "y"}, "tilte: Extra inputs are not permitted."),
         ({"name": 7}, "name: Input should be a valid string."),
         ({"name": "x", "title": "y" * 501}, "title: String should have at most 500 characters."),
-        ({"name": "x", "title": "a\0b"}, "title: must hold no line ends and no other control characters."),
-        ([], "The body must be a JSON object, and 'Content-Type: application/json' must say so."),
+        ({"name": "x", "title": "a\0b"}, "title: must not contain line ends or other control characters."),
+        ([], "Send the body as a JSON object, with 'Content-Type: application/json'."),
     ],
 )
-def test_body_that_makes_no_sense_is_refused_in_words(client: TestClient, body: Any, words: str) -> None:
+def test_invalid_body_is_refused_with_the_reason(client: TestClient, body: Any, words: str) -> None:
     assert problem(client.post(DOCUMENTS, headers=OWNER, json=body), 400, "invalid-request") == words
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"name": "x"}'])
-def test_body_that_is_not_said_to_be_json_is_refused_in_words(client: TestClient, content: bytes) -> None:
+def test_body_without_the_json_content_type_is_refused(client: TestClient, content: bytes) -> None:
     said = problem(client.post(DOCUMENTS, headers=OWNER, content=content), 400, "invalid-request")
     assert "'Content-Type: application/json'" in said
 
 
-def test_body_is_as_large_as_allowed_and_not_read_any_further(client: TestClient) -> None:
+def test_body_above_the_limit_is_refused(client: TestClient) -> None:
     def body(size: int) -> bytes:
         return b'{"name": "x"}'.ljust(size)
 
@@ -160,7 +160,7 @@ def test_body_is_as_large_as_allowed_and_not_read_any_further(client: TestClient
 # --- who may ----------------------------------------------------------------------------------------
 
 
-def test_without_a_good_token_nothing_is_told(client: TestClient) -> None:
+def test_request_without_a_good_token_is_refused(client: TestClient) -> None:
     for header, word in ((None, "missing"), ("Bearer nonsense", "malformed"), ("Basic YTpi", "missing")):
         for method, where in (("GET", ""), ("POST", ""), ("GET", "/x"), ("PATCH", "/x"), ("DELETE", "/x")):
             json = {"title": "x", "name": "x"} if method == "POST" else {"title": "x"}
@@ -170,7 +170,7 @@ def test_without_a_good_token_nothing_is_told(client: TestClient) -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_token_in_the_query_is_not_one(client: TestClient) -> None:
+def test_token_in_the_query_is_ignored(client: TestClient) -> None:
     problem(client.get(f"{DOCUMENTS}?token={token('ada')}"), 401, "token-missing")
 
 
@@ -178,7 +178,7 @@ def test_token_in_the_query_is_not_one(client: TestClient) -> None:
     ("role", "allowed"),
     [(None, 0), (Role.VIEWER, 1), (Role.COMMENTER, 1), (Role.EDITOR, 3), (Role.OWNER, 4)],
 )
-def test_each_role_may_do_what_it_may_and_not_more(client: TestClient, role: Role | None, allowed: int) -> None:
+def test_each_role_allows_its_calls_and_no_more(client: TestClient, role: Role | None, allowed: int) -> None:
     create(client, "x")
     header = bearer({"other": Role.OWNER} | ({"x": role} if role else {}))
     calls = [
@@ -206,14 +206,21 @@ def names(answer: Any) -> list[str]:
     return [each["name"] for each in answer.json()["documents"]]
 
 
+def pages(client: TestClient, headers: dict[str, str], limit: int) -> Iterator[Any]:
+    """Every page of the list, from the first to the last."""
+    query: dict[str, Any] = {"limit": limit}
+    while True:
+        page = client.get(DOCUMENTS, headers=headers, params=query)
+        assert page.status_code == 200
+        yield page
+        if page.json()["next"] is None:
+            return
+        query["after"] = page.json()["next"]
+
+
 def test_list_comes_in_pages_by_name(any_client: TestClient) -> None:
     create(any_client, "c", "a", "e", "b", "d")
-    first = any_client.get(DOCUMENTS, headers=OWNER, params={"limit": 2})
-    assert (names(first), first.json()["next"]) == (["a", "b"], "b")
-    second = any_client.get(DOCUMENTS, headers=OWNER, params={"limit": 2, "after": "b"})
-    assert (names(second), second.json()["next"]) == (["c", "d"], "d")
-    last = any_client.get(DOCUMENTS, headers=OWNER, params={"limit": 2, "after": "d"})
-    assert (names(last), last.json()["next"]) == (["e"], None)
+    assert [names(page) for page in pages(any_client, OWNER, 2)] == [["a", "b"], ["c", "d"], ["e"]]
 
 
 def test_list_holds_only_what_the_caller_may_read(client: TestClient) -> None:
@@ -223,30 +230,52 @@ def test_list_holds_only_what_the_caller_may_read(client: TestClient) -> None:
     assert names(client.get(DOCUMENTS, headers=bearer({"y": Role.OWNER}))) == []
 
 
-def test_few_among_many_are_found_page_by_page(
-    client: TestClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("collab.api.documents.PAGES_SCANNED_MAX", 2)
-    create(client, *(f"{number:02}" for number in range(20)))
-    reader = bearer({"0*": Role.VIEWER, "19": Role.VIEWER})
-    found: list[str] = []
-    after: str | None = ""
-    for _ in range(20):
-        page = client.get(DOCUMENTS, headers=reader, params={"limit": 3, "after": after})
-        found += names(page)
-        after = page.json()["next"]
-        if after is None:
-            break
-    assert after is None
-    assert found == [f"{number:02}" for number in range(10)] + ["19"]
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request looks through two documents only."""
+    monkeypatch.setattr("collab.api.documents.BATCHES_MAX", 1)
+    monkeypatch.setattr("collab.api.documents.BATCH_MIN", 2)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 256}"])
-def test_page_that_cannot_be_is_refused(client: TestClient, query: str) -> None:
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_caller_with_few_documents_among_many_sees_exactly_these(any_client: TestClient, limit: int) -> None:
+    own = [f"team/{number:02}" for number in range(7)]
+    create(any_client, *own, *(f"{number:02}" for number in range(20)), "team", "team/00/secret", "team/x/secret", "z")
+    answers = list(pages(any_client, bearer({"team/*": Role.VIEWER}), limit))
+    assert [name for page in answers for name in names(page)] == own
+    assert all("secret" not in page.text for page in answers)
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("pattern", ["other", "*/x", "1*/**", "**/x"])
+@pytest.mark.parametrize("limit", [1, 500])
+def test_caller_without_documents_learns_no_name(client: TestClient, pattern: str, limit: int) -> None:
+    hidden = [f"{number:02}-secret" for number in range(30)]
+    create(client, *hidden)
+    answers = list(pages(client, bearer({pattern: Role.OWNER}), limit))
+    assert [name for page in answers for name in names(page)] == []
+    told = "".join(page.text + str(page.headers) for page in answers)
+    assert [name for name in hidden if name in told] == []
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_number_of_documents_outside_all_grants_does_not_show(client: TestClient) -> None:
+    create(client, *(f"{number:02}" for number in range(30)))
+    assert len(list(pages(client, bearer({"other": Role.OWNER}), 1))) == 1
+
+
+def test_position_in_the_list_cannot_be_chosen(client: TestClient) -> None:
+    create(client, "a", "b")
+    assert "begin again" in problem(client.get(f"{DOCUMENTS}?after=a", headers=OWNER), 400, "invalid-request")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 9999}"])
+def test_invalid_page_is_refused(client: TestClient, query: str) -> None:
     problem(client.get(f"{DOCUMENTS}?{query}", headers=OWNER), 400, "invalid-request")
 
 
-def test_deleting_tells_those_who_have_it_open(client: TestClient, store: MemoryStore, tmp_path: Path) -> None:
+def test_deleting_closes_the_open_connections(client: TestClient, store: MemoryStore, tmp_path: Path) -> None:
     create(client, "x")
     with client.websocket_connect(f"/ws/x?token={token('grace')}") as socket:
         client.delete(f"{DOCUMENTS}/x", headers=OWNER)

@@ -14,5 +14,5 @@ def test_example_of_the_documents_runs(monkeypatch: pytest.MonkeyPatch, tmp_path
     (example,) = re.findall(r"```python\n(.*?)```", EMBEDDING.read_text(), re.DOTALL)
     parts: dict[str, Any] = {}
     exec(compile(example, EMBEDDING.name, "exec"), parts)
-    parts["test_what_a_person_types_is_saved"]()
+    parts["test_typed_text_is_saved"]()
     assert list(tmp_path.iterdir()) == []

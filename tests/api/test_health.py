@@ -1,4 +1,4 @@
-"""Alive, and able to take work."""
+"""Liveness and readiness."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def test_server_that_can_save_is_ready(client: TestClient) -> None:
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "store": "ok", "relay": "ok"})
 
 
-def test_server_whose_database_is_away_is_alive_and_not_ready(
+def test_server_without_its_database_is_alive_but_not_ready(
     client: TestClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away() -> None:
@@ -29,7 +29,7 @@ def test_server_whose_database_is_away_is_alive_and_not_ready(
     assert client.get("/healthz").status_code == 200
 
 
-def test_server_whose_relay_is_down_is_ready_and_says_so(client: TestClient) -> None:
+def test_server_without_its_relay_is_ready_and_says_so(client: TestClient) -> None:
     app: Any = client.app
     app.state.server.relay = _Down()
     assert client.get("/readyz").json()["relay"] == "down"
@@ -39,7 +39,7 @@ class _Down:
     up = False
 
 
-def test_server_that_stops_is_not_ready(client: TestClient) -> None:
+def test_stopping_server_is_not_ready(client: TestClient) -> None:
     app: Any = client.app
     assert client.portal is not None
     client.portal.call(app.state.server.drain)

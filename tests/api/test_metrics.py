@@ -1,4 +1,4 @@
-"""Who may read /metrics, and what an edit's journey leaves there."""
+"""Access to /metrics, and what an edit's journey adds to the numbers."""
 
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ def make_app(directory: Path, **settings: Any) -> FastAPI:
 @pytest.mark.parametrize(
     ("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.7", 403), ("10.0.0.1", 403), ("?", 403)]
 )
-def test_without_a_token_only_this_machine_may_read(tmp_path: Path, address: str, status: int) -> None:
+def test_metrics_without_a_token_are_for_this_machine_only(tmp_path: Path, address: str, status: int) -> None:
     with TestClient(make_app(tmp_path, host="0.0.0.0"), client=(address, 4711)) as client:
         assert client.get("/metrics").status_code == status
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.7"])
-def test_with_a_token_whoever_has_it_may_read_and_nobody_else(tmp_path: Path, address: str) -> None:
+def test_metrics_with_a_token_need_exactly_that_token(tmp_path: Path, address: str) -> None:
     with TestClient(make_app(tmp_path, metrics_token=TOKEN), client=(address, 4711)) as client:
 
         def answer(authorization: str) -> int:
@@ -44,15 +44,15 @@ def test_with_a_token_whoever_has_it_may_read_and_nobody_else(tmp_path: Path, ad
             assert answer(wrong) == 401
 
 
-def test_a_token_that_can_be_guessed_is_refused_without_being_shown() -> None:
-    with pytest.raises(InvalidRequest, match=r"^COLLAB_METRICS_TOKEN is too short") as caught:
+def test_short_metrics_token_is_refused_and_not_shown() -> None:
+    with pytest.raises(InvalidRequest, match=r"^COLLAB_METRICS_TOKEN must have at least 16 characters") as caught:
         load_settings(metrics_token="hunter2")
     assert "hunter2" not in str(caught.value)
     assert load_settings(metrics_token=TOKEN).redacted()["metrics_token"] == "***"
     assert TOKEN not in repr(load_settings(metrics_token=TOKEN))
 
 
-async def test_the_journey_of_edits_is_counted_from_the_frame_to_the_acknowledgement(tmp_path: Path) -> None:
+async def test_edits_are_counted_from_the_frame_to_the_acknowledgement(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path).start()
     dialects: tuple[DialectName, ...] = ("y-websocket", "hocuspocus")
     try:
@@ -72,21 +72,21 @@ async def test_the_journey_of_edits_is_counted_from_the_frame_to_the_acknowledge
         assert during("relay_up") == 1
         assert during("store_unavailable_total") == during("outbox_overflows_total") == 0
 
-        async def watched() -> bool:
+        async def is_watched() -> bool:
             after = await scrape(server.port)
             return after("loop_lag_seconds_count") > 0 and after("heads_poll_seconds_count") > 0
 
-        await eventually(watched)
+        await eventually(is_watched)
 
-        async def left() -> bool:
+        async def is_over() -> bool:
             after = await scrape(server.port)
             return all(is_empty(after, dialect) for dialect in dialects)
 
-        await eventually(left)
+        await eventually(is_over)
     finally:
         server.stop()
 
 
 def is_empty(after: Scrape, dialect: str) -> bool:
-    """Nobody who speaks so is left, and each who came has gone."""
+    """Return True if no socket and no session of the dialect is left."""
     return after("sessions", dialect=dialect) == after("sockets", dialect=dialect) == 0

@@ -1,4 +1,4 @@
-"""The pages that a browser gets: their headers, and that nothing but the build is served."""
+"""The editor's pages: their headers, and that nothing outside the build is served."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -8,7 +8,7 @@ from tests.api.calls import problem
 
 
 @pytest.mark.parametrize("path", ["/", "/d/notes", "/d/notes/42", "/d/caf%C3%A9%20%25"])
-def test_page_may_run_nothing_but_its_own_scripts_and_stand_in_no_frame(client: TestClient, path: str) -> None:
+def test_page_runs_only_its_own_scripts_and_cannot_be_framed(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -22,7 +22,7 @@ def test_page_may_run_nothing_but_its_own_scripts_and_stand_in_no_frame(client: 
     assert "set-cookie" not in answer.headers
 
 
-def test_assets_of_the_build_are_kept_for_ever_by_the_browser(client: TestClient) -> None:
+def test_hashed_assets_are_cached_for_ever(client: TestClient) -> None:
     names = [file.name for file in (STATIC / "assets").iterdir()]
     assert names
     for name in names:
@@ -32,13 +32,13 @@ def test_assets_of_the_build_are_kept_for_ever_by_the_browser(client: TestClient
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_element_is_for_pages_of_other_sites_too(client: TestClient) -> None:
+def test_element_may_be_loaded_by_other_sites(client: TestClient) -> None:
     answer = client.get("/collab-editor.js")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["content-type"].startswith("text/javascript")
 
 
-def test_no_file_is_taken_for_what_it_is_not_said_to_be(client: TestClient) -> None:
+def test_files_are_never_sniffed(client: TestClient) -> None:
     for path in ("/collab-editor.js", "/licenses.md"):
         assert client.get(path).headers["x-content-type-options"] == "nosniff"
 
@@ -46,13 +46,13 @@ def test_no_file_is_taken_for_what_it_is_not_said_to_be(client: TestClient) -> N
 @pytest.mark.parametrize(
     "path", ["../index.html", "%2e%2e/index.html", "..%2f..%2fapp.py", "/etc/passwd", "", "a%00b", "x" * 5000]
 )
-def test_nothing_beside_the_assets_is_served(client: TestClient, path: str) -> None:
+def test_nothing_outside_the_assets_is_served(client: TestClient, path: str) -> None:
     answer = client.get(f"/assets/{path}")
     problem(answer, 404)
 
 
 @pytest.mark.parametrize("settings", [{"allowed_origins": "https://app.example"}], indirect=True)
-def test_pages_that_may_open_a_socket_may_call_rest_and_no_others(client: TestClient) -> None:
+def test_only_allowed_origins_may_call_rest(client: TestClient) -> None:
     def preflight(origin: str) -> str | None:
         asked = {"Origin": origin, "Access-Control-Request-Method": "PATCH"}
         asked["Access-Control-Request-Headers"] = "authorization,content-type"

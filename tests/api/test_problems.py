@@ -1,9 +1,7 @@
 """Every error has one close code and one status, and every answer that is an error has one form."""
 
 import importlib
-import inspect
 import pkgutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +10,14 @@ from fastapi.testclient import TestClient
 
 import collab
 from collab import errors
+from collab.api.close_codes import close_code
 from collab.api.problems import RETRY_AFTER_S, status_of
-from collab.api.sockets import close_code
-from collab.errors import CollabError, PeerError, TransientError
+from collab.errors import CollabError, Fault, PeerError, TransientError
 from tests.api.calls import DOCUMENTS, OWNER, problem
 
 TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.ProtocolError: (4422, 400),
+    errors.TextFrame: (1003, 400),
     errors.UpdateRefused: (4422, 422),
     errors.InvalidName: (4404, 400),
     errors.InvalidRequest: (4422, 400),
@@ -44,6 +43,8 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.Draining: (1012, 503),
     errors.Overloaded: (1013, 503),
     errors.RoomClosed: (1012, 503),
+    errors.DocumentPoisoned: (1012, 503),
+    errors.MissingDependencies: (1012, 503),
     errors.StoreUnavailable: (4503, 503),
     errors.RelayUnavailable: (4503, 503),
     PeerError: (4422, 400),
@@ -51,39 +52,26 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
 }
 
 
-def every_error() -> Iterator[type[CollabError]]:
-    """Every class that the project raises, also those beside ``errors``."""
+def test_every_error_of_the_project_is_defined_in_the_errors_module() -> None:
     for module in pkgutil.walk_packages(collab.__path__, "collab."):
         if module.name != "collab.__main__":
             importlib.import_module(module.name)
-    found = [CollabError]
+    found, kinds = [CollabError], set()
     while found:
-        kind = found.pop()
-        found += kind.__subclasses__()
-        if kind.__module__.startswith("collab.") and kind is not CollabError:
-            yield kind
-
-
-def test_table_holds_every_class_of_the_errors_module() -> None:
-    defined = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, CollabError)}
-    assert defined - {CollabError} == TABLE.keys()
+        kinds |= set(below := found.pop().__subclasses__())
+        found += below
+    assert {kind for kind in kinds if kind.__module__.startswith("collab.")} == TABLE.keys()
+    assert {kind.__module__ for kind in TABLE} == {errors.__name__}
 
 
 @pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
-def test_error_has_its_close_code_and_its_status(kind: type[CollabError]) -> None:
+def test_error_has_its_close_code_and_status(kind: type[CollabError]) -> None:
     assert (close_code(kind()), status_of(kind())) == TABLE[kind]
 
 
-def test_error_defined_elsewhere_is_told_like_what_it_is() -> None:
-    for kind in every_error():
-        error = kind()
-        assert (close_code(error) // 100 == 44) == (isinstance(error, PeerError) and not _passes(kind)), kind
-        assert (status_of(error) >= 500) == isinstance(error, TransientError), kind
-
-
-def _passes(kind: type[CollabError]) -> bool:
-    """A peer that was too slow may come back; one that sends text is told so in the protocol's own words."""
-    return issubclass(kind, errors.TooSlow) or kind.__name__ == "TextFrame"
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
+def test_status_says_whose_fault_it_is(kind: type[CollabError]) -> None:
+    assert (status_of(kind()) < 500) == (kind.fault is Fault.PEER)
 
 
 @pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
@@ -98,7 +86,7 @@ def test_error_over_http_is_a_problem_with_its_sentence(client: TestClient, kind
     app.router.routes.insert(0, app.router.routes.pop())
     answer = client.get("/raise")
     assert problem(answer, TABLE[kind][1], kind.slug) == "This is the sentence."
-    assert answer.headers.get("retry-after") == (str(RETRY_AFTER_S) if issubclass(kind, TransientError) else None)
+    assert answer.headers.get("retry-after") == (str(RETRY_AFTER_S) if kind.retryable else None)
 
 
 @pytest.mark.parametrize(
@@ -114,15 +102,13 @@ def test_error_over_http_is_a_problem_with_its_sentence(client: TestClient, kind
         ("POST", "/healthz", 405),
     ],
 )
-def test_what_there_is_not_is_told_in_the_same_form(client: TestClient, method: str, path: str, status: int) -> None:
+def test_unknown_path_or_method_is_a_problem_too(client: TestClient, method: str, path: str, status: int) -> None:
     answer = client.request(method, path, headers=OWNER)
     problem(answer, status)
     assert ("allow" in answer.headers) == (status == 405)
 
 
-def test_fault_of_ours_is_told_without_a_word_of_it(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, store: Any
-) -> None:
+def test_bug_is_answered_without_its_message(client: TestClient, monkeypatch: pytest.MonkeyPatch, store: Any) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("geheim")
 

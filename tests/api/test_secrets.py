@@ -1,4 +1,4 @@
-"""No token gets into any line that the server writes, by whatever door it came."""
+"""No token gets into the log, however it is sent."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.protocol.build import string, uint
 
 
 async def knock(url: str, *frames: bytes) -> None:
-    """Open a socket, say this, and hear what comes until the server closes it or says nothing that is awaited."""
+    """Open a socket, send ``frames``, and wait for one answer or the close."""
     with suppress(ConnectionClosed):
         async with connect(url) as socket:
             for frame in frames:

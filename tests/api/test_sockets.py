@@ -1,4 +1,4 @@
-"""Both WebSocket routes through FastAPI's own ``TestClient``, which is all that somebody needs who builds on us."""
+"""Both WebSocket routes, through FastAPI's own ``TestClient`` as an application that embeds the server would use it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse, WebSocketTestSession
-from starlette.websockets import WebSocketDisconnect
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from collab.access.roles import Role
+from collab.api.close_codes import LOST
+from collab.api.sockets import StarletteSocket, shorten
+from collab.api.transport import SLUG
+from collab.errors import PermissionDenied
 from collab.ids import DocumentName
 from collab.protocol.varint import Reader
 from collab.room.compaction import load_document
-from collab.serve.connection import UNKNOWN_MAX
+from collab.serve.connection import UNKNOWN_MAX, SocketClosed
 from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER
 from tests.deployment import token
@@ -28,8 +33,8 @@ EMPTY = b"\0"
 BOTH = pytest.mark.parametrize("dialect", ["y-websocket", "hocuspocus"])
 
 
-class Chair:
-    """One client before one document."""
+class SocketClient:
+    """A client of one document."""
 
     def __init__(self, socket: WebSocketTestSession, wire: Wire) -> None:
         self.socket = socket
@@ -42,13 +47,13 @@ class Chair:
         return self.wire.read(self.socket.receive_bytes())
 
     def hear_until(self, kind: int) -> bytes:
-        """The payload of the next sync message of this kind."""
+        """Return the payload of the next sync message of this kind."""
         while (heard := self.hear()).sync != kind:
             pass
         return heard.payload
 
     def is_saved(self, update: bytes) -> bool:
-        """The server's word on what was sent last: its echo, or a status."""
+        """Return the server's answer to what was sent last: an echo, or a status."""
         while True:
             heard = self.hear()
             if heard.saved is not None:
@@ -58,14 +63,14 @@ class Chair:
 
 
 @contextmanager
-def sit_down(client: TestClient, dialect: str, user: str = "ada", *, role: Role = Role.EDITOR) -> Iterator[Chair]:
-    """A client before the document, with all that is in it."""
+def joined(client: TestClient, dialect: str, user: str = "ada", *, role: Role = Role.EDITOR) -> Iterator[SocketClient]:
+    """Give a client that has opened the document."""
     key = token(user, {"**": role})
     wire: Wire = YWebsocketWire() if dialect == "y-websocket" else HocuspocusWire(NOTES, key)
     with client.websocket_connect(f"/ws/{NOTES}?token={key}" if dialect == "y-websocket" else "/ws") as socket:
         for frame in wire.greeting():
             socket.send_bytes(frame)
-        yield Chair(socket, wire)
+        yield SocketClient(socket, wire)
 
 
 def stored(store: MemoryStore) -> str:
@@ -73,7 +78,7 @@ def stored(store: MemoryStore) -> str:
 
 
 def closed(socket: WebSocketTestSession) -> tuple[int, str]:
-    """How the server closes it; what it says before is passed over."""
+    """Return the code and the reason with which the server closes; skip what it says before."""
     while (message := socket.receive())["type"] != "websocket.close":
         pass
     return message["code"], message["reason"]
@@ -85,7 +90,7 @@ def closed(socket: WebSocketTestSession) -> tuple[int, str]:
 @BOTH
 def test_client_that_asks_gets_the_document_and_is_asked(client: TestClient, dialect: DialectName) -> None:
     client.post(f"{DOCUMENTS}/notes%2F42/updates", headers=OWNER, content=Author(1).type(0, "Hello."))
-    with sit_down(client, dialect) as ada:
+    with joined(client, dialect) as ada:
         ada.say(STEP1, EMPTY)
         assert ada.hear_until(STEP1)
         assert Author(2, ada.hear_until(STEP2)).text == "Hello."
@@ -95,7 +100,7 @@ def test_client_that_asks_gets_the_document_and_is_asked(client: TestClient, dia
 def test_edit_reaches_the_others_and_is_saved_when_the_store_has_it(
     client: TestClient, store: MemoryStore, dialect: DialectName
 ) -> None:
-    with sit_down(client, dialect) as ada, sit_down(client, dialect, "grace") as grace:
+    with joined(client, dialect) as ada, joined(client, dialect, "grace") as grace:
         grace.say(STEP1, EMPTY)
         grace.hear_until(STEP2)
         update = Author(1).type(0, "Hello.")
@@ -106,7 +111,7 @@ def test_edit_reaches_the_others_and_is_saved_when_the_store_has_it(
 
 
 def test_people_of_both_dialects_are_in_the_same_document(client: TestClient) -> None:
-    with sit_down(client, "y-websocket") as ada, sit_down(client, "hocuspocus", "grace") as grace:
+    with joined(client, "y-websocket") as ada, joined(client, "hocuspocus", "grace") as grace:
         for each in (ada, grace):
             each.say(STEP1, EMPTY)
             each.hear_until(STEP2)
@@ -119,19 +124,19 @@ def test_people_of_both_dialects_are_in_the_same_document(client: TestClient) ->
 
 def test_provider_is_told_what_its_token_may_do(client: TestClient) -> None:
     for role, scope in ((Role.EDITOR, "read-write"), (Role.VIEWER, "readonly")):
-        with sit_down(client, "hocuspocus", role=role) as ada:
+        with joined(client, "hocuspocus", role=role) as ada:
             assert ada.socket.receive_bytes() == string(NOTES) + uint(2) + uint(2) + string(scope)
 
 
-def test_reader_s_edit_is_refused_and_reaches_nobody(client: TestClient, store: MemoryStore) -> None:
-    with sit_down(client, "hocuspocus", role=Role.COMMENTER) as reader:
+def test_edit_of_a_commenter_is_refused_and_not_stored(client: TestClient, store: MemoryStore) -> None:
+    with joined(client, "hocuspocus", role=Role.COMMENTER) as reader:
         reader.say(UPDATE, Author(1).type(0, "Hello."))
         assert not reader.is_saved(b"")
     assert stored(store) == ""
 
 
 def test_provider_that_leaves_a_document_keeps_its_socket(client: TestClient) -> None:
-    with sit_down(client, "hocuspocus") as ada:
+    with joined(client, "hocuspocus") as ada:
         ada.socket.send_bytes(string(NOTES) + uint(7))
         ada.socket.send_bytes(string("other") + uint(2) + uint(0) + string(token("ada")))
         frames = [ada.socket.receive_bytes() for _ in range(2)]
@@ -142,14 +147,14 @@ def test_slashes_of_a_name_may_be_encoded_or_not(client: TestClient) -> None:
     client.post(f"{DOCUMENTS}/caf%C3%A9%2F1%25/updates", headers=OWNER, content=Author(1).type(0, "Hello."))
     for path in ("caf%C3%A9%2F1%25", "café/1%25"):
         with client.websocket_connect(f"/ws/{path}?token={token('ada')}") as socket:
-            ada = Chair(socket, YWebsocketWire())
+            ada = SocketClient(socket, YWebsocketWire())
             ada.say(STEP1, EMPTY)
             assert Author(2, ada.hear_until(STEP2)).text == "Hello."
 
 
 def test_token_may_come_in_the_header(client: TestClient) -> None:
     with client.websocket_connect(f"/ws/{NOTES}", headers=OWNER) as socket:
-        ada = Chair(socket, YWebsocketWire())
+        ada = SocketClient(socket, YWebsocketWire())
         ada.say(STEP1, EMPTY)
         ada.hear_until(STEP2)
 
@@ -161,7 +166,7 @@ def test_token_may_come_in_the_header(client: TestClient) -> None:
     ("query", "code", "words"),
     [
         ("", 4401, "token-missing: A token is needed."),
-        ("?token=nonsense", 4401, "token-malformed: The token is no JSON Web Token."),
+        ("?token=nonsense", 4401, "token-malformed: The token is not a valid JSON Web Token."),
         (
             f"?token={token('eve', {'other': Role.OWNER})}",
             4403,
@@ -178,7 +183,7 @@ def test_denied_client_is_told_why_and_then_closed_for_good(
 
 
 @pytest.mark.parametrize("settings", [{"token_public_key": PEM}], indirect=True)
-def test_token_of_the_servers_own_secret_signs_nobody_in_where_an_issuer_is_set(client: TestClient) -> None:
+def test_token_of_our_own_secret_is_refused_where_an_issuer_is_set(client: TestClient) -> None:
     with client.websocket_connect(f"/ws/{NOTES}?token={token('ada')}") as socket:
         assert closed(socket)[0] == 4401
     assert client.get(DOCUMENTS, headers=OWNER).status_code == 401
@@ -187,18 +192,18 @@ def test_token_of_the_servers_own_secret_signs_nobody_in_where_an_issuer_is_set(
 def test_deleted_document_is_gone_for_good(client: TestClient) -> None:
     client.post(DOCUMENTS, headers=OWNER, json={"name": NOTES})
     client.delete(f"{DOCUMENTS}/notes%2F42", headers=OWNER)
-    with sit_down(client, "y-websocket") as ada:
+    with joined(client, "y-websocket") as ada:
         assert closed(ada.socket)[0] == 4410
 
 
 @pytest.mark.parametrize("name", ["a//b", "a/", "%2E%2E", "e%CC%81", "x" * 256, "%00", "%FF", "a%C3", "%ED%A0%80"])
-def test_name_that_no_document_can_have_is_not_found(client: TestClient, name: str) -> None:
+def test_impossible_name_is_not_found(client: TestClient, name: str) -> None:
     with client.websocket_connect(f"/ws/{name}?token={token('ada')}") as socket:
         assert socket.receive_bytes().startswith(uint(2) + uint(0))  # told, and held before the close
         assert closed(socket)[0] == 4404
 
 
-def test_client_with_a_name_that_no_document_can_have_is_held_like_others_that_stay_wrong(client: TestClient) -> None:
+def test_client_with_an_impossible_name_is_told_and_held(client: TestClient) -> None:
     words = "invalid-name: A document name must be whole characters, in UTF-8."
     with client.websocket_connect(f"/ws/%FF?token={token('ada')}") as socket:
         assert socket.receive_bytes() == uint(2) + uint(0) + string(words)
@@ -211,7 +216,7 @@ def test_provider_is_denied_in_band_and_keeps_its_socket(client: TestClient) -> 
         return socket.receive_bytes()
 
     with client.websocket_connect("/ws") as socket:
-        assert b"no JSON Web Token" in authenticate(NOTES, "nonsense")
+        assert b"not a valid JSON Web Token" in authenticate(NOTES, "nonsense")
         assert b"no access" in authenticate("other", token("eve", {NOTES: Role.OWNER}))
         assert b"read-write" in authenticate(NOTES, token("eve"))
 
@@ -239,12 +244,35 @@ def test_documents_with_their_tokens_are_as_many_as_they_like_at_once(client: Te
         assert len(opened) == 20
 
 
+# --- subprotocols -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/ws", f"/ws/{NOTES}"])
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ([], None),
+        (["collab.v1"], "collab.v1"),
+        (["collab.v1", "other"], "collab.v1"),
+        ([token("ada"), "bearer"], "bearer"),
+        ([token("ada")], token("ada")),  # a browser would drop the connection without it
+        (["x" * 65, "x" * 64], "x" * 64),
+        (["(comment)", "two words", ""], None),
+    ],
+)
+def test_first_offered_subprotocol_that_is_no_token_comes_back(
+    client: TestClient, path: str, offered: list[str], chosen: str | None
+) -> None:
+    with client.websocket_connect(f"{path}?token={token('ada')}", subprotocols=offered) as socket:
+        assert socket.accepted_subprotocol == chosen
+
+
 # --- what ends a socket -----------------------------------------------------------------------------
 
 
 @BOTH
-def test_text_frame_is_not_our_language(client: TestClient, dialect: DialectName) -> None:
-    with sit_down(client, dialect) as ada:
+def test_text_frame_closes_the_socket(client: TestClient, dialect: DialectName) -> None:
+    with joined(client, dialect) as ada:
         ada.socket.send_text("hello")
         assert closed(ada.socket)[0] == 1003
 
@@ -254,7 +282,7 @@ def test_text_frame_is_not_our_language(client: TestClient, dialect: DialectName
 def test_bytes_that_are_no_message_end_the_socket_for_good(
     client: TestClient, dialect: DialectName, garbage: bytes
 ) -> None:
-    with sit_down(client, dialect) as ada:
+    with joined(client, dialect) as ada:
         ada.socket.send_bytes(garbage)
         assert closed(ada.socket)[0] == 4422
 
@@ -264,7 +292,7 @@ def test_messages_of_unknown_types_are_passed_over_unless_they_keep_coming(
     client: TestClient, dialect: DialectName
 ) -> None:
     unknown = (string(NOTES) if dialect == "hocuspocus" else b"") + uint(77)
-    with sit_down(client, dialect) as ada:
+    with joined(client, dialect) as ada:
         for _ in range(UNKNOWN_MAX):
             ada.socket.send_bytes(unknown)
         ada.say(STEP1, EMPTY)
@@ -275,7 +303,7 @@ def test_messages_of_unknown_types_are_passed_over_unless_they_keep_coming(
 
 @BOTH
 def test_harmful_update_is_refused_and_ends_its_sender_alone(client: TestClient, dialect: DialectName) -> None:
-    with sit_down(client, dialect) as eve, sit_down(client, dialect, "ada") as ada:
+    with joined(client, dialect) as eve, joined(client, dialect, "ada") as ada:
         eve.say(UPDATE, b"\1\1")
         if dialect == "hocuspocus":
             assert not eve.is_saved(b"")
@@ -285,6 +313,71 @@ def test_harmful_update_is_refused_and_ends_its_sender_alone(client: TestClient,
         update = Author(1).type(0, "Hello.")
         ada.say(UPDATE, update)
         assert ada.is_saved(update)
+
+
+# --- the web framework's socket ---------------------------------------------------------------------
+
+
+class Lost(OSError):
+    """The transport is gone."""
+
+
+async def framework_socket(*messages: Message, send_fails: bool = False) -> StarletteSocket:
+    """Return an accepted socket that receives these messages."""
+    waiting: list[Message] = [{"type": "websocket.connect"}, *messages]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return waiting.pop(0)
+
+    async def send(message: Message) -> None:
+        if send_fails and message["type"] != "websocket.accept":
+            raise Lost
+        sent.append(message)
+
+    websocket = WebSocket({"type": "websocket"}, receive, send)
+    await websocket.accept()
+    return StarletteSocket(websocket)
+
+
+@pytest.mark.parametrize(
+    ("message", "ending"),
+    [
+        ({"code": 1005}, (1006, "peer", "lost")),  # the web server says 1005 of a lost connection, too
+        ({"code": 1005, "reason": ""}, (1005, "peer", "left")),
+        ({"code": 1000, "reason": "bye"}, (1000, "peer", "left")),
+        ({"code": 4000, "reason": "mine"}, (4000, "peer", "closed")),
+        ({"code": 1012}, (1012, "server", "draining")),
+        ({"code": 1006, "reason": "", SLUG: "no-pong"}, (1006, "server", "no-pong")),
+        ({}, (1006, "peer", "lost")),
+    ],
+)
+async def test_disconnect_is_told_from_the_words_of_the_web_server(
+    message: dict[str, Any], ending: tuple[int, str, str]
+) -> None:
+    socket = await framework_socket({"type": "websocket.disconnect", **message})
+    with pytest.raises(SocketClosed) as caught:
+        await socket.receive()
+    assert (caught.value.ending.code, caught.value.ending.by, caught.value.ending.reason) == ending
+
+
+async def test_frame_that_cannot_be_sent_means_a_lost_socket() -> None:
+    socket = await framework_socket(send_fails=True)
+    with pytest.raises(SocketClosed) as caught:
+        await socket.send(b"frame")
+    assert caught.value.ending == LOST
+
+
+@pytest.mark.parametrize("send_fails", [False, True])
+async def test_socket_can_be_closed_twice_and_when_it_is_lost(send_fails: bool) -> None:
+    socket = await framework_socket(send_fails=send_fails)
+    for _ in range(2):
+        ending = await socket.close(PermissionDenied())
+        assert (ending.code, ending.by, ending.reason) == (4403, "server", "permission-denied")
+
+
+def test_reason_of_a_close_frame_is_cut_between_characters() -> None:
+    assert len(shorten("é" * 200).encode()) == 122
 
 
 # --- pages of other sites ---------------------------------------------------------------------------
@@ -308,7 +401,7 @@ def test_page_of_another_site_opens_no_socket(client: TestClient, path: str) -> 
 
 
 @pytest.mark.parametrize("settings", [{"allowed_origins": "https://app.example"}], indirect=True)
-def test_our_own_pages_and_those_that_were_named_do(client: TestClient) -> None:
+def test_pages_of_the_server_and_listed_ones_open_sockets(client: TestClient) -> None:
     for origin in ("http://testserver", "https://testserver", "https://app.example"):
         with client.websocket_connect("/ws", headers={"Origin": origin}) as socket:
             socket.send_text("")
@@ -318,7 +411,7 @@ def test_our_own_pages_and_those_that_were_named_do(client: TestClient) -> None:
 def test_socket_that_is_open_when_the_app_ends_is_told_to_come_back(client: TestClient) -> None:
     app: Any = client.app
     assert client.portal is not None
-    with sit_down(client, "y-websocket") as ada, client.websocket_connect("/ws") as idle:
+    with joined(client, "y-websocket") as ada, client.websocket_connect("/ws") as idle:
         ada.say(STEP1, EMPTY)
         ada.hear_until(STEP2)
         client.portal.start_task_soon(app.state.server.drain)

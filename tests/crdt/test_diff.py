@@ -1,4 +1,4 @@
-"""What of an update is new: the same as Yjs' own ``diffUpdate`` says, and nothing that a struct says of its front."""
+"""The new part of an update is what ``diffUpdate`` of Yjs returns, without the origins of known fronts."""
 
 import random
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ def diff(payload: bytes, state: Mapping[int, int], *deleted: tuple[int, int, int
     return diff_update(inspect_update(payload), state, ranges).payload
 
 
-def test_update_whose_structs_are_all_new_is_left_as_it_is() -> None:
+def test_an_update_with_only_new_structs_is_returned_unchanged() -> None:
     whole = inspect_update(update((ANN, 3, [text("abc", left=(ANN, 2))]), deletes={ANN: [(0, 1)]}))
     deleted = IdRanges()
     deleted.add(ANN, 0, 1)
     assert diff_update(whole, {ANN: 3, BOB: 9}, deleted) is whole
 
 
-def test_structs_that_are_here_are_left_out() -> None:
+def test_known_structs_are_left_out() -> None:
     whole = update((BOB, 0, [text("x")]), (ANN, 0, [text("ab"), text("c", left=(ANN, 0)), text("d")]))
     assert diff(whole, {ANN: 2, BOB: 1}) == update((ANN, 2, [text("c", left=(ANN, 0)), text("d")]))
     assert diff(whole, {ANN: 4}) == update((BOB, 0, [text("x")]))
@@ -49,7 +49,7 @@ def test_structs_that_are_here_are_left_out() -> None:
     ],
     ids=["text", "text in UTF-16", "values", "deleted", "collected"],
 )
-def test_rest_of_a_struct_goes_on_behind_its_front(whole: bytes, rest: bytes) -> None:
+def test_the_rest_of_a_struct_follows_its_front(whole: bytes, rest: bytes) -> None:
     assert diff(update((ANN, 10, [whole])), {ANN: 13}) == update((ANN, 13, [rest]))
 
 
@@ -65,30 +65,30 @@ def test_rest_of_a_struct_goes_on_behind_its_front(whole: bytes, rest: bytes) ->
         (item(ANY, b"\2\x78\x79", parent=(BOB, 3), key="k"), item(ANY, b"\1\x79", left=(ANN, 10), key="k")),
     ],
 )
-def test_nothing_that_a_struct_says_of_its_front_is_repeated(whole: bytes, rest: bytes) -> None:
+def test_the_rest_of_a_struct_has_no_origin_or_parent_of_its_front(whole: bytes, rest: bytes) -> None:
     assert diff(update((ANN, 10, [whole])), {ANN: 11}) == update((ANN, 11, [rest]))
 
 
-def test_skip_over_what_is_here_is_left_out() -> None:
+def test_a_skip_over_known_structs_is_left_out() -> None:
     whole = update((ANN, 0, [text("a"), skip(3), text("b", left=(ANN, 3))]), (BOB, 5, [text("c"), skip(2)]))
     rest = update((BOB, 5, [text("c")]), (ANN, 4, [text("b", left=(ANN, 3))]))
     assert diff(whole, {ANN: 4, BOB: 5}) == rest
     assert diff(update((ANN, 4, [skip(2)])), {ANN: 4}) == b"\0\0"
 
 
-def test_half_a_character_becomes_what_yjs_makes_of_it() -> None:
+def test_the_low_surrogate_of_a_known_high_one_is_replaced() -> None:
     assert diff(update((ANN, 0, [text("a😀b")])), {ANN: 2}) == update((ANN, 2, [text("\ufffdb", left=(ANN, 1))]))
     assert diff(update((ANN, 0, [text("a😀😀")])), {ANN: 4}) == update((ANN, 4, [text("\ufffd", left=(ANN, 3))]))
 
 
-def test_deletions_that_are_here_are_left_out_with_the_structs() -> None:
+def test_known_deletions_are_left_out_with_known_structs() -> None:
     whole = update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1), (2, 1)], BOB: [(4, 4)]})
     rest = update((ANN, 2, [text("c", left=(ANN, 1))]), deletes={ANN: [(2, 1)]})
     assert diff(whole, {ANN: 2, BOB: 9}, (ANN, 0, 2), (BOB, 0, 8)) == rest
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_it_is_what_the_library_calls_the_difference(seed: int) -> None:
+def test_the_new_part_equals_that_of_pycrdt(seed: int) -> None:
     dice = random.Random(seed)
     whole = inspect_update(_a_document(dice))
     ends = {struct.client: struct.clock + struct.length for struct in whole.structs}
@@ -103,7 +103,7 @@ def test_it_is_what_the_library_calls_the_difference(seed: int) -> None:
 
 
 def _a_document(dice: random.Random) -> bytes:
-    """What three people wrote, whole: their structs are long, for the library joins what stands together."""
+    """A document by three clients, with long structs, because pycrdt joins neighbours."""
     docs: list[pycrdt.Doc[Any]] = [pycrdt.Doc(client_id=client) for client in (ANN, BOB, COY)]
     for _ in range(20):
         doc = dice.choice(docs)

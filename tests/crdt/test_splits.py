@@ -1,4 +1,4 @@
-"""How many cuts an update may cause: what is counted, and what an honest client does that is not."""
+"""The splits that an update causes, and the places that do not count as splits."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ def splits(payload: bytes, state: Mapping[int, int], *deleted: tuple[int, int, i
     ],
     ids=["inside", "from end to end", "between two", "far apart", "twice at one place"],
 )
-def test_each_place_inside_what_is_here_counts_once(payload: bytes, count: int) -> None:
+def test_each_place_inside_known_structs_counts_once(payload: bytes, count: int) -> None:
     assert splits(payload, {ANN: 10}) == count
 
 
@@ -44,19 +44,19 @@ def test_each_place_inside_what_is_here_counts_once(payload: bytes, count: int) 
     ],
     ids=["at its end", "at its beginning", "key by key", "a whole document with its deletions"],
 )
-def test_what_falls_between_two_structs_counts_for_nothing(payload: bytes) -> None:
+def test_a_place_between_two_structs_is_no_split(payload: bytes) -> None:
     assert splits(payload, {ANN: 10}) == 0
 
 
-def test_what_is_deleted_already_counts_for_nothing() -> None:
+def test_a_known_deletion_splits_nothing() -> None:
     assert splits(update(deletes={ANN: [(2, 1), (4, 1)]}), {ANN: 10}, (ANN, 2, 1 + 2), (ANN, 4, 5)) == 0
 
 
-def test_an_update_that_cuts_itself_counts_too() -> None:
+def test_splits_of_own_structs_count() -> None:
     assert splits(update((ANN, 0, [text("abcdef")]), deletes={ANN: [(1, 1), (3, 1)]}), {}) == 4
 
 
-def test_few_structs_and_deletions_are_not_looked_at() -> None:
+def test_few_structs_and_deletions_are_not_counted_exactly() -> None:
     nothing = inspect_update(update((ANN, 10, [text("x", left=(ANN, 9))]), deletes={ANN: [(2, 1)]}))
     assert splits_at_most(nothing, {ANN: 10}, IdRanges(), enough=4) == 4
     assert splits_at_most(nothing, {ANN: 10}, IdRanges(), enough=3) == 2

@@ -1,4 +1,4 @@
-"""The browser of the end-to-end tests: one for all tests of a process, a context of its own for each person.
+"""The browser of the end-to-end tests: one for all tests of a process, with a context for each client.
 
 A browser belongs to the event loop it was started in, so every test of this folder runs in the session's loop.
 """
@@ -38,7 +38,7 @@ async def only_browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def browser(only_browser: Browser) -> AsyncIterator[Browser]:
-    """The Chromium, with nobody in it. Two people are two contexts: ``await browser.new_context()``."""
+    """The Chromium, without any open context. Each client opens a context of its own."""
     yield only_browser
     for context in only_browser.contexts:
         await context.close()
@@ -46,7 +46,7 @@ async def browser(only_browser: Browser) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """A server on data of its own."""
+    """A server with a data directory of its own."""
     server = await ServerProcess(tmp_path).start()
     yield server
     server.stop()
@@ -54,14 +54,14 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """Somebody else's site."""
+    """A site at another origin."""
     with Site() as site:
         yield site
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server_of_site(tmp_path: Path, site: Site) -> AsyncIterator[ServerProcess]:
-    """A server that lets the site embed its documents."""
+    """A server that allows the site to embed its documents."""
     server = await ServerProcess(tmp_path, environment={"COLLAB_ALLOWED_ORIGINS": site.origin}).start()
     yield server
     server.stop()

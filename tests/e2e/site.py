@@ -1,4 +1,4 @@
-"""Somebody else's site: a static page at another origin, with the editor embedded as our documentation says."""
+"""A site at another origin, with the editor embedded as the documentation says."""
 
 import threading
 from functools import partial
@@ -8,7 +8,7 @@ from typing import Self
 from playwright.async_api import Browser
 
 from tests.deployment import ServerProcess, token
-from tests.e2e.people import DOCUMENT, Person
+from tests.e2e.browser_client import DOCUMENT, BrowserClient
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -19,7 +19,7 @@ PAGE = """<!doctype html>
     <script type="module" src="http://127.0.0.1:{port}/collab-editor.js"></script>
   </head>
   <body>
-    <h1>A site of somebody else</h1>
+    <h1>A site at another origin</h1>
     <collab-editor server="ws://127.0.0.1:{port}/ws" document="{document}" token="{token}"></collab-editor>
   </body>
 </html>
@@ -27,11 +27,11 @@ PAGE = """<!doctype html>
 
 
 class Site:
-    """A web server of static pages, at an origin of its own."""
+    """A web server for static pages, at an origin of its own."""
 
     def __init__(self) -> None:
         self._pages: dict[str, str] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Visit, self._pages))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_RequestHandler, self._pages))
         self._thread = threading.Thread(target=self._server.serve_forever, name="site")
 
     def __enter__(self) -> Self:
@@ -47,19 +47,21 @@ class Site:
     def origin(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    async def visit(self, browser: Browser, server: ServerProcess, name: str, bearer: str | None = None) -> Person:
-        """A person opens the page that the site made for them, with a token of theirs; its editor is of ``server``."""
+    async def visit(
+        self, browser: Browser, server: ServerProcess, name: str, bearer: str | None = None
+    ) -> BrowserClient:
+        """Open a page of the site with an editor that connects to ``server`` as ``name``."""
         self._pages[f"/{name}"] = PAGE.format(port=server.port, document=DOCUMENT, token=bearer or token(name))
-        return await Person.open(browser, f"{self.origin}/{name}")
+        return await BrowserClient.open(browser, f"{self.origin}/{name}")
 
-    async def sit_down(self, browser: Browser, server: ServerProcess, name: str) -> Person:
-        """And wait for the text."""
-        person = await self.visit(browser, server, name)
-        await person.can_read()
-        return person
+    async def join(self, browser: Browser, server: ServerProcess, name: str) -> BrowserClient:
+        """Open such a page and wait for the text."""
+        client = await self.visit(browser, server, name)
+        await client.wait_for_text()
+        return client
 
 
-class _Visit(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     def __init__(self, pages: dict[str, str], *arguments: object) -> None:
         self._pages = pages
         super().__init__(*arguments)  # type: ignore[arg-type]
@@ -72,4 +74,4 @@ class _Visit(BaseHTTPRequestHandler):
         self.wfile.write((page or "").encode())
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""The committed bundle in a real browser, without any server: the files alone must stand."""
+"""The committed bundle in a real browser, without a server."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 
 
 async def open_page(browser: Browser, path: str) -> tuple[Page, list[str]]:
-    """A page at ``path`` of a site that is only the bundle, and the complaints that the browser will have."""
+    """Open ``path`` on a site that serves only the bundle. Return the page and the errors that the browser reports."""
     page = await (await browser.new_context()).new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     await page.route("**/*", serve)
     await page.goto(ORIGIN + path)
-    return page, complaints
+    return page, errors
 
 
 async def serve(route: Route) -> None:
@@ -32,21 +32,21 @@ async def serve(route: Route) -> None:
     await route.fulfill(body=file.read_bytes(), headers=headers)
 
 
-async def test_stranger_is_told_how_to_come_in(browser: Browser) -> None:
+async def test_person_without_a_token_is_told_how_to_sign_in(browser: Browser) -> None:
     for path in ("/", "/d/notes/42"):
-        page, complaints = await open_page(browser, path)
+        page, errors = await open_page(browser, path)
         await page.get_by_role("heading", name="You need a sign-in link").wait_for()
-        assert complaints == []
+        assert errors == []
 
 
-async def test_embeddable_file_defines_the_element_by_itself(browser: Browser) -> None:
-    page, complaints = await open_page(browser, "/")
+async def test_embeddable_file_defines_the_element(browser: Browser) -> None:
+    page, errors = await open_page(browser, "/")
     defined = await page.evaluate("import('/collab-editor.js').then(() => !!customElements.get('collab-editor'))")
     assert defined
-    assert complaints == []
+    assert errors == []
 
 
-async def test_element_is_light_or_dark_as_the_page_around_it(browser: Browser) -> None:
+async def test_element_follows_the_colour_scheme_of_the_page(browser: Browser) -> None:
     page, _ = await open_page(browser, "/")
     await page.emulate_media(color_scheme="dark")
     await page.evaluate("import('/collab-editor.js')")

@@ -1,7 +1,7 @@
-"""Saved is said after the commit and never before, shown by holding the commit back.
+"""Saved is shown only after the commit.
 
-No clock proves that: what proves it is that the server has been asked to commit, that further edits went back and
-forth between two browsers meanwhile, and that in all this time nobody was told Saved and REST had nothing.
+The tests hold the commit back. The server has been asked to commit and further edits pass between two browsers, while
+neither shows Saved and REST returns nothing.
 """
 
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.deployment import ServerProcess
-from tests.e2e.people import Person, committed_text
+from tests.e2e.browser_client import BrowserClient, committed_text
 from tests.e2e.site import Site
 from tests.ordered_server import HOLD, ORDERED_SERVER, Orders
 from tests.waiting import eventually
@@ -32,58 +32,58 @@ async def server(tmp_path: Path, orders: Orders, site: Site) -> AsyncIterator[Se
 
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["own page", "page of another origin"])
-async def test_edits_are_shown_to_all_at_once_and_as_saved_only_after_their_commit(
+async def test_edits_are_shown_at_once_and_as_saved_after_commit(
     browser: Browser, server: ServerProcess, orders: Orders, site: Site, embedded: bool
 ) -> None:
-    sit_down = site.sit_down if embedded else Person.sit_down
-    ada, grace = await sit_down(browser, server, "ada"), await sit_down(browser, server, "grace")
-    await ada.is_told("saved")
-    await grace.is_told("saved")
-    told_before = {person: len(await person.told()) for person in (ada, grace)}
+    join = site.join if embedded else BrowserClient.join
+    ada, grace = await join(browser, server, "ada"), await join(browser, server, "grace")
+    await ada.wait_for_status("saved")
+    await grace.wait_for_status("saved")
+    already_reported = {client: len(await client.reported()) for client in (ada, grace)}
     orders.give(HOLD)
 
     await ada.type("Ada. ")
-    await grace.sees("Ada. ")
+    await grace.wait_for("Ada. ")
     await eventually(lambda: orders.held_rows > 0)
     await grace.type("Grace. ")
-    await ada.sees("Ada. ", "Grace. ")
+    await ada.wait_for("Ada. ", "Grace. ")
     await ada.type("Ada again. ")
-    await grace.sees("Ada. ", "Grace. ", "Ada again. ")
+    await grace.wait_for("Ada. ", "Grace. ", "Ada again. ")
     assert await ada.text() == await grace.text()
-    for person in (ada, grace):
-        assert (await person.status())["waiting"] > 0
-        assert set((await person.told())[told_before[person] :]) == {"saving"}
-        assert await person.line.text_content() == "Saving…"
+    for client in (ada, grace):
+        assert (await client.status())["waiting"] > 0
+        assert set((await client.reported())[already_reported[client] :]) == {"saving"}
+        assert await client.line.text_content() == "Saving…"
     assert await committed_text(server) == ""
 
     orders.withdraw()
-    for person in (ada, grace):
-        await person.is_told("saved")
-        assert await person.line.text_content() == "Saved"
-        assert (await person.status())["waiting"] == 0
+    for client in (ada, grace):
+        await client.wait_for_status("saved")
+        assert await client.line.text_content() == "Saved"
+        assert (await client.status())["waiting"] == 0
     assert (await committed_text(server)).strip() == (await ada.text()).strip()
 
 
-async def test_edit_whose_commit_died_with_the_server_comes_back_from_its_author(
+async def test_edit_lost_with_the_server_is_sent_again_by_its_author(
     browser: Browser, server: ServerProcess, orders: Orders
 ) -> None:
-    ada, grace = await Person.sit_down(browser, server, "ada"), await Person.sit_down(browser, server, "grace")
-    await ada.is_told("saved")
+    ada, grace = await BrowserClient.join(browser, server, "ada"), await BrowserClient.join(browser, server, "grace")
+    await ada.wait_for_status("saved")
     orders.give(HOLD)
     await ada.type("Seen by both. ")
-    await grace.sees("Seen by both. ")
+    await grace.wait_for("Seen by both. ")
     await eventually(lambda: orders.held_rows > 0)
 
     server.kill()
     orders.withdraw()
-    await ada.is_told("reconnecting")
+    await ada.wait_for_status("reconnecting")
     status = await ada.status()
-    assert "on this device" in status["text"]
+    assert "keep this tab open" in status["text"]
     assert status["waiting"] > 0
     await ada.type("Typed meanwhile. ")
-    assert "saved" not in (await ada.told())[(await ada.told()).index("reconnecting") :]
+    assert "saved" not in (await ada.reported())[(await ada.reported()).index("reconnecting") :]
 
     await server.start()
-    await ada.is_told("saved")
-    await grace.sees("Seen by both. ", "Typed meanwhile. ")
+    await ada.wait_for_status("saved")
+    await grace.wait_for("Seen by both. ", "Typed meanwhile. ")
     assert (await committed_text(server)).strip() == (await ada.text()).strip()

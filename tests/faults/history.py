@@ -1,7 +1,7 @@
-"""The judge of the fault tests: what clients were told, held against what the store tells a process that knows nothing.
+"""The oracle of the fault tests: it compares what clients were told with what a fresh process reads from the store.
 
-Every edit is a word that no other edit has, so the text alone tells which edits are in it and how often. Run as a
-program it is that other process: ``python -m tests.faults.history URL DOCUMENT`` prints what is stored.
+Every edit is a word of its own, so the text alone shows which edits it contains and how often. Run as a program, this
+module is the fresh process: ``python -m tests.faults.history URL DOCUMENT`` prints what is stored.
 """
 
 import asyncio
@@ -21,31 +21,31 @@ WORD = re.compile(r"<[\w.]+>")
 
 @dataclass
 class History:
-    """What happened, as the clients know it."""
+    """What the clients wrote, and what was acknowledged to them."""
 
     written: set[str] = field(default_factory=set)
     acknowledged: Counter[str] = field(default_factory=Counter)
 
     def has_acknowledged(self, count: int) -> bool:
-        """Whether so many edits are acknowledged."""
+        """Return True if at least ``count`` edits are acknowledged."""
         return self.acknowledged.total() >= count
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTexts:
-    """One document, read in two ways that must agree."""
+    """The text of one document, read in two ways that must agree."""
 
     loaded: str
-    """As a server opens it: the snapshot and the rows behind it."""
+    """The text as a server loads it: from the snapshot and the rows after it."""
     replayed: str
-    """From the log alone, all of it."""
+    """The text from all rows of the log, without the snapshot."""
     sequences: list[int]
 
 
 def violations(history: History, stored: StoredTexts) -> list[str]:
-    """Every broken promise, in words; none is the good answer."""
+    """Return a sentence for each broken promise."""
     found = Counter(WORD.findall(stored.loaded))
-    told_twice = [word for word, times in history.acknowledged.items() if times > 1]
+    acknowledged_twice = [word for word, times in history.acknowledged.items() if times > 1]
     lost = [word for word in history.acknowledged if word not in found]
     doubled = [word for word, times in found.items() if times > 1]
     invented = found.keys() - history.written
@@ -53,17 +53,17 @@ def violations(history: History, stored: StoredTexts) -> list[str]:
     complaints = {
         "acknowledged and not in the store": lost,
         "in the store more than once": doubled,
-        "in the store and written by nobody": sorted(invented),
-        "acknowledged more than once": told_twice,
-        "torn": [broken] if broken else [],
-        "missing from the numbers of the rows": sorted(set(range(1, len(stored.sequences) + 1)) ^ {*stored.sequences}),
-        "another text in the log than in the snapshot": [] if stored.loaded == stored.replayed else ["the whole"],
+        "in the store and never written": sorted(invented),
+        "acknowledged more than once": acknowledged_twice,
+        "damaged": [broken] if broken else [],
+        "missing from the sequence of rows": sorted(set(range(1, len(stored.sequences) + 1)) ^ {*stored.sequences}),
+        "different text in the log and in the snapshot": [] if stored.loaded == stored.replayed else ["all"],
     }
     return [f"{len(words)} {complaint}, the first: {words[0]}" for complaint, words in complaints.items() if words]
 
 
 async def read_store(url: str, document: str) -> StoredTexts:
-    """What is stored, read by a process of its own."""
+    """Return what is stored, as a process of its own reads it."""
     command = (sys.executable, "-m", __name__, url, document)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     printed, _ = await process.communicate()

@@ -1,4 +1,4 @@
-"""SIGKILL under load: what was acknowledged is there, once, in a store read by a process that knows nothing."""
+"""SIGKILL under load: a fresh process finds each acknowledged edit in the store exactly once."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from collab.store.migrate import upgrade
 from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.history import History, read_store, violations
-from tests.faults.mortal import Mortal
+from tests.faults.killable import KillableServer
 from tests.ordered_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
 from tests.services.private import PrivatePostgres
 from tests.typist import DialectName, Typist, sit_down
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.services
 
 ROUNDS = 20
 ACKNOWLEDGED_MIN = 2_000
-"""In each round, before the server dies."""
+"""How many edits are acknowledged in each round before the server is killed."""
 WRITERS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus", "y-websocket", "hocuspocus")
 UNANSWERED_MAX = 16
-"""How far a writer runs ahead of the answers."""
+"""How many unanswered edits a writer may have."""
 DEATHS = ("at any moment", BEFORE_COMMIT, AFTER_COMMIT)
 DOCUMENT = "killed"
 
@@ -58,7 +58,7 @@ async def write(typist: Typist, writer: str, history: History) -> None:
 
 
 async def write_until_the_end(server: ServerProcess, dialect: DialectName, writer: str, history: History) -> None:
-    """A writer who is never seen again afterwards."""
+    """Write until the connection ends, and never come back."""
     with contextlib.suppress(ConnectionClosed):
         async with sit_down(server, DOCUMENT, "writer", dialect=dialect) as typist:
             try:
@@ -68,7 +68,7 @@ async def write_until_the_end(server: ServerProcess, dialect: DialectName, write
 
 
 async def watch_until_the_end(typist: Typist) -> None:
-    """Read along."""
+    """Read until the connection ends."""
     with contextlib.suppress(ConnectionClosed):
         while True:
             await typist.hear()
@@ -79,7 +79,7 @@ def has_all(watcher: Typist, words: list[str]) -> bool:
 
 
 async def meet(watchers: list[Typist], name: str, history: History) -> None:
-    """Those who saw it all tell each other what they have: afterwards they read the same."""
+    """Let all watchers write a word and read the others'; check that they then have the same text."""
     words = [f"<{name}.{number}>" for number in range(len(watchers))]
     for watcher, word in zip(watchers, words, strict=True):
         history.written.add(word)
@@ -93,20 +93,20 @@ async def meet(watchers: list[Typist], name: str, history: History) -> None:
 
 
 @pytest.mark.timeout(900)
-async def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed(database: str, tmp_path: Path) -> None:
-    mortal = Mortal(tmp_path, database)
+async def test_killed_server_loses_and_doubles_no_acknowledged_edit(database: str, tmp_path: Path) -> None:
+    killable = KillableServer(tmp_path, database)
     history = History()
     docs: dict[DialectName, Any] = {dialect: pycrdt.Doc() for dialect in get_args(DialectName)}
     deaths = cycle(DEATHS)
 
     async def sit_watchers(stack: AsyncExitStack) -> list[Typist]:
         return [
-            await stack.enter_async_context(sit_down(mortal.server, DOCUMENT, "watcher", dialect=dialect, doc=doc))
+            await stack.enter_async_context(sit_down(killable.server, DOCUMENT, "watcher", dialect=dialect, doc=doc))
             for dialect, doc in docs.items()
         ]
 
     for round_ in range(ROUNDS):
-        await mortal.start()
+        await killable.start()
         enough = history.acknowledged.total() + ACKNOWLEDGED_MIN
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             watchers = await sit_watchers(stack)
@@ -114,37 +114,37 @@ async def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed
             for watcher in watchers:
                 tasks.create_task(watch_until_the_end(watcher))
             for seat, dialect in enumerate(WRITERS):
-                tasks.create_task(write_until_the_end(mortal.server, dialect, f"{round_}.{seat}", history))
+                tasks.create_task(write_until_the_end(killable.server, dialect, f"{round_}.{seat}", history))
             await eventually(partial(history.has_acknowledged, enough), within_s=60)
-            await mortal.die(next(deaths))
+            await killable.kill(next(deaths))
         assert violations(history, await read_store(database, DOCUMENT)) == []
 
-    await mortal.start()
+    await killable.start()
     async with AsyncExitStack() as stack:
         watchers = await sit_watchers(stack)
         await meet(watchers, "end", history)
         text = watchers[0].text
-    mortal.server.stop()
+    killable.server.stop()
     stored = await read_store(database, DOCUMENT)
     assert violations(history, stored) == []
     assert stored.loaded == text
 
 
-async def test_the_judge_catches_an_acknowledgement_before_the_commit(tmp_path: Path) -> None:
+async def test_acknowledgement_before_the_commit_is_reported(tmp_path: Path) -> None:
     database = f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3"
-    mortal = Mortal(tmp_path, database)
-    await mortal.start()
-    mortal.orders.give(LIE)
+    killable = KillableServer(tmp_path, database)
+    await killable.start()
+    killable.orders.give(LIE)
     history = History()
     for dialect in get_args(DialectName):
-        async with sit_down(mortal.server, DOCUMENT, "writer", dialect=dialect) as typist:
+        async with sit_down(killable.server, DOCUMENT, "writer", dialect=dialect) as typist:
             for number in range(3):
                 word = f"<{dialect[0]}.{number}>"
                 history.written.add(word)
                 await typist.type(word)
                 await typist.hear_answers()
             history.acknowledged.update(typist.acknowledged)
-    await mortal.die()
+    await killable.kill()
     assert violations(history, await read_store(database, DOCUMENT)) == [
         "1 acknowledged and not in the store, the first: <h.2>"
     ]

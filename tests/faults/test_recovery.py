@@ -1,15 +1,15 @@
-"""An edit that was seen and never committed comes back from whoever saw it, and whoever made it agrees."""
+"""An edit that was seen but never committed comes back from a client that saw it, and its author agrees."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from collab.ids import DocumentName, Sequence, UserId
+from collab.crdt.guard import inspect_stored_update
+from collab.ids import DocumentName, Sequence
 from collab.protocol.rows import decode_entries
-from collab.room.attribution import Attribution, Attributions
 from collab.store.sql import SqlStore
-from tests.faults.mortal import Mortal
+from tests.faults.killable import KillableServer
 from tests.interop.clients import NEWEST, JavaScriptClient, JavaScriptClients
 from tests.ordered_server import HOLD
 
@@ -24,11 +24,11 @@ def database(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def mortal(tmp_path: Path, database: str) -> AsyncIterator[Mortal]:
-    mortal = Mortal(tmp_path, database)
-    await mortal.start()
-    yield mortal
-    mortal.server.stop()
+async def killable(tmp_path: Path, database: str) -> AsyncIterator[KillableServer]:
+    killable = KillableServer(tmp_path, database)
+    await killable.start()
+    yield killable
+    killable.server.stop()
 
 
 @pytest.fixture
@@ -38,52 +38,55 @@ async def clients() -> AsyncIterator[JavaScriptClients]:
 
 
 @pytest.fixture
-async def pair(mortal: Mortal, clients: JavaScriptClients) -> tuple[JavaScriptClient, JavaScriptClient]:
-    """Ada, and Grace who has just seen what Ada wrote: the server died before it was committed."""
-    ada = await clients.open("ada", mortal.server, DOCUMENT)
-    grace = await clients.open("grace", mortal.server, DOCUMENT, generation=NEWEST["hocuspocus"])
-    mortal.orders.give(HOLD)
+async def pair(killable: KillableServer, clients: JavaScriptClients) -> tuple[JavaScriptClient, JavaScriptClient]:
+    """Ada, and Grace, who saw an edit of Ada's; the server was killed before its commit."""
+    ada = await clients.open("ada", killable.server, DOCUMENT)
+    grace = await clients.open("grace", killable.server, DOCUMENT, generation=NEWEST["hocuspocus"])
+    killable.orders.give(HOLD)
     await ada.insert(0, "seen")
     await grace.reads("seen")
     await ada.disconnect()
-    await mortal.die()
+    await killable.kill()
     return ada, grace
 
 
-async def attribution(database: str, client: int, clock: int) -> Attribution | None:
-    """Who wrote this, by the log."""
+async def written_by(database: str, client: int, clock: int) -> tuple[str, bool]:
+    """The author of the first entry in the log that has this id, and whether it was carried."""
     store = SqlStore(database)
     await store.open()
-    attributions = Attributions()
-    for row in await store.rows_after(DocumentName(DOCUMENT), Sequence(0)):
-        for entry in decode_entries(row.payload):
-            attributions.add(entry)
+    rows = await store.rows_after(DocumentName(DOCUMENT), Sequence(0))
     await store.close()
-    return attributions.of((client, clock))
+    return next(
+        (entry.author, entry.carried)
+        for row in rows
+        for entry in decode_entries(row.payload)
+        for struct in inspect_stored_update(entry.update).structs
+        if struct.client == client and struct.clock <= clock < struct.clock + struct.length
+    )
 
 
-async def test_who_saw_an_edit_brings_it_back_for_one_who_is_gone_and_is_named_as_its_carrier(
-    mortal: Mortal, clients: JavaScriptClients, pair: tuple[JavaScriptClient, JavaScriptClient], database: str
+async def test_uncommitted_edit_is_carried_back_by_a_client_that_saw_it(
+    killable: KillableServer, clients: JavaScriptClients, pair: tuple[JavaScriptClient, JavaScriptClient], database: str
 ) -> None:
     ada, grace = pair
     adas = await ada.ask("client_id")
     await ada.close()
-    await mortal.start()
+    await killable.start()
     await grace.ask("synced")
     await grace.insert(4, ", and saved")
-    late = await clients.open("late", mortal.server, DOCUMENT)
+    late = await clients.open("late", killable.server, DOCUMENT)
     await late.reads("seen, and saved")
     await grace.saved()
-    await mortal.die()
-    assert await attribution(database, adas, 0) == Attribution(UserId("grace"), carried=True)
-    assert await attribution(database, await grace.ask("client_id"), 0) == Attribution(UserId("grace"), carried=False)
+    await killable.kill()
+    assert await written_by(database, adas, 0) == ("grace", True)
+    assert await written_by(database, await grace.ask("client_id"), 0) == ("grace", False)
 
 
-async def test_who_comes_back_to_find_their_edit_brought_back_agrees_and_goes_on(
-    mortal: Mortal, pair: tuple[JavaScriptClient, JavaScriptClient], database: str
+async def test_author_returns_to_an_edit_that_another_carried_back(
+    killable: KillableServer, pair: tuple[JavaScriptClient, JavaScriptClient], database: str
 ) -> None:
     ada, grace = pair
-    await mortal.start()
+    await killable.start()
     await grace.ask("synced")
     await grace.insert(0, "I ")
     await grace.saved()
@@ -93,23 +96,23 @@ async def test_who_comes_back_to_find_their_edit_brought_back_agrees_and_goes_on
     await grace.reads("I have seen")
     await grace.insert(0, "Yes, ")
     await grace.saved()
-    await mortal.die()
+    await killable.kill()
     adas = await ada.ask("client_id")
-    assert await attribution(database, adas, 0) == Attribution(UserId("grace"), carried=True)
-    assert await attribution(database, adas, 4) == Attribution(UserId("ada"), carried=False)
+    assert await written_by(database, adas, 0) == ("grace", True)
+    assert await written_by(database, adas, 4) == ("ada", False)
 
 
-async def test_who_is_back_before_those_who_saw_it_brings_their_own_edit(
-    mortal: Mortal, pair: tuple[JavaScriptClient, JavaScriptClient], database: str
+async def test_author_who_returns_first_resends_the_edit(
+    killable: KillableServer, pair: tuple[JavaScriptClient, JavaScriptClient], database: str
 ) -> None:
     ada, grace = pair
     await grace.disconnect()
-    await mortal.start()
+    await killable.start()
     await ada.connect()
     await ada.ask("synced")
     await grace.connect()
     await grace.insert(4, "!")
     await ada.reads("seen!")
     await grace.saved()
-    await mortal.die()
-    assert await attribution(database, await ada.ask("client_id"), 0) == Attribution(UserId("ada"), carried=False)
+    await killable.kill()
+    assert await written_by(database, await ada.ask("client_id"), 0) == ("ada", False)

@@ -1,6 +1,6 @@
-"""The relay when Redis dies, hangs, hangs up or refuses: it is told, and frames flow again.
+"""The relay when Redis is killed, hangs, disconnects or refuses: listeners are told, and frames flow again.
 
-Each test has a server of its own to hurt.
+Each test has a Redis of its own.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from collab.ids import DocumentName, WriterId
 from collab.relay.redis import RedisRelay
 from tests.metering import sample
-from tests.relay.contract import NOTES, Ear, Replica, row
+from tests.relay.contract import NOTES, RecordingListener, Replica, row
 from tests.services.private import PrivateRedis
 from tests.waiting import eventually
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 
 KEY = b"k" * 32
 PROMPT_S = 8
-"""No call of ours may take longer, whatever Redis does: an answer time or two, on a busy machine."""
+"""How long a call may take at most, whatever Redis does: some answer times, on a busy machine."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def server() -> Iterator[PrivateRedis]:
 
 
 def operator(server: PrivateRedis) -> Any:
-    """Somebody with a console on the server."""
+    """Return a client with which a test controls the server."""
     return Redis.from_url(server.url)
 
 
@@ -50,7 +50,7 @@ class Pair:
 
     async def start(self) -> None:
         for replica in (self.alice, self.bob):
-            await replica.relay.open(replica.ear)
+            await replica.relay.open(replica.listener)
         await self.until_up()
         for replica in (self.alice, self.bob):
             await replica.open(NOTES)
@@ -63,13 +63,13 @@ class Pair:
             await self.bob.relay.close()
 
     def note(self) -> None:
-        """Remember how often each was told that frames may have been lost."""
-        self.told = (self.alice.ear.interruptions, self.bob.ear.interruptions)
+        """Remember how often each listener was told that frames may have been lost."""
+        self.told = (self.alice.listener.interruptions, self.bob.listener.interruptions)
 
     @property
     def told_again(self) -> bool:
-        """Whether both were told since ``note``."""
-        return self.alice.ear.interruptions > self.told[0] and self.bob.ear.interruptions > self.told[1]
+        """True if both were told since ``note``."""
+        return self.alice.listener.interruptions > self.told[0] and self.bob.listener.interruptions > self.told[1]
 
     async def until_up(self) -> None:
         await eventually(lambda: self.alice.relay.up and self.bob.relay.up)
@@ -78,7 +78,7 @@ class Pair:
         await eventually(lambda: not self.alice.relay.up and not self.bob.relay.up)
 
     async def until_frames_flow(self) -> None:
-        """In both directions."""
+        """Return when frames arrive in both directions."""
         for sender, receiver in ((self.alice, self.bob), (self.bob, self.alice)):
             self.seq += 1
             frame = row(NOTES, self.seq)
@@ -87,7 +87,7 @@ class Pair:
 
 
 def make_pair(url: str) -> Pair:
-    alice, bob = (Replica(RedisRelay(url, key=KEY, writer=WriterId(n)), Ear()) for n in (1, 2))
+    alice, bob = (Replica(RedisRelay(url, key=KEY, writer=WriterId(n)), RecordingListener()) for n in (1, 2))
     return Pair(alice, bob)
 
 
@@ -99,18 +99,18 @@ async def pair(server: PrivateRedis) -> AsyncIterator[Pair]:
     await pair.close()
 
 
-async def test_a_killed_redis_is_noticed_and_found_again(server: PrivateRedis, pair: Pair) -> None:
+async def test_killed_redis_is_noticed_and_used_again(server: PrivateRedis, pair: Pair) -> None:
     server.kill()
     await pair.until_down()
-    assert pair.told_again, "nobody was told when it went"
+    assert pair.told_again, "the listeners were not told of the outage"
     pair.note()
     server.start()
     await pair.until_up()
-    assert pair.told_again, "nobody was told when it came back"
+    assert pair.told_again, "the listeners were not told of the recovery"
     await pair.until_frames_flow()
 
 
-async def test_redis_may_be_restarted_again_and_again(server: PrivateRedis, pair: Pair) -> None:
+async def test_redis_can_be_restarted_repeatedly(server: PrivateRedis, pair: Pair) -> None:
     for _ in range(5):
         server.kill()
         server.start()
@@ -120,7 +120,7 @@ async def test_redis_may_be_restarted_again_and_again(server: PrivateRedis, pair
         pair.note()
 
 
-async def test_a_document_opened_while_redis_is_away_is_heard_when_it_is_back(server: PrivateRedis, pair: Pair) -> None:
+async def test_document_opened_during_an_outage_is_subscribed_afterwards(server: PrivateRedis, pair: Pair) -> None:
     server.kill()
     await pair.until_down()
     late = DocumentName("late")
@@ -138,9 +138,7 @@ async def test_a_document_opened_while_redis_is_away_is_heard_when_it_is_back(se
     assert row(NOTES, 9) not in pair.bob.heard
 
 
-async def test_what_is_published_while_redis_is_away_is_dropped_at_once_and_counted(
-    server: PrivateRedis, pair: Pair
-) -> None:
+async def test_frames_published_during_an_outage_are_dropped_and_counted(server: PrivateRedis, pair: Pair) -> None:
     server.kill()
     await pair.until_down()
     relay = pair.alice.relay
@@ -155,7 +153,7 @@ async def test_what_is_published_while_redis_is_away_is_dropped_at_once_and_coun
     assert not any(frame == row(NOTES, seq) for frame in pair.bob.heard for seq in range(100, 200))
 
 
-async def test_a_redis_that_hangs_is_taken_for_dead_and_nothing_hangs_with_it(server: PrivateRedis, pair: Pair) -> None:
+async def test_hanging_redis_blocks_nothing_and_is_taken_for_dead(server: PrivateRedis, pair: Pair) -> None:
     server.stall()
     async with asyncio.timeout(PROMPT_S):
         await pair.alice.open(DocumentName("while hanging"))
@@ -171,15 +169,15 @@ async def test_a_redis_that_hangs_is_taken_for_dead_and_nothing_hangs_with_it(se
     await eventually(lambda: row(DocumentName("while hanging"), 1) in pair.alice.heard)
 
 
-async def test_a_hanging_redis_is_noticed_also_when_nobody_says_anything(server: PrivateRedis, pair: Pair) -> None:
-    """Its sockets stay open and no read ever fails: the heartbeat alone finds it."""
+async def test_hanging_redis_is_noticed_without_any_traffic(server: PrivateRedis, pair: Pair) -> None:
+    """Its sockets stay open and no read fails, so only the heartbeat finds it."""
     server.stall()
     await pair.until_down()
     server.resume()
     await pair.until_up()
 
 
-async def test_a_hanging_redis_does_not_hold_up_the_end(server: PrivateRedis, pair: Pair) -> None:
+async def test_hanging_redis_does_not_delay_closing(server: PrivateRedis, pair: Pair) -> None:
     server.stall()
     for _ in range(2000):
         pair.alice.relay.publish(row(NOTES, 1, bytes(4000)))
@@ -188,11 +186,11 @@ async def test_a_hanging_redis_does_not_hold_up_the_end(server: PrivateRedis, pa
 
 
 class Proxy:
-    """Stands between replicas and Redis, and may fall silent towards subscribers without hanging up."""
+    """A TCP proxy before Redis that can fall silent towards subscribers without closing their connections."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._links: list[tuple[asyncio.Event, asyncio.Event]] = []  # has subscribed, hears nothing any more
+        self._links: list[tuple[asyncio.Event, asyncio.Event]] = []  # has subscribed, gets nothing any more
 
     async def __aenter__(self) -> str:
         self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
@@ -203,7 +201,7 @@ class Proxy:
         await self._server.wait_closed()
 
     def silence_subscribers(self) -> int:
-        """Those of now, not those to come. How many."""
+        """Silence the present subscribers, but not later ones; return their number."""
         listening = [silent for subscribed, silent in self._links if subscribed.is_set() and not silent.is_set()]
         for silent in listening:
             silent.set()
@@ -231,8 +229,8 @@ class Proxy:
         sink.close()
 
 
-async def test_a_subscription_that_falls_silent_is_found_by_the_heartbeat(server: PrivateRedis) -> None:
-    """Publishing goes on working and no connection ends, so nothing else could find it."""
+async def test_silent_subscription_is_found_by_the_heartbeat(server: PrivateRedis) -> None:
+    """Publishing still works and no connection ends, so only the heartbeat can find it."""
     proxy = Proxy(server.port)
     async with proxy as url:
         pair = make_pair(url)
@@ -245,8 +243,8 @@ async def test_a_subscription_that_falls_silent_is_found_by_the_heartbeat(server
 
 
 @pytest.mark.parametrize("type", ["pubsub", "normal"])
-async def test_a_connection_that_redis_cuts_is_noticed(server: PrivateRedis, pair: Pair, type: str) -> None:
-    """Killed subscribers lose what is said until they are back, and redis-py would not say so."""
+async def test_connection_closed_by_redis_is_noticed(server: PrivateRedis, pair: Pair, type: str) -> None:
+    """Killed subscribers lose messages until they are back, and redis-py would not say so."""
     async with operator(server) as redis:
         for _ in range(3):
             await redis.execute_command("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes")
@@ -256,14 +254,13 @@ async def test_a_connection_that_redis_cuts_is_noticed(server: PrivateRedis, pai
             pair.note()
 
 
-async def test_a_subscriber_that_redis_drops_for_being_slow_is_told(server: PrivateRedis, pair: Pair) -> None:
+async def test_slow_subscriber_dropped_by_redis_is_told(server: PrivateRedis, pair: Pair) -> None:
     async with operator(server) as redis:
         await redis.config_set("client-output-buffer-limit", "pubsub 65536 65536 1")
-        # One synchronous burst: neither replica reads while Redis is given more than it will keep for them.
+        # One synchronous burst: the replicas cannot read while Redis gets more than it will buffer for them.
         with socket.create_connection(("127.0.0.1", server.port)) as flood:
             (channel,) = await redis.pubsub_channels("collab:doc:*")
-            said = b"x" * 60_000
-            parts = (b"PUBLISH", channel, said)
+            parts = (b"PUBLISH", channel, b"x" * 60_000)
             command = b"*3\r\n" + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
             flood.settimeout(30)
             flood.sendall(command * 400)
@@ -275,7 +272,7 @@ async def test_a_subscriber_that_redis_drops_for_being_slow_is_told(server: Priv
         await pair.until_frames_flow()
 
 
-async def test_a_redis_that_asks_for_another_password_is_down_and_comes_back(server: PrivateRedis, pair: Pair) -> None:
+async def test_redis_with_another_password_is_down_until_it_accepts_ours(server: PrivateRedis, pair: Pair) -> None:
     async with operator(server) as redis:
         await redis.config_set("requirepass", "other")
         await redis.execute_command("AUTH", "other")
@@ -288,12 +285,12 @@ async def test_a_redis_that_asks_for_another_password_is_down_and_comes_back(ser
     await pair.until_frames_flow()
 
 
-async def test_without_redis_opening_subscribing_and_closing_return_at_once(server: PrivateRedis) -> None:
+async def test_without_redis_every_call_returns_at_once(server: PrivateRedis) -> None:
     url = server.url
     server.kill()
-    relay, ear = RedisRelay(url, key=KEY, writer=WriterId(1)), Ear()
+    relay, listener = RedisRelay(url, key=KEY, writer=WriterId(1)), RecordingListener()
     async with asyncio.timeout(PROMPT_S):
-        await relay.open(ear)
+        await relay.open(listener)
         await relay.subscribe(NOTES)
         await relay.unsubscribe(NOTES)
         await relay.subscribe(NOTES)
@@ -301,22 +298,22 @@ async def test_without_redis_opening_subscribing_and_closing_return_at_once(serv
     assert not relay.up
     server.start()
     await eventually(lambda: relay.up)
-    assert ear.interruptions == 1
+    assert listener.interruptions == 1
     async with asyncio.timeout(PROMPT_S):
         await relay.close()
 
 
-async def test_a_server_that_is_no_redis_is_down_and_nothing_more() -> None:
-    async def chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_server_that_is_not_redis_counts_as_down() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(chatter, "127.0.0.1", 0) as stranger:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as stranger:
         port = stranger.sockets[0].getsockname()[1]
         relay = RedisRelay(f"redis://127.0.0.1:{port}/0", key=KEY, writer=WriterId(1))
         async with asyncio.timeout(PROMPT_S):
-            await relay.open(Ear())
+            await relay.open(RecordingListener())
             await relay.subscribe(NOTES)
         assert not relay.up
         async with asyncio.timeout(PROMPT_S):

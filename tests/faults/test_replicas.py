@@ -1,4 +1,4 @@
-"""Two replicas on one Postgres and one Redis: people of both dialects read the same, with Redis and without."""
+"""Two replicas on one Postgres and one Redis: clients of both dialects read the same, with and without Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,11 +23,11 @@ DOCUMENT = "shared"
 SEATS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus", "y-websocket")
 OUTAGE_S = 10.0
 APART_S_MAX = 2.0
-"""The promise: so long may one person's edit take to another's screen while there is a way to the database."""
+"""The promise: how long an edit may take to the other clients while the database can be reached."""
 GONE_S_MAX = 12.0
-"""Much less than the 30 s after which a client forgets by itself whom it no longer hears of."""
+"""Much less than the 30 s after which a client removes silent peers by itself."""
 PAUSE_S = 0.1
-"""Between two words of one person."""
+"""The time between two words of one client."""
 
 
 @pytest.fixture
@@ -45,19 +45,19 @@ async def redis() -> AsyncIterator[PrivateRedis]:
     server.close()
 
 
-class Company:
-    """People who type and read at once, and when each word was typed and seen."""
+class Clients:
+    """Clients that type and read at the same time, and when each word was typed and seen."""
 
     def __init__(self, typists: list[Typist]) -> None:
         self._typists = typists
         self.history = History()
         self.typed_s: dict[str, float] = {}
         self.longest_s = 0.0
-        """The longest that a word took to somebody's screen since ``forget``."""
+        """The longest time that a word took to another client."""
         self._seen: list[set[str]] = [set() for _ in typists]
 
     async def read(self, seat: int) -> None:
-        """One person's eyes, until the end."""
+        """Read with one client until cancelled."""
         typist = self._typists[seat]
         while True:
             await typist.hear()
@@ -69,7 +69,7 @@ class Company:
             typist.acknowledged.clear()
 
     async def type(self, seat: int) -> None:
-        """One person's fingers, until the end."""
+        """Type with one client until cancelled."""
         for number in count():
             word = f"<{seat}.{number}>"
             self.history.written.add(word)
@@ -78,11 +78,11 @@ class Company:
             await asyncio.sleep(PAUSE_S)
 
     def all_have_seen(self, words: set[str]) -> bool:
-        """Whether these are on every screen, and whoever typed them was told that they are saved."""
+        """Return True if all clients show these words and their authors got acknowledgements."""
         return words <= self.history.acknowledged.keys() and all(words <= seen for seen in self._seen)
 
 
-async def test_six_people_on_two_replicas_read_the_same_with_redis_and_without(
+async def test_two_replicas_show_the_same_text_with_and_without_redis(
     database: str, redis: PrivateRedis, tmp_path: Path
 ) -> None:
     environment = {"COLLAB_DATABASE_URL": database, "COLLAB_REDIS_URL": redis.url}
@@ -94,34 +94,32 @@ async def test_six_people_on_two_replicas_read_the_same_with_redis_and_without(
             for seat, dialect in enumerate(SEATS):
                 person = sit_down(replica, DOCUMENT, f"user{seat}", dialect=dialect)
                 typists.append(await stack.enter_async_context(person))
-        company = Company(typists)
+        clients = Clients(typists)
         async with asyncio.TaskGroup() as tasks:
-            readers = [tasks.create_task(company.read(seat)) for seat in range(len(typists))]
-            fingers = [tasks.create_task(company.type(seat)) for seat in range(len(typists))]
-            await eventually(lambda: len(company.history.acknowledged) >= 60)
+            reading = [tasks.create_task(clients.read(seat)) for seat in range(len(typists))]
+            typing = [tasks.create_task(clients.type(seat)) for seat in range(len(typists))]
+            await eventually(lambda: len(clients.history.acknowledged) >= 60)
             redis.kill()
             await asyncio.sleep(OUTAGE_S)  # the outage itself; nothing is waited for
-            assert len(company.history.acknowledged) > 60 * 3, "nothing was saved while Redis was away"
-            assert company.longest_s <= APART_S_MAX
+            assert len(clients.history.acknowledged) > 60 * 3, "nothing was saved while Redis was away"
+            assert clients.longest_s <= APART_S_MAX
             redis.start()
             back = {f"<{seat}.{int(OUTAGE_S / PAUSE_S)}>" for seat in range(len(typists))}
-            await eventually(lambda: company.all_have_seen(back))
-            for task in fingers:
+            await eventually(lambda: clients.all_have_seen(back))
+            for task in typing:
                 task.cancel()
-            await eventually(lambda: company.all_have_seen(company.history.written))
-            for task in readers:
+            await eventually(lambda: clients.all_have_seen(clients.history.written))
+            for task in reading:
                 task.cancel()
-        assert company.longest_s <= APART_S_MAX
+        assert clients.longest_s <= APART_S_MAX
         assert len({typist.text for typist in typists}) == 1
         stored = await read_store(database, DOCUMENT)
-        assert violations(company.history, stored) == []
+        assert violations(clients.history, stored) == []
         assert stored.loaded == typists[0].text
 
 
 @pytest.mark.node
-async def test_people_of_a_killed_replica_are_gone_from_the_others_screens(
-    database: str, redis: PrivateRedis, tmp_path: Path
-) -> None:
+async def test_presence_of_a_killed_replica_disappears(database: str, redis: PrivateRedis, tmp_path: Path) -> None:
     environment = {"COLLAB_DATABASE_URL": database, "COLLAB_REDIS_URL": redis.url}
     async with AsyncExitStack() as stack:
         replicas = [await ServerProcess(tmp_path, environment=environment).start() for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Real updates, damaged in the ways that find holes: the input of the fuzz tests."""
+"""Real updates that are damaged, and crafted ones: the input of the fuzz tests."""
 
 import json
 import random
@@ -14,14 +14,14 @@ _NUMBERS = list(map(bytes.fromhex, ("00", "01", "02", "7f", "8001", "ff7f", "fff
 
 
 def corpus() -> list[bytes]:
-    """Updates as Yjs and pycrdt write them: keystrokes, marks, trees, maps, deletions, emoji, whole documents."""
+    """Return updates that Yjs and pycrdt wrote: keystrokes, marks, trees, maps, deletions, emoji, whole documents."""
     recorded = json.loads(_VECTORS.read_text())
     yjs = [bytes.fromhex(case["hex"]) for case in recorded["accepted"].values()]
     return yjs + _pycrdt_updates()
 
 
 def base_document() -> bytes:
-    """A document in which every client of the corpus has written already."""
+    """Return a document in which every client of the corpus has written."""
     recorded = json.loads(_VECTORS.read_text())["accepted"]
     wholes = [bytes.fromhex(case["hex"]) for name, case in recorded.items() if name.endswith("whole")]
     doc: pycrdt.Doc[Any] = pycrdt.Doc(client_id=5)
@@ -49,7 +49,7 @@ def _pycrdt_updates() -> list[bytes]:
 
 
 def mutate(random_: random.Random, seeds: list[bytes]) -> bytes:
-    """One damaged update. Most are refused; those that still parse are the ones worth having."""
+    """Return a damaged update. Most of them are refused; the others are the interesting ones."""
     data = bytearray(random_.choice(seeds))
     for _ in range(random_.choice((1, 1, 1, 2, 3))):
         at = random_.randrange(len(data) + 1)
@@ -74,9 +74,9 @@ def mutate(random_: random.Random, seeds: list[bytes]) -> bytes:
 
 
 def craft(random_: random.Random, state: dict[int, int]) -> bytes:
-    """An update that parses and whose references exist, but that no editor would write.
+    """Return an update that parses and whose references exist, but that no editor would write.
 
-    Mutation alone hardly ever gets past the guard's and the gate's checks; this goes for what lies behind.
+    Mutated updates hardly ever pass the guard and causality; this one tests the code behind them.
     """
     known = dict(state)
     clients = random_.sample([*state, 3, 2**32], k=random_.choice((1, 1, 1, 2)))
@@ -112,7 +112,7 @@ _ROOTS = ["t", "default", "meta", "a", "new", ""]
 
 
 def _struct(random_: random.Random, known: dict[int, int], client: int, clock: int) -> bytes:
-    """A struct of length 1 whose references are in the document, whatever they refer to."""
+    """Return a struct of length 1 with references to any elements of the document."""
     kind, content = random_.choice(_CONTENTS)
     writer = Writer()
     if random_.random() < 0.03:

@@ -1,7 +1,7 @@
-"""The guard against damaged and made-up updates: what it lets through, the engine must survive.
+"""Damaged and crafted updates: the engine must survive all that pass the guard.
 
-Each chunk runs in a process of its own, so that a crash of native code is seen as what it is. As a program,
-``python -m tests.fuzz.test_guard SEED COUNT`` runs one chunk and says what became of it.
+Each chunk runs in a process of its own, so that a crash of native code is seen as a crash. As a program,
+``python -m tests.fuzz.test_guard SEED COUNT`` runs one chunk and prints the outcome.
 """
 
 import json
@@ -31,23 +31,23 @@ from tests.services.node import ensure_interop_packages, node_command
 
 _CHUNK = 25_000
 _LIFE = 10
-"""Updates that one document takes before a fresh one begins: enough for them to build on each other."""
+"""Updates that one document takes before the next one begins: enough for them to build on each other."""
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_what_passes_the_guard_harms_no_document(seed: int) -> None:
+def test_updates_that_pass_the_guard_are_harmless(seed: int) -> None:
     _run_apart(seed, _CHUNK)
 
 
 @pytest.mark.long
 @pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="the long form, for `make test-long`")
 @pytest.mark.parametrize("seed", range(100, 140))
-def test_what_passes_the_guard_harms_no_document_in_a_million_tries(seed: int) -> None:
+def test_a_million_updates_that_pass_the_guard_are_harmless(seed: int) -> None:
     _run_apart(seed, _CHUNK)
 
 
 @pytest.mark.node
-def test_what_passes_the_guard_can_be_read_by_yjs() -> None:
+def test_updates_that_pass_the_guard_can_be_read_by_yjs() -> None:
     modules = ensure_interop_packages()
     chunk = Chunk(1000, None)
     for _ in range(_CHUNK):
@@ -78,7 +78,7 @@ def _run_apart(seed: int, count: int) -> None:
 
 
 class Chunk:
-    """One run: updates through guard, gate and nesting, and those that pass into a document."""
+    """One run: updates go through the guard, causality and nesting, and those that pass into a document."""
 
     def __init__(self, seed: int, trail: Path | None) -> None:
         self._random = random.Random(seed)
@@ -88,7 +88,7 @@ class Chunk:
         self.counts: Counter[str] = Counter()
         self.broken: list[list[str]] = []
         self.lives: list[list[str]] = []
-        """What each document took, but for updates that cut a character in two."""
+        """The updates that each document took, except those that split a surrogate pair."""
         self._begin()
 
     def _begin(self) -> None:
@@ -103,16 +103,16 @@ class Chunk:
         self.lives.append(self._life)
 
     def one(self) -> None:
-        """One damaged or made-up update."""
-        made_up = self._random.random() < 0.15
-        data = craft(self._random, self._state) if made_up else mutate(self._random, self._seeds)
+        """Try one damaged or crafted update."""
+        crafted = self._random.random() < 0.15
+        data = craft(self._random, self._state) if crafted else mutate(self._random, self._seeds)
         try:
             update = inspect_update(data)
         except UpdateRefused:
             self.counts["refused"] += 1
             return
         if not is_ready(update, self._state):
-            self.counts["held"] += 1
+            self.counts["not ready"] += 1
             return
         update = diff_update(update, self._state, IdRanges())
         try:
@@ -125,38 +125,38 @@ class Chunk:
 
     def _apply(self, update: InspectedUpdate) -> None:
         low_surrogates = self._low_surrogates | update.low_surrogates
-        torn = any(id_ in low_surrogates for id_ in update.cuts(self._state))
-        if not torn:
+        splits_pair = any(id_ in low_surrogates for id_ in update.splits(self._state))
+        if not splits_pair:
             self._life.append(update.payload.hex())
         if self._trail:
             self._trail.write_text(json.dumps([*self._life, update.payload.hex()]))
         try:
             self._doc.apply_update(update.payload)
-            self._check(update, torn)
+            self._check(update, splits_pair)
         except BaseException as error:  # a panic is one
             if isinstance(error, KeyboardInterrupt):
                 raise
             self.broken.append([f"{type(error).__name__}: {error}", *self._life, update.payload.hex()])
-            torn = True
-        if torn or len(self._life) == _LIFE:
+            splits_pair = True
+        if splits_pair or len(self._life) == _LIFE:
             self._begin()
 
-    def _check(self, update: InspectedUpdate, torn: bool) -> None:
-        """The document says that it has what it was given, and its snapshot says so too."""
+    def _check(self, update: InspectedUpdate, splits_pair: bool) -> None:
+        """The document and its snapshot must have all that was applied."""
         for struct in update.structs:
             end = struct.clock + struct.length
             self._state[struct.client] = max(end, self._state.get(struct.client, 0))
         self._low_surrogates |= update.low_surrogates
         held = decode_state_vector(self._doc.get_state())
         snapshot = self._doc.get_update()
-        if not torn:  # that an update cuts a character in two is for the room to prevent
+        if not splits_pair:  # the document replaces split pairs before the engine sees them
             assert held == self._state
             assert decode_state_vector(pycrdt.get_state(snapshot)) == self._state
             inspect_stored_update(snapshot)
 
 
 def main(seed: int, count: int, trail: str | None = None) -> None:
-    """Run a chunk; print what became of it as JSON."""
+    """Run a chunk and print the outcome as JSON."""
     chunk = Chunk(seed, Path(trail) if trail else None)
     for _ in tqdm(range(count), disable=None):
         chunk.one()

@@ -65,9 +65,9 @@ class Books {
 }
 
 const yWebsocket = Provider => class {
-  constructor (doc, { server, document, token, awareness, tab }) {
+  constructor (doc, { server, document, token, awareness, tab, protocols }) {
     this.books = new Books(document, 'y-websocket')
-    const options = { WebSocketPolyfill: Books.socketClass([this.books]), disableBc: !tab }
+    const options = { WebSocketPolyfill: Books.socketClass([this.books]), disableBc: !tab, ...(protocols && { protocols }) }
     this.provider = new Provider(server, document, doc, { params: { token }, ...options })
     if (awareness === false) this.provider.awareness.setLocalState(null)
     this.denied = []

@@ -66,7 +66,8 @@ class JavaScriptClients:
 
         More of ``how``: ``awareness=False`` for a client that never shows itself, ``tokenLater=True`` for one whose
         token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for
-        a copy of that client's document, ``tab=True`` for tabs of one browser, which tell each other what they hear.
+        a copy of that client's document, ``tab=True`` for tabs of one browser, which tell each other what they hear,
+        ``protocols=[…]`` for the subprotocols that a y-websocket client offers.
         """
         client = JavaScriptClient(self, name)
         how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))

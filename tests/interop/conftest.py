@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-async def mortal(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+async def killable(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """A server of this test's own, to kill."""
     server = await ServerProcess(tmp_path).start()
     yield server

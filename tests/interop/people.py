@@ -24,7 +24,6 @@ from typing import Any
 from collab.ids import Sequence
 from collab.protocol.awareness import decode_awareness, encode_awareness
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     AwarenessUpdate,
     FromServer,
     Refused,
@@ -38,6 +37,7 @@ from collab.room.compaction import compact, load_document
 from tests.interop.content import hash_of
 from tests.interop.judge import Judge
 from tests.network import NAME, Client, Network, Violation, now
+from tests.protocol.build import EMPTY_STATE_VECTOR
 
 STEPS = 120
 ROUNDS_TO_REST_MAX = 60

@@ -143,16 +143,16 @@ async def test_a_broken_connection_leaves_no_gap_in_anybodys_presence(pair: Pair
 
 
 async def test_edits_made_while_the_server_was_gone_arrive_when_it_is_back(
-    mortal: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
+    killable: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> None:
-    ada = await clients.open("ada", mortal, document, generation=generation)
-    grace = await clients.open("grace", mortal, document, generation=other)
+    ada = await clients.open("ada", killable, document, generation=generation)
+    grace = await clients.open("grace", killable, document, generation=other)
     await ada.insert(0, "before")
     await grace.reads("before")
-    mortal.kill()
+    killable.kill()
     await ada.insert(6, ", meanwhile")
     await grace.insert(0, "long ")
-    await mortal.start()
+    await killable.start()
     for client in (ada, grace):
         await client.reads("long before, meanwhile")
 

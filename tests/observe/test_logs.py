@@ -1,4 +1,4 @@
-"""Log lines: one shape, every event in the list, and no credential in any of them."""
+"""Log lines: one form, all events listed, and no credentials."""
 
 import ast
 import asyncio
@@ -27,13 +27,13 @@ PLAIN = "c4n4ry-without-dots"
 
 @pytest.fixture
 def process_logging() -> Iterator[None]:
-    """The process's logging, given back as it was."""
-    root, ours = logging.getLogger(), logging.getLogger("collab")
-    before = (root.handlers[:], root.level, ours.level)
+    """Restore the logging of the process after the test."""
+    loggers = [logging.getLogger(name) for name in ("", "collab", "httpx2")]
+    handlers, levels = loggers[0].handlers[:], [logger.level for logger in loggers]
     yield
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
+    loggers[0].handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
     logging.captureWarnings(capture=False)
 
 
@@ -47,7 +47,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def json_lines(process_logging: None) -> Lines:
-    """Logging as JSON at level info; gives what was logged so far."""
+    """Log as JSON at level info; return a function that reads the lines so far."""
     stream = io.StringIO()
     configure("info", "json", stream)
     return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -59,7 +59,7 @@ Call = tuple[str, str, frozenset[str]]
 
 
 def log_calls() -> Iterator[Call]:
-    """Every ``log.info("event", field=…)`` in our sources: (where, event, fields)."""
+    """Yield each ``log.info("event", field=…)`` of our sources as (where, event, fields)."""
     for path in sorted(Path(collab.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
@@ -78,20 +78,20 @@ CALLS = list(log_calls())
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call[0]} {call[1]}")
-def test_what_is_logged_is_in_the_list_with_its_fields(call: Call) -> None:
+def test_logged_events_are_listed_with_their_fields(call: Call) -> None:
     _, event, fields = call
     assert event in EVENTS, "add the event and its fields to collab/observe/logs.py"
     assert fields <= set(EVENTS[event])
 
 
-def test_the_list_names_no_event_that_nobody_logs() -> None:
+def test_listed_events_are_logged_somewhere() -> None:
     assert sorted(EVENTS.keys() - {event for _, event, _ in CALLS}) == []
 
 
-# --- the shape --------------------------------------------------------------------------------------
+# --- the form ---------------------------------------------------------------------------------------
 
 
-def test_a_line_says_when_how_grave_what_and_who(json_lines: Lines) -> None:
+def test_line_has_time_level_event_and_logger(json_lines: Lines) -> None:
     get_logger("rooms").info("room_opened", document="notes/é", seq=3)
     (line,) = json_lines()
     assert list(line) == ["timestamp", "level", "event", "logger", "document", "seq"]
@@ -100,14 +100,14 @@ def test_a_line_says_when_how_grave_what_and_who(json_lines: Lines) -> None:
     assert (line["document"], line["seq"]) == ("notes/é", 3)
 
 
-def test_other_libraries_speak_in_the_same_shape(json_lines: Lines) -> None:
+def test_lines_of_libraries_have_the_same_form(json_lines: Lines) -> None:
     logging.getLogger("uvicorn.error").warning("Uvicorn running on %s", "http://127.0.0.1:1")
     (line,) = json_lines()
     assert line["event"] == "Uvicorn running on http://127.0.0.1:1"
     assert (line["level"], line["logger"]) == ("warning", "uvicorn.error")
 
 
-def test_an_exception_is_told_in_the_same_line(json_lines: Lines) -> None:
+def test_exception_is_in_the_line_of_its_event(json_lines: Lines) -> None:
     try:
         raise ValueError(f"the token={PLAIN} was bad")
     except ValueError:
@@ -117,7 +117,7 @@ def test_an_exception_is_told_in_the_same_line(json_lines: Lines) -> None:
         assert line["exception"].endswith(f"ValueError: the token={HIDDEN} was bad")
 
 
-def test_an_exception_is_told_plainly_on_a_terminal(process_logging: None) -> None:
+def test_exception_is_printed_plainly_on_a_terminal(process_logging: None) -> None:
     stream = Terminal()
     configure("info", "console", stream)
     try:
@@ -129,7 +129,7 @@ def test_an_exception_is_told_plainly_on_a_terminal(process_logging: None) -> No
     assert "py.warnings" not in stream.getvalue()
 
 
-def test_below_the_level_nothing_is_said_and_libraries_never_say_debug(process_logging: None) -> None:
+def test_levels_are_kept_and_libraries_never_log_debug(process_logging: None) -> None:
     stream = io.StringIO()
     configure("warning", "json", stream)
     get_logger("rooms").info("room_opened")
@@ -141,7 +141,7 @@ def test_below_the_level_nothing_is_said_and_libraries_never_say_debug(process_l
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["room_opened"]
 
 
-def test_configured_again_each_line_comes_once_and_in_the_last_shape(process_logging: None) -> None:
+def test_second_configuration_replaces_the_first(process_logging: None) -> None:
     first, second = io.StringIO(), io.StringIO()
     log = get_logger("rooms")
     configure("info", "json", first)
@@ -160,7 +160,7 @@ def test_configured_again_each_line_comes_once_and_in_the_last_shape(process_log
         ("console", io.StringIO(), False),
     ],
 )
-def test_people_get_lines_and_machines_get_json(
+def test_auto_is_console_on_a_terminal_and_json_elsewhere(
     process_logging: None, format: str, stream: io.StringIO, is_json: bool
 ) -> None:
     configure("info", format, stream)
@@ -170,7 +170,7 @@ def test_people_get_lines_and_machines_get_json(
     assert "notes" in stream.getvalue()
 
 
-def test_the_name_of_a_document_cannot_steer_the_terminal(process_logging: None) -> None:
+def test_document_name_cannot_control_the_terminal(process_logging: None) -> None:
     stream = io.StringIO()
     configure("info", "console", stream)
     for address in ("\x1b[2J", "\r\nfake line", "\ud83d"):
@@ -179,7 +179,7 @@ def test_the_name_of_a_document_cannot_steer_the_terminal(process_logging: None)
     assert "\x1b" not in stream.getvalue()
 
 
-def test_an_application_that_mounts_us_sees_our_events_in_its_own_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_mounting_application_finds_our_events_in_its_own_log(caplog: pytest.LogCaptureFixture) -> None:
     error = ValueError(f"the token={PLAIN} was bad")
     with caplog.at_level("INFO"):
         get_logger("rooms").info("room_opened", document=f"notes/{CANARY}", token=PLAIN, error=error, exc_info=error)
@@ -221,7 +221,7 @@ def test_an_application_that_mounts_us_sees_our_events_in_its_own_log(caplog: py
         ("redis://:geheim@h:6379/0", "redis://:***@h:6379/0"),
     ],
 )
-def test_what_looks_like_a_credential_is_blotted_out_of_a_text(text: str, scrubbed: str) -> None:
+def test_credentials_are_hidden_in_a_text(text: str, scrubbed: str) -> None:
     assert scrub(text) == scrubbed
     assert scrub(scrubbed) == scrubbed
 
@@ -240,22 +240,22 @@ def test_what_looks_like_a_credential_is_blotted_out_of_a_text(text: str, scrubb
         "File collab/access/tokens.py, line 3",
     ],
 )
-def test_other_text_stays_as_it_is(text: str) -> None:
+def test_text_without_credentials_is_unchanged(text: str) -> None:
     assert scrub(text) == text
 
 
 @given(prefix=st.text(), suffix=st.from_regex(r"\A[^\w.-]?\Z"))
-def test_a_token_is_found_wherever_it_stands(prefix: str, suffix: str) -> None:
+def test_token_is_found_in_any_surroundings(prefix: str, suffix: str) -> None:
     assert CANARY not in scrub(f"{prefix}{CANARY}{suffix}")
 
 
 @pytest.mark.parametrize("piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b"])
-def test_a_long_line_is_scrubbed_without_trying_a_place_twice(piece: str) -> None:
-    """A pattern that did would take minutes for these and run into the time limit of the test."""
+def test_scrubbing_a_long_line_takes_linear_time(piece: str) -> None:
+    """A pattern that backtracks would take minutes for these and reach the time limit of the test."""
     scrub(piece * 300_000)
 
 
-def test_fields_named_like_secrets_are_hidden_wherever_they_stand(json_lines: Lines) -> None:
+def test_secret_fields_are_hidden_at_any_depth(json_lines: Lines) -> None:
     get_logger("rooms").info(
         "room_opened",
         token=PLAIN,
@@ -270,7 +270,7 @@ def test_fields_named_like_secrets_are_hidden_wherever_they_stand(json_lines: Li
     assert line["error"] == f"ValueError('token={HIDDEN}')"
 
 
-def test_a_token_given_to_another_library_is_hidden(json_lines: Lines) -> None:
+def test_token_logged_by_a_library_is_hidden(json_lines: Lines) -> None:
     logging.getLogger("library").warning("GET %s %s", f"/x?token={PLAIN}", {"authorization": f"Bearer {CANARY}"})
     assert PLAIN not in str(json_lines())
     assert CANARY not in str(json_lines())
@@ -280,8 +280,10 @@ def test_a_token_given_to_another_library_is_hidden(json_lines: Lines) -> None:
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Accepts, refuses or fails as the path says. Failing, it tells all it knows (but not what only we could
-    know to be a secret: a parameter called *other*)."""
+    """Accept, refuse or fail as the path says.
+
+    The error contains everything in the request but a parameter called *other*, which no pattern could recognise.
+    """
     path, query = scope["path"], scope["query_string"]
     seen = scope["headers"] if b"other=" in query else (query, scope["headers"])
     if scope["type"] == "http":
@@ -299,7 +301,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def serving() -> Any:
-    """A real uvicorn on loopback, with the options of ``collab serve``; gives its authority."""
+    """Run a real uvicorn with the options of ``collab serve``; yield its host and port."""
     config = uvicorn.Config(
         application, port=0, lifespan="off", log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1
     )
@@ -316,13 +318,8 @@ async def serving() -> Any:
 @pytest.mark.parametrize("format", ["json", "console"])
 @pytest.mark.parametrize("level", ["debug", "info"])
 async def test_no_token_reaches_the_log_of_a_real_server(
-    process_logging: None,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    format: str,
-    level: str,
+    process_logging: None, capfd: pytest.CaptureFixture[str], format: str, level: str
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("httpx2"), "disabled", True)  # the client's own log is not ours
     stream = io.StringIO()
     configure(level, format, stream)
     targets = [

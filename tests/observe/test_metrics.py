@@ -1,9 +1,9 @@
-"""Every metric says what it means, and two servers in one process do not count into each other."""
+"""Metrics: each has a description, and two servers in one process count separately."""
 
 import pytest
 from prometheus_client import Metric
 
-from collab.observe.metrics import Metrics, close_code_label
+from collab.observe.metrics import Metrics
 from tests.metering import sample
 
 
@@ -11,23 +11,18 @@ def families() -> list[Metric]:
     return [family for family in Metrics().registry.collect() if family.name.startswith("collab_")]
 
 
-def test_every_metric_says_what_it_means() -> None:
+def test_every_metric_has_a_description() -> None:
     assert len(families()) > 20
     assert [family.name for family in families() if not family.documentation.endswith(".")] == []
 
 
-def test_no_metric_has_a_label_that_clients_choose_freely() -> None:
+def test_no_metric_label_is_chosen_by_clients() -> None:
     metrics = Metrics()
     labels = {name for held in vars(metrics).values() for name in getattr(held, "_labelnames", ())}
     assert labels == {"dialect", "reason", "code", "by"}
 
 
-@pytest.mark.parametrize(("code", "label"), [(1000, "1000"), (1006, "1006"), (4422, "4422"), (3999, "other")])
-def test_a_close_code_of_the_clients_own_making_is_one_of_the_others(code: int, label: str) -> None:
-    assert close_code_label(code) == label
-
-
-def test_two_servers_in_one_process_count_apart() -> None:
+def test_two_servers_in_one_process_count_separately() -> None:
     one, other = Metrics(), Metrics()
     one.updates_received.inc()
     assert (sample(one, "updates_received_total"), sample(other, "updates_received_total")) == (1, 0)
@@ -40,7 +35,7 @@ def test_two_servers_in_one_process_count_apart() -> None:
         ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text; version=1.0.0"),
     ],
 )
-def test_prometheus_gets_the_form_it_asks_for(accept: str, content_type: str) -> None:
+def test_prometheus_gets_the_format_it_accepts(accept: str, content_type: str) -> None:
     text, told = Metrics().expose(accept)
     assert told.startswith(content_type)
     assert b"# HELP collab_save_seconds From accepting" in text

@@ -1,25 +1,29 @@
-"""Updates put together by hand, for the cases that no library would write."""
+"""Updates built by hand, for cases that no library would write."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from collab.crdt.guard import inspect_update
+from collab.crdt.update import SKIP
 from collab.protocol.varint import Writer
 
 Id: TypeAlias = tuple[int, int]
+
+EMPTY_STATE_VECTOR = b"\0"
 
 ROOT = b"\x01\x01t"
 LEFT, RIGHT, KEY = 0x80, 0x40, 0x20
 
 
 def uint(value: int) -> bytes:
-    """A varUint."""
+    """Return a varUint."""
     writer = Writer()
     writer.var_uint(value)
     return writer.to_bytes()
 
 
 def string(value: str) -> bytes:
-    """A varString."""
+    """Return a varString."""
     writer = Writer()
     writer.var_string(value)
     return writer.to_bytes()
@@ -35,7 +39,7 @@ def item(
     key: str | None = None,
     root: str = "t",
 ) -> bytes:
-    """An item; without a neighbour or a parent it lies in the root."""
+    """Return an item. Without an origin or a parent it is in the root."""
     info = kind | LEFT * (left is not None) | RIGHT * (right is not None) | KEY * (key is not None)
     out = bytes([info])
     for id_ in (left, right):
@@ -50,29 +54,29 @@ def item(
 def text(
     value: str, *, left: Id | None = None, right: Id | None = None, parent: Id | None = None, root: str = "t"
 ) -> bytes:
-    """An item of text."""
+    """Return an item of text."""
     return item(4, string(value), left=left, right=right, parent=parent, root=root)
 
 
 def shared(*, left: Id | None = None, parent: Id | None = None) -> bytes:
-    """A shared type: an array."""
+    """Return a shared type, an array."""
     return item(7, b"\0", left=left, parent=parent)
 
 
 def gc(length: int) -> bytes:
-    """What was collected."""
+    """Return a GC struct."""
     return b"\0" + uint(length)
 
 
 def skip(length: int) -> bytes:
-    """What the writer does not have."""
+    """Return a Skip."""
     return b"\x0a" + uint(length)
 
 
 def update(
     *blocks: tuple[int, int, Sequence[bytes]], deletes: Mapping[int, Sequence[tuple[int, int]]] | None = None
 ) -> bytes:
-    """Blocks of client, first clock, structs; and deleted ranges of clock, length for each client."""
+    """Return an update of blocks (client, first clock, structs) and deleted ranges (clock, length) of each client."""
     out = uint(len(blocks))
     for client, clock, structs in blocks:
         out += uint(len(structs)) + uint(client) + uint(clock) + b"".join(structs)
@@ -82,3 +86,8 @@ def update(
         out += uint(client) + uint(len(ranges))
         out += b"".join(uint(clock) + uint(length) for clock, length in ranges)
     return out
+
+
+def has_gap(update: bytes) -> bool:
+    """True if a Skip in an update says that its sender lacks something."""
+    return any(struct.kind == SKIP for struct in inspect_update(update).structs)

@@ -1,4 +1,4 @@
-"""Awareness updates: kept byte for byte, and refused when some reader could not take them."""
+"""Awareness updates are kept byte for byte, without the states that some reader could not take."""
 
 import json
 
@@ -13,16 +13,16 @@ from collab.protocol.limits import (
     AWARENESS_BYTES_MAX,
     AWARENESS_ENTRIES_MAX,
     AWARENESS_STATE_BYTES_MAX,
-    CLIENT_MAX,
     CLOCK_END,
 )
 from collab.protocol.messages import GONE, AwarenessEntry
+from collab.protocol.varint import UINT_MAX
 
 _STATES = st.just(GONE) | st.dictionaries(st.text(), st.integers() | st.text()).map(
     lambda state: json.dumps(state, ensure_ascii=False).encode()
 )
 _ENTRIES = st.lists(
-    st.builds(AwarenessEntry, st.integers(0, CLIENT_MAX).map(ClientId), st.integers(0, CLOCK_END - 1), _STATES)
+    st.builds(AwarenessEntry, st.integers(0, UINT_MAX).map(ClientId), st.integers(0, CLOCK_END - 1), _STATES)
 )
 
 
@@ -31,7 +31,7 @@ def _entry(state: bytes, clock: int = 0) -> AwarenessEntry:
 
 
 @given(_ENTRIES)
-def test_every_awareness_update_comes_back(entries: list[AwarenessEntry]) -> None:
+def test_every_awareness_update_is_read_back(entries: list[AwarenessEntry]) -> None:
     assert decode_awareness(encode_awareness(entries)) == tuple(entries)
 
 
@@ -40,25 +40,27 @@ def test_the_bytes_of_a_state_are_kept() -> None:
     assert decode_awareness(encode_awareness([_entry(state)]))[0].state == state
 
 
-def test_a_goodbye_is_written_as_the_clients_write_it() -> None:
+def test_a_removal_is_written_as_clients_write_it() -> None:
     assert encode_awareness([_entry(GONE, 2)]).hex() == "010702" + "046e756c6c"
 
 
 @pytest.mark.parametrize(
     "state", [b"5", b'"a"', b"[]", b"true", b" null", b"", b"{", b'{"a":NaN}', b'{"a":1,"a":2}', b"\xff", b"[" * 9999]
 )
-def test_a_state_that_some_reader_could_not_take_is_left_out_alone(state: bytes) -> None:
+def test_an_unreadable_state_is_left_out_alone(state: bytes) -> None:
     good = _entry(b"{}")
     assert decode_awareness(encode_awareness([good, _entry(state), good])) == (good, good)
 
 
-@pytest.mark.parametrize("payload", ["", "01", "0107", "010700", "01070005", "0001", "ffffffff0f", "ff" * 1000])
-def test_what_is_no_awareness_update_is_refused(payload: str) -> None:
+@pytest.mark.parametrize(
+    "payload", ["", "01", "0107", "010700", "01070005", "0001", "ffffffff0f", "ff" * 1000, "01870000027b7d"]
+)
+def test_a_malformed_awareness_update_is_refused(payload: str) -> None:
     with pytest.raises(ProtocolError):
         decode_awareness(bytes.fromhex(payload))
 
 
-def test_a_clock_beyond_all_reason_is_left_out() -> None:
+def test_an_entry_with_a_clock_too_large_is_left_out() -> None:
     last = _entry(GONE, CLOCK_END - 1)
     assert decode_awareness(encode_awareness([_entry(GONE, CLOCK_END), last])) == (last,)
 

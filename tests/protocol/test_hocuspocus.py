@@ -1,4 +1,4 @@
-"""The Hocuspocus framing against what @hocuspocus/provider 4.8.0 says and understands."""
+"""The Hocuspocus framing, against recorded frames of @hocuspocus/provider 4.8.0."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,6 @@ from collab.protocol.dialect import Dialect, Frame
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.limits import ADDRESS_CHARACTERS_MAX
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     GONE,
     KEEPALIVE,
@@ -35,6 +34,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.varint import Writer
+from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.vectors.dialogues import dialogue, frames
 
 DIALECT: Dialect = Hocuspocus()
@@ -49,7 +49,7 @@ def _awareness(clock: int, state: bytes, *others: AwarenessEntry) -> AwarenessUp
     return AwarenessUpdate((AwarenessEntry(ClientId(7), clock, state), *others))
 
 
-_SAID: list[tuple[str, FromClient]] = [
+_FROM_CLIENT: list[tuple[str, FromClient]] = [
     ("d", _TOKEN),
     ("d", SyncStep1(EMPTY_STATE_VECTOR)),
     ("d", _awareness(0, b"{}")),
@@ -62,7 +62,7 @@ _SAID: list[tuple[str, FromClient]] = [
     ("d", _awareness(1, GONE)),
     ("d", Leave()),
 ]
-_ANSWERS: list[tuple[FromServer, str]] = [
+_FROM_SERVER: list[tuple[FromServer, str]] = [
     (Authenticated(can_write=True), "authenticated read-write"),
     (AwarenessUpdate((_ZOE,)), ""),
     (SyncStep1(EMPTY_STATE_VECTOR), ""),
@@ -77,17 +77,19 @@ _ANSWERS: list[tuple[FromServer, str]] = [
 ]
 
 
-def test_every_frame_of_the_client_is_read() -> None:
-    assert [DIALECT.decode(f) for f in frames("hocuspocus", "editing", "client")] == [Frame(*said) for said in _SAID]
+def test_every_recorded_frame_of_the_client_is_decoded() -> None:
+    assert [DIALECT.decode(f) for f in frames("hocuspocus", "editing", "client")] == [
+        Frame(*said) for said in _FROM_CLIENT
+    ]
 
 
-def test_every_frame_that_the_client_understood_is_written_so() -> None:
+def test_every_frame_that_the_client_understood_is_encoded() -> None:
     never_sent = (b"\x09", b"\x01d\x03")  # a ping and a query, sent in the recording to hear the answers
     recorded = [f for f in frames("hocuspocus", "editing", "server") if f not in never_sent]
-    assert [DIALECT.encode(answer, "d") for answer, _ in _ANSWERS] == recorded
+    assert [DIALECT.encode(answer, "d") for answer, _ in _FROM_SERVER] == recorded
 
 
-@pytest.mark.parametrize(("answer", "event"), [pair for pair in _ANSWERS if pair[1]])
+@pytest.mark.parametrize(("answer", "event"), [pair for pair in _FROM_SERVER if pair[1]])
 def test_the_client_makes_of_an_answer_what_is_meant(answer: FromServer, event: str) -> None:
     steps = dialogue("hocuspocus", "editing")
     places = [i for i, step in enumerate(steps) if step.by == "server" and step.frame == DIALECT.encode(answer, "d")]
@@ -106,15 +108,15 @@ def test_a_denial_reaches_the_client_with_its_reason() -> None:
     assert dialogue("hocuspocus", "denied")[-1].event == "denied permission-denied"
 
 
-def test_a_client_without_a_token_says_an_empty_one() -> None:
+def test_a_client_without_a_token_sends_an_empty_one() -> None:
     assert DIALECT.decode(frames("hocuspocus", "denied", "client")[0]).message == Authenticate("", "4.8.0")
 
 
-def test_older_providers_tell_no_version() -> None:
+def test_older_providers_send_no_version() -> None:
     assert DIALECT.decode(bytes.fromhex("016402000474c3b66b")) == Frame("d", Authenticate("tök", None))
 
 
-def test_an_address_with_a_session_is_read_and_repeated_as_it_came() -> None:
+def test_an_address_with_a_session_is_repeated_unchanged() -> None:
     said = frames("hocuspocus", "session", "client")
     assert [DIALECT.decode(frame) for frame in said] == [
         Frame(_SESSION, _TOKEN),
@@ -126,24 +128,26 @@ def test_an_address_with_a_session_is_read_and_repeated_as_it_came() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [said for _, said in _SAID if isinstance(said, SyncStep1 | SyncStep2 | Update | Stateless)]
+    "message", [said for _, said in _FROM_CLIENT if isinstance(said, SyncStep1 | SyncStep2 | Update | Stateless)]
 )
-def test_what_a_client_says_is_passed_on_in_the_same_bytes(message: SyncStep1 | SyncStep2 | Update | Stateless) -> None:
+def test_a_message_of_a_client_is_encoded_to_the_same_bytes(
+    message: SyncStep1 | SyncStep2 | Update | Stateless,
+) -> None:
     assert DIALECT.encode(message, "d") in frames("hocuspocus", "editing", "client")
 
 
-def test_an_empty_answer_and_a_keepalive_are_the_known_bytes() -> None:
+def test_the_bytes_of_an_empty_answer_and_of_a_keepalive() -> None:
     empty = DIALECT.encode(SyncStep2(EMPTY_UPDATE), "d-v4")
     keepalive = DIALECT.encode(KEEPALIVE, "d")
     assert (empty, keepalive) == (bytes.fromhex("04642d7634" + "0001020000"), bytes.fromhex("0164" + "010100"))
 
 
-def test_a_client_may_ask_for_awareness() -> None:
+def test_a_client_may_query_awareness() -> None:
     assert DIALECT.decode(b"\x01d\x03") == Frame("d", QueryAwareness())
 
 
 @pytest.mark.parametrize("type_", [4, 6, 8, 9, 10, 127])
-def test_a_type_it_does_not_know_is_unknown_whatever_follows(type_: int) -> None:
+def test_a_frame_of_an_unlisted_type_is_unknown(type_: int) -> None:
     assert DIALECT.decode(bytes([1, 100, type_])) == Frame("d", Unknown(type_))
     assert DIALECT.decode(bytes([1, 100, type_]) + b"\xff\xff") == Frame("d", Unknown(type_))
 
@@ -154,7 +158,7 @@ def test_a_type_it_does_not_know_is_unknown_whatever_follows(type_: int) -> None
      "016402", "01640201", "0164020003746f", "01640200010003ffff", "0164020001000000", "01640700", "0164030a",
      "016405", "01640502c328", "02c32803", "80", "0a0a", "09"],
 )  # fmt: skip
-def test_what_is_no_frame_is_refused(frame: str) -> None:
+def test_malformed_frames_are_refused(frame: str) -> None:
     with pytest.raises(ProtocolError):
         DIALECT.decode(bytes.fromhex(frame))
 
@@ -173,7 +177,7 @@ def test_the_length_of_an_address_is_bounded() -> None:
 
 
 @given(st.binary(max_size=40))
-def test_nothing_but_a_protocol_error_comes_out_of_random_bytes(body: bytes) -> None:
+def test_random_bytes_raise_nothing_but_protocol_errors(body: bytes) -> None:
     for frame in (body, b"\x01d" + body):
         try:
             DIALECT.decode(frame)
@@ -181,5 +185,5 @@ def test_nothing_but_a_protocol_error_comes_out_of_random_bytes(body: bytes) -> 
             continue
 
 
-def test_it_has_a_name() -> None:
+def test_the_dialect_has_a_name() -> None:
     assert DIALECT.name == "hocuspocus"

@@ -1,4 +1,4 @@
-"""JSON texts: every reader behind us takes them, and takes them for the same."""
+"""JSON texts that every reader accepts, and reads in the same way."""
 
 import json
 import math
@@ -32,8 +32,8 @@ def test_every_json_text_is_read(value: Any, ascii_only: bool) -> None:
     [b"", b"{", b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"9" * 400, b"01", b"'a'", b"null x", b"\xff",
      b'"\xed\xa0\x80"', b'"\x01"', b"\xef\xbb\xbf1", b"undefined", b'{"a":1,}', b"9" * 5000],
 )  # fmt: skip
-def test_what_some_reader_would_not_take_is_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - each kind has its own words
+def test_json_that_some_reader_would_not_accept_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - each kind has its own message
         check_json(raw)
 
 
@@ -45,22 +45,22 @@ def test_nesting_is_bounded(opening: bytes) -> None:
         check_json(opening * (DEPTH_MAX + 1) + b"1" + closing * (DEPTH_MAX + 1))
 
 
-def test_a_hostile_nest_is_refused_before_a_recursive_reader_sees_it() -> None:
+def test_hostile_nesting_is_refused_without_recursion() -> None:
     with pytest.raises(ValueError, match="too deep"):
         check_json(b"[" * 1_000_000)
 
 
-def test_brackets_in_strings_and_side_by_side_are_not_nesting() -> None:
+def test_brackets_in_strings_or_side_by_side_are_not_nesting() -> None:
     raw = json.dumps({"code": '[[{{"\\' * 100, "list": [[]] * 200}).encode()
     assert check_json(raw)["code"].startswith("[[{{")
 
 
-def test_a_string_left_open_is_looked_at_once() -> None:
+def test_an_unterminated_string_is_scanned_once() -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         check_json(b"[]" * 65 + b'"' + b'\\"' * 500_000)
 
 
-def test_an_object_that_says_two_things_is_refused_on_request() -> None:
+def test_an_object_with_a_key_twice_is_refused_on_request() -> None:
     raw = b'{"user":{"name":"a","name":"b"}}'
     assert check_json(raw) == {"user": {"name": "b"}}
     with pytest.raises(ValueError, match="twice"):
@@ -72,7 +72,7 @@ def test_an_object_that_says_two_things_is_refused_on_request() -> None:
     [(rb'"\ud83d"', True), (rb'{"\udc00":1}', True), (rb'"\ud83d\ude00"', False), (rb'"\u00e9"', False),
      (b'"plain"', False), (rb'"\\ud83d"', False)],
 )  # fmt: skip
-def test_half_a_character_is_seen(raw: bytes, lone: bool) -> None:
+def test_lone_surrogates_are_found(raw: bytes, lone: bool) -> None:
     assert has_lone_surrogates(raw, check_json(raw)) is lone
 
 

@@ -1,4 +1,4 @@
-"""Presence between replicas says whose each client is."""
+"""Presence frames carry the user and the claim of each client."""
 
 import pytest
 
@@ -14,11 +14,11 @@ ENTRIES = (
 
 
 @pytest.mark.parametrize("entries", [(), ENTRIES])
-def test_what_is_encoded_reads_back(entries: tuple[PresenceEntry, ...]) -> None:
+def test_presence_entries_are_read_back(entries: tuple[PresenceEntry, ...]) -> None:
     assert decode_presence(encode_presence(entries)) == entries
 
 
-def test_a_claim_that_is_none_is_refused() -> None:
+def test_an_unknown_claim_is_refused() -> None:
     payload = bytearray(encode_presence(ENTRIES[1:]))
     assert payload[2] == Claim.RELAYED
     payload[2] = Claim.SELF_WRITER + 1
@@ -26,7 +26,7 @@ def test_a_claim_that_is_none_is_refused() -> None:
         decode_presence(bytes(payload))
 
 
-def test_a_cut_or_prolonged_payload_is_refused() -> None:
+def test_a_payload_that_is_too_short_or_too_long_is_refused() -> None:
     payload = encode_presence(ENTRIES)
     for length in range(len(payload)):
         with pytest.raises(ProtocolError):

@@ -1,4 +1,4 @@
-"""Rows of the log: what was accepted, in its order, with who is answerable."""
+"""Rows of the log keep the entries in their order, each with its author."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ _ENTRIES = st.lists(st.builds(Entry, st.sampled_from([UserId("zoë"), UserId("a"
 
 
 @given(_ENTRIES)
-def test_entries_come_back_in_their_order(entries: list[Entry]) -> None:
+def test_entries_are_read_back_in_order(entries: list[Entry]) -> None:
     assert decode_entries(encode_entries(entries)) == tuple(entries)
 
 
@@ -22,7 +22,7 @@ def test_an_author_is_written_once() -> None:
 
 
 @given(_ENTRIES, st.data())
-def test_a_row_that_is_cut_is_refused(entries: list[Entry], data: st.DataObject) -> None:
+def test_a_row_that_is_cut_short_is_refused(entries: list[Entry], data: st.DataObject) -> None:
     payload = encode_entries(entries)
     cut = payload[: data.draw(st.integers(0, len(payload) - 1))]
     with pytest.raises(ProtocolError):
@@ -30,6 +30,6 @@ def test_a_row_that_is_cut_is_refused(entries: list[Entry], data: st.DataObject)
 
 
 @pytest.mark.parametrize("payload", [b"\x02\x00\x00", b"\x01\x00\x01\x00\x00", b"\x01\x00\x00\x00"])
-def test_a_row_of_another_format_or_author_or_length_is_refused(payload: bytes) -> None:
+def test_a_row_with_a_wrong_format_author_or_length_is_refused(payload: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode_entries(payload)

@@ -1,4 +1,4 @@
-"""The sync messages inside both framings."""
+"""The sync messages that both framings carry."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from collab.protocol.varint import Reader, Writer
 
 
 @given(st.sampled_from([SyncStep1, SyncStep2, Update]), st.binary())
-def test_every_sync_message_comes_back(kind: type[Sync], payload: bytes) -> None:
+def test_every_sync_message_is_read_back(kind: type[Sync], payload: bytes) -> None:
     writer = Writer()
     write_sync(writer, kind(payload))
     reader = Reader(writer.to_bytes())
@@ -19,7 +19,7 @@ def test_every_sync_message_comes_back(kind: type[Sync], payload: bytes) -> None
     reader.end()
 
 
-def test_they_are_written_as_y_protocols_does() -> None:
+def test_sync_messages_have_the_bytes_of_y_protocols() -> None:
     for message, data in (
         (SyncStep1(b"\0"), "000100"),
         (SyncStep2(b"\0\0"), "01020000"),
@@ -31,6 +31,6 @@ def test_they_are_written_as_y_protocols_does() -> None:
 
 
 @pytest.mark.parametrize("data", ["", "00", "0302", "030100", "000200"])
-def test_what_is_no_sync_message_is_refused(data: str) -> None:
+def test_malformed_sync_messages_are_refused(data: str) -> None:
     with pytest.raises(ProtocolError):
         read_sync(Reader(bytes.fromhex(data)))

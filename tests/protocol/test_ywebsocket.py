@@ -1,4 +1,4 @@
-"""The y-websocket framing against what y-websocket 3.1.0 says and understands."""
+"""The y-websocket framing, against recorded frames of y-websocket 3.1.0."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,6 @@ from collab.errors import ProtocolError
 from collab.ids import ClientId
 from collab.protocol.dialect import Dialect, Frame
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     GONE,
     KEEPALIVE,
@@ -30,6 +29,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.ywebsocket import YWebsocket
+from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.vectors.dialogues import dialogue, frames
 
 DIALECT: Dialect = YWebsocket()
@@ -43,7 +43,7 @@ def _awareness(clock: int, state: bytes, *others: AwarenessEntry) -> AwarenessUp
     return AwarenessUpdate((AwarenessEntry(ClientId(7), clock, state), *others))
 
 
-_SAID: list[FromClient] = [
+_FROM_CLIENT: list[FromClient] = [
     SyncStep1(EMPTY_STATE_VECTOR),
     _awareness(0, b"{}"),
     SyncStep2(EMPTY_UPDATE),
@@ -56,7 +56,7 @@ _SAID: list[FromClient] = [
     Update(bytes.fromhex("000109010103")),
     _awareness(2, GONE),
 ]
-_ANSWERS: list[FromServer] = [
+_FROM_SERVER: list[FromServer] = [
     SyncStep1(EMPTY_STATE_VECTOR),
     SyncStep2(EMPTY_UPDATE),
     Update(_HELLO),
@@ -66,17 +66,17 @@ _ANSWERS: list[FromServer] = [
 ]
 
 
-def test_every_frame_of_the_client_is_read() -> None:
+def test_every_recorded_frame_of_the_client_is_decoded() -> None:
     assert [DIALECT.decode(frame) for frame in frames("y-websocket", "editing", "client")] == [
-        Frame("", message) for message in _SAID
+        Frame("", message) for message in _FROM_CLIENT
     ]
 
 
-def test_every_frame_that_the_client_understood_is_written_so() -> None:
+def test_every_frame_that_the_client_understood_is_encoded() -> None:
     recorded = [
         f for f in frames("y-websocket", "editing", "server") if f not in (b"\x03", bytes.fromhex("000003010905"))
     ]
-    assert [DIALECT.encode(answer) for answer in _ANSWERS] == recorded
+    assert [DIALECT.encode(answer) for answer in _FROM_SERVER] == recorded
 
 
 def test_a_denial_reaches_the_client_with_its_reason() -> None:
@@ -86,27 +86,27 @@ def test_a_denial_reaches_the_client_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [m for m in _SAID if isinstance(m, SyncStep1 | SyncStep2 | Update | AwarenessUpdate)]
+    "message", [m for m in _FROM_CLIENT if isinstance(m, SyncStep1 | SyncStep2 | Update | AwarenessUpdate)]
 )
-def test_what_a_client_says_is_passed_on_in_the_same_bytes(
+def test_a_message_of_a_client_is_encoded_to_the_same_bytes(
     message: SyncStep1 | SyncStep2 | Update | AwarenessUpdate,
 ) -> None:
     assert DIALECT.encode(message) in frames("y-websocket", "editing", "client")
 
 
-def test_a_client_may_ask_for_awareness() -> None:
+def test_a_client_may_query_awareness() -> None:
     assert DIALECT.decode(b"\x03").message == QueryAwareness()
 
 
 @pytest.mark.parametrize(
     "message", [Saved(), Refused(), Authenticated(True), TokenWanted(), Closed("why"), Stateless("x")]
 )
-def test_what_it_has_no_words_for_is_not_said(message: FromServer) -> None:
+def test_a_message_that_the_dialect_lacks_is_not_sent(message: FromServer) -> None:
     assert DIALECT.encode(message) is None
 
 
 @pytest.mark.parametrize("type_", [2, 4, 5, 7, 8, 9, 127])
-def test_a_type_it_does_not_know_is_unknown_whatever_follows(type_: int) -> None:
+def test_a_frame_of_an_unlisted_type_is_unknown(type_: int) -> None:
     assert DIALECT.decode(bytes([type_])) == Frame("", Unknown(type_))
     assert DIALECT.decode(bytes([type_]) + b"\xff\xff") == Frame("", Unknown(type_))
 
@@ -114,18 +114,18 @@ def test_a_type_it_does_not_know_is_unknown_whatever_follows(type_: int) -> None
 @pytest.mark.parametrize(
     "frame", ["", "00", "0003", "000002", "00000100ff", "01", "0102ff", "01ffff", "0300", "0001020000" * 2, "80"]
 )
-def test_what_is_no_frame_is_refused(frame: str) -> None:
+def test_malformed_frames_are_refused(frame: str) -> None:
     with pytest.raises(ProtocolError):
         DIALECT.decode(bytes.fromhex(frame))
 
 
 @given(st.binary(max_size=40))
-def test_nothing_but_a_protocol_error_comes_out_of_random_bytes(frame: bytes) -> None:
+def test_random_bytes_raise_nothing_but_protocol_errors(frame: bytes) -> None:
     try:
         DIALECT.decode(frame)
     except ProtocolError:
         return
 
 
-def test_it_has_a_name() -> None:
+def test_the_dialect_has_a_name() -> None:
     assert DIALECT.name == "y-websocket"

@@ -1,7 +1,7 @@
-"""What every relay must do; ``test_memory`` and ``test_redis`` run it.
+"""The contract of a relay; ``test_memory`` and ``test_redis`` run it.
 
-That nothing arrives is told by a fence: a later frame of the same sender that must arrive, in whose wake what
-must not arrive would have come.
+To check that a frame does not arrive, a test sends a *fence* after it: a frame of the same sender that must arrive. An
+unwanted frame would have arrived before.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,8 +20,8 @@ FENCE = DocumentName("fence")
 
 
 @dataclass
-class Ear:
-    """A listener that takes note."""
+class RecordingListener:
+    """A listener that records what it is told."""
 
     frames: list[RelayFrame] = field(default_factory=list)
     interruptions: int = 0
@@ -39,14 +39,14 @@ class Ear:
 
 @dataclass
 class Replica:
-    """One relay that is open, and what it heard."""
+    """One open relay and what it received."""
 
     relay: Relay
-    ear: Ear
+    listener: RecordingListener
 
     @property
     def heard(self) -> list[RelayFrame]:
-        return [frame for frame in self.ear.frames if frame.document != FENCE]
+        return [frame for frame in self.listener.frames if frame.document != FENCE]
 
     async def open(self, *documents: DocumentName) -> None:
         for document in documents:
@@ -58,13 +58,13 @@ def row(document: DocumentName, seq: int, payload: bytes = b"payload", *, writer
 
 
 async def fence(sender: Replica, *receivers: Replica) -> None:
-    """Return when everything that ``sender`` said before has come through to ``receivers``."""
+    """Return when everything that ``sender`` published before has arrived at ``receivers``."""
     for receiver in receivers:
         await receiver.open(FENCE)
-    mark = row(FENCE, sum(len(receiver.ear.frames) for receiver in receivers) + 1)
+    mark = row(FENCE, sum(len(receiver.listener.frames) for receiver in receivers) + 1)
     sender.relay.publish(mark)
     for receiver in receivers:
-        await eventually(lambda receiver=receiver: mark in receiver.ear.frames)  # type: ignore[misc]
+        await eventually(lambda receiver=receiver: mark in receiver.listener.frames)  # type: ignore[misc]
 
 
 Make = Callable[[WriterId], Relay]
@@ -72,17 +72,17 @@ Join = Callable[[], Awaitable[Replica]]
 
 
 class RelayContract:
-    """Subclasses give the fixture ``make``: a relay of this writer, joined to all others of the same test."""
+    """Subclasses define ``make``, which returns a relay for a writer, connected to the others of the same test."""
 
     @pytest.fixture
     async def join(self, make: Make) -> AsyncIterator[Join]:
-        """Another replica each time, open and up; closed when the test is over."""
+        """Return another open replica each time; all are closed after the test."""
         replicas: list[Replica] = []
 
         async def join() -> Replica:
-            replica = Replica(make(WriterId(1000 + len(replicas))), Ear())
+            replica = Replica(make(WriterId(1000 + len(replicas))), RecordingListener())
             replicas.append(replica)
-            await replica.relay.open(replica.ear)
+            await replica.relay.open(replica.listener)
             await eventually(lambda: replica.relay.up)
             return replica
 
@@ -90,7 +90,7 @@ class RelayContract:
         for replica in replicas:
             await replica.relay.close()
 
-    async def test_a_row_reaches_every_other_replica_that_has_the_document_open(self, join: Join) -> None:
+    async def test_row_reaches_all_other_replicas_with_the_document_open(self, join: Join) -> None:
         alice, bob, carol = await join(), await join(), await join()
         for replica in (alice, bob, carol):
             await replica.open(NOTES)
@@ -98,7 +98,7 @@ class RelayContract:
         alice.relay.publish(frame)
         await eventually(lambda: bob.heard == [frame] and carol.heard == [frame])
 
-    async def test_presence_reaches_them_with_its_question(self, join: Join) -> None:
+    async def test_presence_arrives_with_its_query_flag(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         frames = [PresenceFrame(NOTES, WriterId(5), b"\x01\x02", is_query=is_query) for is_query in (True, False)]
@@ -106,15 +106,15 @@ class RelayContract:
             alice.relay.publish(frame)
         await eventually(lambda: bob.heard == frames)
 
-    async def test_a_replica_that_is_gone_is_told_of_once_and_one_that_is_there_never(self, join: Join) -> None:
+    async def test_lost_replica_is_reported_once_and_a_live_one_never(self, join: Join) -> None:
         alice, bob, carol = await join(), await join(), await join()
         await eventually(lambda: self.know_each_other(alice, bob, carol))
         await carol.relay.close()
-        await eventually(lambda: alice.ear.lost and bob.ear.lost)
-        assert alice.ear.lost == bob.ear.lost == [WriterId(1002)]
+        await eventually(lambda: alice.listener.lost and bob.listener.lost)
+        assert alice.listener.lost == bob.listener.lost == [WriterId(1002)]
 
     def know_each_other(self, *replicas: Replica) -> bool:
-        """Whether each has heard of all others: a relay that learns of them by and by overrides this."""
+        """Return True once each replica knows the others. Overridden where that takes time."""
         return True
 
     async def test_own_frames_do_not_come_back(self, join: Join) -> None:
@@ -127,7 +127,7 @@ class RelayContract:
         assert alice.heard == []
         assert bob.heard == [row(NOTES, 1)]
 
-    async def test_frames_of_one_sender_keep_their_order_when_nothing_is_wrong(self, join: Join) -> None:
+    async def test_frames_of_one_sender_keep_their_order_without_faults(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES, OTHER)
         frames = [row(NOTES if n % 3 else OTHER, n, b"x" * (n * 7 % 500)) for n in range(1, 1500)]
@@ -136,14 +136,14 @@ class RelayContract:
         await eventually(lambda: len(bob.heard) >= len(frames))
         assert bob.heard == frames
 
-    async def test_frames_of_a_document_that_is_not_open_here_are_not_heard(self, join: Join) -> None:
+    async def test_frames_of_an_unsubscribed_document_do_not_arrive(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         alice.relay.publish(row(OTHER, 1))
         await fence(alice, bob)
         assert bob.heard == []
 
-    async def test_after_unsubscribing_nothing_is_heard_until_subscribed_again(self, join: Join) -> None:
+    async def test_frames_stop_on_unsubscribe_and_resume_on_subscribe(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         alice.relay.publish(row(NOTES, 1))
@@ -156,7 +156,7 @@ class RelayContract:
         await fence(alice, bob)
         assert bob.heard == [row(NOTES, 1), row(NOTES, 3)]
 
-    async def test_a_document_that_is_closed_and_opened_at_once_is_heard(self, join: Join) -> None:
+    async def test_document_reopened_at_once_is_subscribed(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         for seq in range(1, 30):
@@ -166,7 +166,7 @@ class RelayContract:
         await fence(alice, bob)
         assert bob.heard == [row(NOTES, seq) for seq in range(1, 30)]
 
-    async def test_subscribing_twice_or_unsubscribing_from_what_is_not_open_does_no_harm(self, join: Join) -> None:
+    async def test_repeated_subscribe_and_needless_unsubscribe_are_harmless(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.relay.unsubscribe(OTHER)
         await bob.open(NOTES, NOTES)
@@ -175,7 +175,7 @@ class RelayContract:
         assert bob.heard == [row(NOTES, 1)]
 
     @pytest.mark.parametrize("name", ["*", "n*", "note?", "[a-z]otes", "n\\otes", "notes*", "doc:notes", "not es"])
-    async def test_the_name_of_a_document_is_no_pattern(self, join: Join, name: str) -> None:
+    async def test_document_name_is_not_a_pattern(self, join: Join, name: str) -> None:
         alice, bob = await join(), await join()
         await bob.open(DocumentName(name))
         alice.relay.publish(row(NOTES, 1))
@@ -184,36 +184,36 @@ class RelayContract:
         assert bob.heard == [row(DocumentName(name), 2)]
 
     @pytest.mark.parametrize("name", ["ü/é😀", "a b\tc", "x" * 255, "\u202e", "a\u00a0b"])
-    async def test_any_name_will_do(self, join: Join, name: str) -> None:
+    async def test_any_document_name_works(self, join: Join, name: str) -> None:
         alice, bob = await join(), await join()
         await bob.open(DocumentName(name))
         alice.relay.publish(row(DocumentName(name), 1))
         await eventually(lambda: bob.heard == [row(DocumentName(name), 1)])
 
-    async def test_a_large_row_comes_whole(self, join: Join) -> None:
+    async def test_large_row_arrives_whole(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         frame = row(NOTES, 1, bytes(range(256)) * 3000)
         alice.relay.publish(frame)
         await eventually(lambda: bob.heard == [frame])
 
-    async def test_publishing_before_opening_and_after_closing_is_nothing(self, make: Make, join: Join) -> None:
+    async def test_publishing_while_closed_does_nothing(self, make: Make, join: Join) -> None:
         bob = await join()
         await bob.open(NOTES)
         alice = make(WriterId(1))
         assert not alice.up
         alice.publish(row(NOTES, 1))
-        await alice.open(Ear())
+        await alice.open(RecordingListener())
         await eventually(lambda: alice.up)
         await alice.close()
         alice.publish(row(NOTES, 2))
         await fence(await join(), bob)
         assert bob.heard == []
 
-    async def test_closing_is_final_and_may_be_said_twice(self, join: Join) -> None:
+    async def test_close_is_final_and_idempotent(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        told = bob.ear.interruptions
+        told = bob.listener.interruptions
         await bob.relay.close()
         assert not bob.relay.up
         await bob.relay.close()
@@ -222,7 +222,7 @@ class RelayContract:
         alice.relay.publish(row(NOTES, 1))
         await eventually(lambda: carol.heard == [row(NOTES, 1)])
         assert bob.heard == []
-        assert bob.ear.interruptions == told
+        assert bob.listener.interruptions == told
 
-    async def test_closing_what_was_never_opened_is_nothing(self, make: Make) -> None:
+    async def test_close_before_open_does_nothing(self, make: Make) -> None:
         await make(WriterId(1)).close()

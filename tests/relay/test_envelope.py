@@ -1,4 +1,4 @@
-"""Envelopes: what goes in comes out, and nothing comes out that was not sealed with the key."""
+"""Envelopes: decoding returns what was encoded, and refuses what was not sealed with the key."""
 
 import hmac
 
@@ -32,17 +32,17 @@ frames = rows | st.builds(PresenceFrame, names, writers, st.binary(max_size=300)
 
 
 def sealed(body: bytes) -> bytes:
-    """What a replica with the key, but with another idea of the format, would send."""
+    """Return ``body`` as a replica with the same key but another format would send it."""
     return body + hmac.digest(KEY, body, "sha256")[:SEAL_BYTES]
 
 
 @given(frame=frames, sender=writers)
-def test_what_goes_in_comes_out(frame: RelayFrame, sender: WriterId) -> None:
+def test_decoding_returns_what_was_encoded(frame: RelayFrame, sender: WriterId) -> None:
     assert decode(encode(frame, sender=sender, key=KEY), key=KEY) == (sender, frame)
 
 
 @given(frame=frames, sender=writers)
-def test_ones_own_frames_are_known_without_opening_them(frame: RelayFrame, sender: WriterId) -> None:
+def test_own_frames_are_recognised_without_decoding(frame: RelayFrame, sender: WriterId) -> None:
     envelope = encode(frame, sender=sender, key=KEY)
     assert is_from(envelope, sender)
     assert not is_from(envelope, WriterId(sender ^ 1))
@@ -50,13 +50,13 @@ def test_ones_own_frames_are_known_without_opening_them(frame: RelayFrame, sende
 
 
 @pytest.mark.parametrize("frame", [ROW, PRESENCE])
-def test_another_key_opens_nothing(frame: RelayFrame) -> None:
+def test_envelope_of_another_key_is_refused(frame: RelayFrame) -> None:
     with pytest.raises(ProtocolError, match="seal"):
         decode(encode(frame, sender=SENDER, key=b"x" * 32), key=KEY)
 
 
 @pytest.mark.parametrize("frame", [ROW, PRESENCE])
-def test_no_single_changed_byte_passes(frame: RelayFrame) -> None:
+def test_any_changed_byte_is_refused(frame: RelayFrame) -> None:
     envelope = encode(frame, sender=SENDER, key=KEY)
     for at in range(len(envelope)):
         altered = bytearray(envelope)
@@ -66,7 +66,7 @@ def test_no_single_changed_byte_passes(frame: RelayFrame) -> None:
 
 
 @pytest.mark.parametrize("frame", [ROW, PRESENCE])
-def test_no_shortened_or_lengthened_envelope_passes(frame: RelayFrame) -> None:
+def test_shortened_or_lengthened_envelope_is_refused(frame: RelayFrame) -> None:
     envelope = encode(frame, sender=SENDER, key=KEY)
     for wrong in (*(envelope[:end] for end in range(len(envelope))), envelope + b"\x00", b"\x00" + envelope):
         with pytest.raises(ProtocolError, match="seal"):
@@ -80,7 +80,7 @@ def test_noise_is_refused(noise: bytes) -> None:
 
 
 @given(body=st.binary(max_size=100))
-def test_noise_is_refused_even_with_the_right_seal(body: bytes) -> None:
+def test_sealed_noise_is_refused_or_is_a_frame(body: bytes) -> None:
     try:
         sender, frame = decode(sealed(body), key=KEY)
     except ProtocolError:
@@ -88,7 +88,7 @@ def test_noise_is_refused_even_with_the_right_seal(body: bytes) -> None:
     assert decode(encode(frame, sender=sender, key=KEY), key=KEY) == (sender, frame)
 
 
-def test_another_version_or_kind_is_refused_in_words() -> None:
+def test_unknown_version_or_kind_is_refused_with_a_reason() -> None:
     body = encode(ROW, sender=SENDER, key=KEY)[:-SEAL_BYTES]
     with pytest.raises(ProtocolError, match="format this version does not know"):
         decode(sealed(b"\x02" + body[1:]), key=KEY)
@@ -102,7 +102,7 @@ def test_another_version_or_kind_is_refused_in_words() -> None:
         decode(sealed(body[:-1]), key=KEY)
 
 
-def test_the_bytes_are_those_the_layout_says() -> None:
+def test_bytes_follow_the_documented_layout() -> None:
     ids = b"\0\0\0\0\0\0\x01\x02" + b"\0\0\0\0\0\0\0\x05"
     row = RowFrame(DocumentName("n"), Epoch(0), CommittedRow(Sequence(300), WriterId(5), 2, b"p"))
     body = encode(row, sender=WriterId(258), key=KEY)[:-SEAL_BYTES]

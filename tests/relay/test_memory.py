@@ -1,4 +1,4 @@
-"""The relay inside one process: the contract, and the faults a test may ask for."""
+"""The relay inside one process: the contract, and the faults that a test can cause."""
 
 import random
 
@@ -17,14 +17,14 @@ def bus() -> MemoryBus:
 
 
 class TestMemoryRelay(RelayContract):
-    """The contract."""
+    """The contract for ``MemoryRelay``, and its faults."""
 
     @pytest.fixture
     def make(self, bus: MemoryBus) -> Make:
         return lambda writer: MemoryRelay(bus, writer)
 
-    async def test_who_sends_hears_no_answer_before_it_is_done(self, join: Join) -> None:
-        """A frame may be answered, and the answer must not come back into the middle of the sending."""
+    async def test_sender_gets_no_answer_during_publish(self, join: Join) -> None:
+        """A frame may be answered, and the answer must not arrive in the middle of publishing."""
         alice, bob = await join(), await join()
         for replica in (alice, bob):
             await replica.open(NOTES)
@@ -48,7 +48,7 @@ class TestMemoryRelay(RelayContract):
         await fence(alice, bob)
         assert bob.heard == expected
 
-    async def test_a_held_frame_knows_to_whom_it_goes(self, join: Join, bus: MemoryBus) -> None:
+    async def test_held_frame_names_its_receiver(self, join: Join, bus: MemoryBus) -> None:
         alice, bob, carol = await join(), await join(), await join()
         await bob.open(NOTES)
         await carol.open(NOTES)
@@ -61,7 +61,7 @@ class TestMemoryRelay(RelayContract):
         assert bob.heard == [row(NOTES, 1)]
         assert carol.heard == []
 
-    async def test_a_frame_on_its_way_to_a_closed_relay_is_lost(self, join: Join, bus: MemoryBus) -> None:
+    async def test_frame_on_its_way_to_a_closed_relay_is_lost(self, join: Join, bus: MemoryBus) -> None:
         alice, bob, carol = await join(), await join(), await join()
         await bob.open(NOTES)
         bus.hold()
@@ -71,18 +71,16 @@ class TestMemoryRelay(RelayContract):
         await fence(alice, carol)
         assert bob.heard == []
 
-    async def test_a_cut_bus_loses_frames_and_says_so_at_both_ends_of_the_outage(
-        self, join: Join, bus: MemoryBus
-    ) -> None:
+    async def test_disconnected_bus_loses_frames_and_reports_interruptions(self, join: Join, bus: MemoryBus) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        bus.cut()
+        bus.disconnect()
         assert (alice.relay.up, bob.relay.up) == (False, False)
-        assert (alice.ear.interruptions, bob.ear.interruptions) == (1, 1)
+        assert (alice.listener.interruptions, bob.listener.interruptions) == (1, 1)
         alice.relay.publish(row(NOTES, 1))
-        bus.mend()
+        bus.reconnect()
         assert (alice.relay.up, bob.relay.up) == (True, True)
-        assert bob.ear.interruptions == 2
+        assert bob.listener.interruptions == 2
         alice.relay.publish(row(NOTES, 2))
         await fence(alice, bob)
         assert bob.heard == [row(NOTES, 2)]

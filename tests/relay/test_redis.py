@@ -1,4 +1,4 @@
-"""The relay over a real Redis: the contract, and what is Redis' own. Faults: ``tests/faults/test_relay_redis.py``."""
+"""The relay over a real Redis: the contract and its own cases. Its faults: ``tests/faults/test_relay_redis.py``."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ from collab.relay.base import Relay
 from collab.relay.envelope import encode
 from collab.relay.redis import RedisRelay
 from tests.metering import sample
-from tests.relay.contract import FENCE, NOTES, OTHER, Ear, Join, Make, RelayContract, Replica, fence, row
+from tests.relay.contract import FENCE, NOTES, OTHER, Join, Make, RecordingListener, RelayContract, Replica, fence, row
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services
@@ -26,26 +26,26 @@ KEY = b"k" * 32
 
 @pytest.fixture
 def prefix() -> str:
-    """Channels of this test alone: the server is shared."""
+    """A prefix for the channels of this test alone, because the server is shared."""
     return f"test-{secrets.token_hex(8)}"
 
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """Somebody else who may talk to Redis."""
+    """Another client of the same Redis."""
     async with Redis.from_url(redis_url) as client:
         yield client
 
 
 class Trap(list[Any]):
-    """Breaks when something is put into it."""
+    """A list that raises when something is appended."""
 
     def append(self, _: Any) -> None:
         raise ZeroDivisionError
 
 
 class Closing(Trap):
-    """Breaks, and closes the relay meanwhile."""
+    """A list that raises when something is appended, and closes the relay meanwhile."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -62,7 +62,7 @@ def metrics(replica: Replica) -> Metrics:
 
 
 class TestRedisRelay(RelayContract):
-    """The contract."""
+    """The contract for ``RedisRelay``, and its own cases."""
 
     @pytest.fixture
     def make(self, redis_url: str, prefix: str) -> Make:
@@ -74,7 +74,7 @@ class TestRedisRelay(RelayContract):
     def know_each_other(self, *replicas: Replica) -> bool:
         return all(len(each.relay._others) == len(replicas) - 1 for each in replicas)  # type: ignore[attr-defined]
 
-    async def test_redis_hears_hashes_and_no_names(self, join: Join, redis: Any, prefix: str) -> None:
+    async def test_redis_sees_hashes_instead_of_names(self, join: Join, redis: Any, prefix: str) -> None:
         alice = await join()
         await alice.open(DocumentName("secret plan"))
         channels = await self.channels(redis, prefix)
@@ -83,31 +83,29 @@ class TestRedisRelay(RelayContract):
         assert channels[1].removeprefix(f"{prefix}:doc:".encode()).isalnum()
         assert b"plan" not in b"".join(channels)
 
-    async def test_redis_delivers_what_is_open_here_and_nothing_else(self, join: Join, redis: Any, prefix: str) -> None:
+    async def test_redis_delivers_only_open_documents(self, join: Join, redis: Any, prefix: str) -> None:
         alice = await join()
         for _ in range(3):
             await alice.open(NOTES, OTHER)
             assert len(await self.channels(redis, prefix)) == 3
             await alice.relay.unsubscribe(NOTES)
             await alice.relay.unsubscribe(OTHER)
-            await alice.open(FENCE)  # when this is confirmed, so is what was said before
+            await alice.open(FENCE)  # when this is confirmed, so are the commands before it
             assert len(await self.channels(redis, prefix)) == 2
             await alice.relay.unsubscribe(FENCE)
 
-    async def test_subscribing_returns_when_redis_has_confirmed_it(self, join: Join, redis: Any, prefix: str) -> None:
+    async def test_subscribe_returns_when_redis_has_confirmed(self, join: Join, redis: Any, prefix: str) -> None:
         alice = await join()
         before = set(await self.channels(redis, prefix))
         await asyncio.gather(*(alice.relay.subscribe(DocumentName(f"d{n}")) for n in range(200)))
         assert len(set(await self.channels(redis, prefix)) - before) == 200
 
-    async def test_coming_up_is_told_since_frames_may_have_been_lost_before(self, join: Join) -> None:
+    async def test_coming_up_counts_as_an_interruption(self, join: Join) -> None:
         alice = await join()
-        assert alice.ear.interruptions == 1
+        assert alice.listener.interruptions == 1
         assert sample(metrics(alice), "relay_interruptions_total") == 1
 
-    async def test_forged_altered_and_foreign_frames_are_refused_and_counted(
-        self, join: Join, redis: Any, prefix: str
-    ) -> None:
+    async def test_forged_and_altered_frames_are_refused_and_counted(self, join: Join, redis: Any, prefix: str) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         (channel,) = (c for c in await self.channels(redis, prefix) if b":doc:" in c)
@@ -126,7 +124,7 @@ class TestRedisRelay(RelayContract):
         assert bob.heard == []
         assert sample(metrics(bob), "relay_frames_refused_total") == len(forged)
 
-    async def test_a_frame_sent_again_or_on_another_channel_is_the_frame_it_was(
+    async def test_frame_replayed_on_another_channel_keeps_its_document(
         self, join: Join, redis: Any, prefix: str
     ) -> None:
         alice, bob = await join(), await join()
@@ -140,7 +138,7 @@ class TestRedisRelay(RelayContract):
         await fence(alice, bob)
         assert bob.heard == [row(OTHER, 1)]
 
-    async def test_who_claims_to_be_us_is_not_heard(self, join: Join, redis: Any, prefix: str) -> None:
+    async def test_forged_frame_in_our_own_name_is_ignored(self, join: Join, redis: Any, prefix: str) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         (channel,) = (c for c in await self.channels(redis, prefix) if b":doc:" in c)
@@ -148,7 +146,7 @@ class TestRedisRelay(RelayContract):
         await fence(alice, bob)
         assert bob.heard == []
 
-    async def test_a_row_too_large_for_pub_sub_is_left_to_the_store(self, join: Join) -> None:
+    async def test_row_too_large_for_pub_sub_is_dropped(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         alice.relay.publish(row(NOTES, 1, bytes(module.FRAME_BYTES_MAX)))
@@ -159,16 +157,16 @@ class TestRedisRelay(RelayContract):
         assert sample(metrics(alice), "relay_frames_dropped_total") == 1
 
     @pytest.mark.parametrize(("bound", "value"), [("QUEUE_FRAMES_MAX", 10), ("QUEUE_BYTES_MAX", 1000)])
-    async def test_a_full_queue_is_dropped_whole_and_it_is_said(
+    async def test_full_queue_is_dropped_and_reported(
         self, join: Join, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
     ) -> None:
         monkeypatch.setattr(module, bound, value)
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        told = alice.ear.interruptions
+        told = alice.listener.interruptions
         for seq in range(1, 12):  # no await: nothing is sent meanwhile
             alice.relay.publish(row(NOTES, seq, b"x" * 90))
-        assert alice.ear.interruptions == told + 1
+        assert alice.listener.interruptions == told + 1
         await fence(alice, bob)
         first = 12 - len(bob.heard)
         assert first > 1
@@ -185,7 +183,7 @@ class TestRedisRelay(RelayContract):
         assert sample(metrics(bob), "relay_frames_received_total") == 1200
         assert sample(metrics(alice), "relay_frames_dropped_total") == 0
 
-    async def test_a_burst_does_not_keep_others_from_their_turn(self, join: Join) -> None:
+    async def test_burst_lets_other_tasks_run(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         turns_heard: set[int] = set()
@@ -204,39 +202,37 @@ class TestRedisRelay(RelayContract):
         gaps = [b - a for a, b in zip(sorted(turns_heard), sorted(turns_heard)[1:], strict=False)]
         assert max(gaps) <= module.READ_BURST
 
-    async def test_a_listener_that_breaks_its_promise_does_not_end_the_relay(
+    async def test_listener_that_raises_does_not_end_the_relay(
         self, join: Join, caplog: pytest.LogCaptureFixture
     ) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        told = bob.ear.interruptions
-        bob.ear.frames = Trap()
+        told = bob.listener.interruptions
+        bob.listener.frames = Trap()
         alice.relay.publish(row(NOTES, 1))
-        await eventually(lambda: bob.ear.interruptions == told + 2)
+        await eventually(lambda: bob.listener.interruptions == told + 2)
         assert [
             r.exc_info is not None or "ZeroDivisionError" in r.getMessage()
             for r in caplog.records
             if "crashed" in r.getMessage()
         ] == [True]
-        bob.ear.frames = []
+        bob.listener.frames = []
         await fence(alice, bob)
 
-    async def test_closing_in_the_moment_of_a_failure_returns(self, join: Join) -> None:
+    async def test_close_during_a_failure_returns(self, join: Join) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
-        closing = bob.ear.frames = Closing(bob.relay)
+        closing = bob.listener.frames = Closing(bob.relay)
         alice.relay.publish(row(NOTES, 1))
         await eventually(lambda: closing.task)
         async with asyncio.timeout(10):
             await closing.task
 
-    async def test_two_deployments_on_one_redis_do_not_hear_each_other(
-        self, join: Join, redis_url: str, prefix: str
-    ) -> None:
+    async def test_two_deployments_on_one_redis_are_separate(self, join: Join, redis_url: str, prefix: str) -> None:
         alice, bob = await join(), await join()
         await bob.open(NOTES)
         stranger = RedisRelay(redis_url, key=KEY, writer=WriterId(7), prefix=f"{prefix}-other")
-        await stranger.open(Ear())
+        await stranger.open(RecordingListener())
         await eventually(lambda: stranger.up)
         stranger.publish(row(NOTES, 1))
         await eventually(lambda: sample(stranger.metrics, "relay_frames_published_total") == 1)
@@ -246,12 +242,12 @@ class TestRedisRelay(RelayContract):
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://localhost:port", ""])
-def test_what_is_no_redis_url_is_refused_in_words(url: str) -> None:
+def test_invalid_redis_url_is_refused_with_a_reason(url: str) -> None:
     with pytest.raises(InvalidRequest, match="The Redis URL cannot be read"):
         RedisRelay(url, key=KEY, writer=WriterId(1))
 
 
-def test_the_url_cannot_change_how_failures_are_handled() -> None:
+def test_url_cannot_change_how_failures_are_handled() -> None:
     relay = RedisRelay("redis://localhost?socket_timeout=99&protocol=3", key=KEY, writer=WriterId(1))
     options = relay._pool.connection_kwargs
     assert (options["protocol"], options["socket_timeout"]) == (2, module.ANSWER_S)

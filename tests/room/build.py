@@ -100,7 +100,7 @@ class SteppedRoom(Room):
 
     @property
     def sessions(self) -> tuple[SessionId, ...]:
-        return tuple(self._sessions)
+        return tuple(session.id for session in self._sessions)
 
     def join(self, session: Session, *, resumes: bool = False) -> list[Effect]:
         return self.step(0.0, Joined(session, resumes))
@@ -115,22 +115,24 @@ class SteppedRoom(Room):
         return self.step(now_s, Dismissed(session, clean))
 
     def change(self, session: SessionId, *, can_write: bool, name: str) -> list[Effect]:
-        return self.step(self._now_s, RoleChanged(session, can_write, name))
+        return self.step(self._sessions.now_s, RoleChanged(session, can_write, name))
 
     def next_row(self) -> Row | None:
-        return next((effect.row for effect in self.step(self._now_s, RowWanted()) if isinstance(effect, Write)), None)
+        return next(
+            (effect.row for effect in self.step(self._sessions.now_s, RowWanted()) if isinstance(effect, Write)), None
+        )
 
     def appended(self, seq: Sequence) -> list[Effect]:
-        return [each for each in self.step(self._now_s, RowCommitted(seq)) if not isinstance(each, Committed)]
+        return [each for each in self.step(self._sessions.now_s, RowCommitted(seq)) if not isinstance(each, Committed)]
 
     def receive_row(self, row: CommittedRow, epoch: Epoch) -> list[Effect]:
-        return self.step(self._now_s, RowRelayed(row, epoch))
+        return self.step(self._sessions.now_s, RowRelayed(row, epoch))
 
     def receive_rows(self, rows: Iterable[CommittedRow], *, after: Sequence) -> list[Effect]:
-        return self.step(self._now_s, RowsRead(rows, after))
+        return self.step(self._sessions.now_s, RowsRead(rows, after))
 
     def receive_head(self, seq: Sequence, epoch: Epoch, *, deleted: bool, after: Sequence) -> list[Effect]:
-        return self.step(self._now_s, HeadRead(seq, epoch, deleted, after))
+        return self.step(self._sessions.now_s, HeadRead(seq, epoch, deleted, after))
 
     def receive_presence(
         self, replica: WriterId, entries: Iterable[PresenceEntry], now_s: float, *, is_query: bool

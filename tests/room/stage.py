@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 from collab.errors import CollabError
 from collab.ids import Epoch, Sequence, SessionId, WriterId
-from collab.protocol.messages import EMPTY_STATE_VECTOR, Saved, SyncStep1, SyncStep2, Update
+from collab.protocol.messages import Saved, SyncStep1, SyncStep2, Update
 from collab.protocol.rows import CommittedRow, decode_entries
 from collab.room.effects import CatchUp, Effect, End, Fail, Publish, Send
+from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.room.build import a_room, a_session
 
 

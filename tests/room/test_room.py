@@ -20,7 +20,6 @@ from collab.errors import (
 from collab.ids import ClientId, DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import (
-    EMPTY_STATE_VECTOR,
     EMPTY_UPDATE,
     GONE,
     AwarenessEntry,
@@ -35,12 +34,12 @@ from collab.protocol.messages import (
 )
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
-from collab.room import room as module
+from collab.room import sessions as module
 from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.pending import PendingLimits
-from tests.protocol.build import shared, skip, text, uint, update
+from tests.protocol.build import EMPTY_STATE_VECTOR, shared, skip, text, uint, update
 from tests.room.build import (
     NAME,
     OTHER,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Sequence as Seq
 
 from collab.access.tokens import SharedSecret, TokenVerifier
+from collab.api.close_codes import CANCELLED, closed_by_peer, closed_for
 from collab.errors import CollabError
 from collab.ids import SessionId, UserId, WriterId
 from collab.limits import ServerLimits
@@ -16,6 +17,7 @@ from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.session import Session
 from collab.serve.connection import SocketClosed
+from collab.serve.connection_stats import Ending
 from collab.serve.jwks import JwksClient
 from collab.serve.replica import Replica
 from collab.serve.server import Server
@@ -46,6 +48,8 @@ class RecordingSink:
 class ScriptedSocket:
     """A socket on which the peer sends ``frames`` and then stays, until the test closes it."""
 
+    cancelled = CANCELLED
+
     def __init__(self, *frames: bytes) -> None:
         self._from_peer: asyncio.Queue[bytes | None] = asyncio.Queue()
         for frame in frames:
@@ -66,17 +70,17 @@ class ScriptedSocket:
         """Return the peer's next frame."""
         frame = await self._from_peer.get()
         if frame is None:
-            raise SocketClosed(1000)
+            raise SocketClosed(closed_by_peer(1000))
         return frame
 
     async def send(self, frame: bytes) -> None:
         """Keep what the peer is sent."""
         self.sent.append(frame)
 
-    async def close(self, error: CollabError | None) -> int:
+    async def close(self, error: CollabError | None) -> Ending:
         """Keep the reason."""
         self.closed_for, self.is_closed = error, True
-        return 1000 if error is None else 4000
+        return closed_for(error)
 
 
 class WallClock:

@@ -5,12 +5,14 @@ import asyncio
 import anyio
 import pytest
 
+from collab.api.close_codes import CANCELLED, LOST, CloseCode, closed_by_peer, ending
 from collab.errors import CollabError, Draining, Overloaded, ProtocolError, RoomClosed, TooSlow
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import KEEPALIVE
 from collab.protocol.ywebsocket import YWebsocket
 from collab.serve.connection import FRAMES_A_TURN, Connection, SocketClosed
+from collab.serve.connection_stats import Ending
 from tests.metering import sample
 from tests.serve.parts import ticks
 
@@ -21,9 +23,11 @@ TICKS = range(12)
 class ScriptedSocket:
     """A socket that gives ``frames`` and then ``close``. Writing breaks after so many turns of the event loop."""
 
-    def __init__(self, *frames: bytes, close: SocketClosed | None = None, breaks: int | None = None) -> None:
+    cancelled = CANCELLED
+
+    def __init__(self, *frames: bytes, close: int | None = None, breaks: int | None = None) -> None:
         self.frames = list(frames)
-        self._close = close
+        self._close = None if close is None else SocketClosed(closed_by_peer(close))
         self._breaks = breaks
         self.closed_for: CollabError | None = None
 
@@ -39,9 +43,9 @@ class ScriptedSocket:
             await ticks(self._breaks)
             raise ZeroDivisionError
 
-    async def close(self, error: CollabError | None) -> int:
+    async def close(self, error: CollabError | None) -> Ending:
         self.closed_for = error
-        return 1012
+        return ending(CloseCode.SERVICE_RESTART, "server", "" if error is None else error.slug)
 
 
 def make(socket: ScriptedSocket) -> tuple[Connection, Metrics]:
@@ -78,7 +82,7 @@ async def test_cancel_scope_recognises_its_cancellation_at_any_moment() -> None:
         scope.cancel()
 
     for cancelled_after in TICKS:
-        connection, _ = make(ScriptedSocket(close=SocketClosed(1000)))
+        connection, _ = make(ScriptedSocket(close=1000))
         with anyio.CancelScope() as scope:
             cancelling = asyncio.create_task(cancel(scope, cancelled_after))
             await connection.run(hear_nothing, keepalive_address=lambda: "")
@@ -104,9 +108,9 @@ async def test_frames_before_the_close_are_read_although_writing_failed_first() 
 
     class Gone(ScriptedSocket):
         async def send(self, frame: bytes) -> None:
-            raise SocketClosed(1006)
+            raise SocketClosed(LOST)
 
-    connection, metrics = make(Gone(b"one", b"two", close=SocketClosed(1001)))
+    connection, metrics = make(Gone(b"one", b"two", close=1001))
     connection.send(KEEPALIVE)
     assert await connection.run(hear_slowly, keepalive_address=lambda: "") == 1001
     assert heard == [b"one", b"two"]
@@ -124,7 +128,7 @@ async def refuse(_frame: bytes) -> None:
 
 
 async def test_connection_lingers_and_ignores_a_peer_at_fault() -> None:
-    socket = ScriptedSocket(b"nonsense", b"more", b"of it", close=SocketClosed(1006))
+    socket = ScriptedSocket(b"nonsense", b"more", b"of it", close=1006)
     assert await make_lingering(socket).run(refuse, keepalive_address=lambda: "") == 1012
     assert socket.frames == []
     assert isinstance(socket.closed_for, ProtocolError)
@@ -151,7 +155,7 @@ async def test_connection_does_not_linger_for_other_errors(error: type[CollabErr
 
 
 async def test_first_reason_counts() -> None:
-    socket = ScriptedSocket(close=SocketClosed(1006))
+    socket = ScriptedSocket(close=1006)
     connection, metrics = make(socket)
     connection.end(reason := Overloaded())
     assert await connection.run(hear_nothing, keepalive_address=lambda: "") == 1012
@@ -159,18 +163,9 @@ async def test_first_reason_counts() -> None:
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
 
 
-@pytest.mark.parametrize(
-    ("code", "reason", "clean"),
-    [(1000, "left", True), (1001, "left", True), (1005, "left", True), (1006, "lost", False), (4000, "closed", False)],
-)
-def test_only_some_close_codes_are_clean(code: int, reason: str, clean: bool) -> None:
-    closed = SocketClosed(code)
-    assert (closed.ending.reason, closed.clean) == (reason, clean)
-
-
 async def test_flood_on_one_socket_leaves_other_tasks_their_turn() -> None:
     """All frames are there already, so nothing ever has to wait for one."""
-    connection, _ = make(ScriptedSocket(*[b"\3"] * 1000, close=SocketClosed(1000)))
+    connection, _ = make(ScriptedSocket(*[b"\3"] * 1000, close=1000))
     heard = 0
     heard_at_others_turns = []
 

@@ -9,7 +9,7 @@ from collab.serve.connection_stats import ConnectionStats, Ending
 from tests.metering import sample
 
 ADA = UserId("ada")
-LEFT = Ending(1000, "peer", "left")
+LEFT = Ending(1000, "1000", "peer", "left")
 
 
 class Log:
@@ -49,7 +49,7 @@ def test_the_log_line_says_how_long_and_how_much(log: Log) -> None:
     stats.accepted()
     stats.frames_in, stats.bytes_in = 2, 30
     now_s += 1.5
-    stats.ended(Ending(4403, "server", "permission-denied"), frames_out=4, bytes_out=50)
+    stats.ended(Ending(4403, "4403", "server", "permission-denied"), frames_out=4, bytes_out=50)
     assert log.event == "socket_closed"
     assert log.fields == {
         "dialect": "y-websocket",

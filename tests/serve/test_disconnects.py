@@ -6,7 +6,7 @@ Two real servers for most of them: one that is patient, and one that is not, for
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from collab.access.roles import Role
-from collab.api import pages
-from collab.observe.metrics import close_code_label
+from collab.api.close_codes import close_code_label
 from collab.protocol.varint import Writer
 from collab.serve.hocuspocus import CLOSE_FRAME
 from tests.deployment import ServerProcess, token
@@ -95,21 +94,7 @@ async def is_deserted(server: ServerProcess) -> bool:
     """No session, no WebSocket, and no socket that the kernel knows of but those of a server that nobody talks to."""
     now = await scrape(server.port)
     nobody = all(now(name, dialect=dialect) == 0 for dialect in DIALECTS for name in ("sessions", "sockets"))
-    return nobody and not connections(server)
-
-
-def connections(server: ServerProcess) -> list[str]:
-    """Established TCP connections of the server process, where the system can be asked."""
-    assert server.process is not None
-    descriptors = Path(f"/proc/{server.process.pid}/fd")
-    if not descriptors.exists():
-        return []
-    held = set()
-    for descriptor in descriptors.iterdir():
-        with suppress(OSError):  # closed meanwhile
-            held.add(descriptor.readlink().name)
-    rows = [row.split() for row in Path(f"/proc/{server.process.pid}/net/tcp").read_text().splitlines()[1:]]
-    return [row[9] for row in rows if row[3] == "01" and f"socket:[{row[9]}]" in held]
+    return nobody and not server.connections
 
 
 def joining(dialect: DialectName, document: str) -> tuple[str, list[bytes]]:
@@ -188,20 +173,18 @@ async def test_what_went_in_and_out_is_counted_in_frames_and_bytes(server: Serve
         raw.close()
 
 
-# --- a peer that is not there any more, or does not read --------------------------------------------
+# --- a lost peer, and one that does not read --------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_peer_that_answers_no_ping_is_found_and_its_session_ended(
-    hurried: ServerProcess, dialect: DialectName
-) -> None:
+async def test_peer_that_answers_no_ping_is_disconnected(hurried: ServerProcess, dialect: DialectName) -> None:
     async with ending(hurried, dialect=dialect, code=1006, by="server", reason="no-pong", document="half-open"):
         raw = await raw_in(hurried, dialect, "half-open")
         assert await raw.read_to_the_end() == 1006
         raw.close()
 
 
-async def test_a_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
+async def test_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
     async with ending(hurried, code=1000, by="peer"):
         raw = await raw_in(hurried, "y-websocket", "alive")
         for _ in range(4):
@@ -214,7 +197,7 @@ async def test_a_peer_that_answers_pings_stays(hurried: ServerProcess) -> None:
 
 
 PIECES, PIECE_BYTES = 12, 1_000_000
-"""More than the kernel takes for somebody who does not read."""
+"""Together more than the kernel buffers for a peer that does not read."""
 
 
 async def fill(server: ServerProcess, document: str) -> None:
@@ -240,8 +223,8 @@ async def patient(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     server.stop()
 
 
-async def test_a_peer_whose_network_went_while_much_was_on_its_way_to_it_is_found(hurried: ServerProcess) -> None:
-    """uvicorn alone would wait until all is written, which it never is."""
+async def test_peer_lost_while_much_is_unsent_is_disconnected(hurried: ServerProcess) -> None:
+    """uvicorn alone would wait for ever until everything is written."""
     await fill(hurried, "vanished")
     await eventually(lambda: is_deserted(hurried))
     async with ending(hurried, code=1006, by="server", reason="no-pong", document="vanished"):
@@ -250,7 +233,7 @@ async def test_a_peer_whose_network_went_while_much_was_on_its_way_to_it_is_foun
         raw.close()
 
 
-async def test_a_peer_that_loads_slowly_is_not_taken_for_one_that_went(hurried: ServerProcess) -> None:
+async def test_peer_that_loads_slowly_is_not_taken_for_lost(hurried: ServerProcess) -> None:
     await fill(hurried, "slowly")
     await eventually(lambda: is_deserted(hurried))
     async with ending(hurried, code=1000, by="peer", reason="left"):
@@ -267,7 +250,7 @@ async def test_a_peer_that_loads_slowly_is_not_taken_for_one_that_went(hurried: 
         raw.close()
 
 
-async def test_a_peer_that_sends_pings_and_reads_nothing_gets_the_last_pong_and_fills_no_memory(
+async def test_pings_of_a_peer_that_reads_nothing_cost_no_memory(
     server: ServerProcess,
 ) -> None:
     pings = 150_000
@@ -288,7 +271,7 @@ async def test_a_peer_that_sends_pings_and_reads_nothing_gets_the_last_pong_and_
         raw.close()
 
 
-async def test_a_message_of_many_parts_many_of_them_empty_is_one_message(server: ServerProcess) -> None:
+async def test_message_in_many_parts_some_empty_is_one_message(server: ServerProcess) -> None:
     async with ending(server, code=1000, by="peer", frames_in=1, bytes_in=len(STEP1)):
         raw = await raw_in(server, "y-websocket", "parts")
         raw.send(BINARY, STEP1[:1], is_last=False)
@@ -302,7 +285,7 @@ async def test_a_message_of_many_parts_many_of_them_empty_is_one_message(server:
         raw.close()
 
 
-async def test_a_reader_that_does_not_read_is_ended_and_the_others_go_on(patient: ServerProcess) -> None:
+async def test_peer_that_does_not_read_is_closed_and_others_go_on(patient: ServerProcess) -> None:
     async with ending(patient, code=1013, by="server", reason="too-slow", document="frozen", user="ada"):
         raw = await raw_in(patient, "y-websocket", "frozen", buffer_bytes=4096)
         raw.send(BINARY, STEP1)
@@ -362,7 +345,7 @@ async def test_a_client_whose_update_is_refused_in_one_of_its_documents_keeps_th
     ("frame", "masked", "code", "reason"),
     [(b"x", False, 1002, "protocol-error"), (b"x" * (3 << 20), True, 1009, "too-large")],
 )
-async def test_a_client_whose_frames_are_none(
+async def test_malformed_or_huge_frame_closes_the_connection(
     server: ServerProcess, frame: bytes, masked: bool, code: int, reason: str
 ) -> None:
     async with ending(server, code=code, by="server", reason=reason):
@@ -402,143 +385,6 @@ async def test_a_page_of_another_site_is_refused_at_the_handshake(server: Server
 
 
 # --- before anybody has said who they are -----------------------------------------------------------
-
-
-HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
-UPGRADE = b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-
-
-ELEMENT = Path(pages.__file__).parent / "static" / "collab-editor.js"
-
-
-def given_up(server: ServerProcess) -> list[str]:
-    """Why connections without a WebSocket were ended."""
-    return [line["reason"] for line in lines(server, "connection_given_up")]
-
-
-@asynccontextmanager
-async def giving_up(server: ServerProcess, *reasons: str) -> AsyncIterator[RawSocket]:
-    """Inside, we do our part on a connection; then it ends, which is told and counted when there is a reason to."""
-    before, told = await scrape(server.port), len(given_up(server))
-    raw = await RawSocket.connect(server.port, buffer_bytes=4096)
-    yield raw
-    await eventually(lambda: is_deserted(server))
-    raw.close()
-    assert given_up(server)[told:] == list(reasons)
-    after = await scrape(server.port)
-    for reason in reasons:
-        assert (
-            after("sockets_refused_total", reason=reason) == (before("sockets_refused_total", reason=reason) or 0) + 1
-        )
-
-
-@pytest.mark.parametrize("beginning", [b"GET /ws/notes HTT", HEAD + b"X-Slow: ", UPGRADE, HEAD + b"\r\n" + HEAD])
-async def test_a_connection_on_which_half_a_request_comes(hurried: ServerProcess, beginning: bytes) -> None:
-    async with giving_up(hurried, "request-unfinished") as raw:
-        raw.write(beginning)
-        while await raw.read_some(1000):
-            pass
-
-
-@pytest.mark.parametrize("whole", [b"", HEAD + b"\r\n"])
-async def test_a_connection_that_a_browser_keeps_for_later_ends_without_a_word(
-    hurried: ServerProcess, whole: bytes
-) -> None:
-    async with giving_up(hurried) as raw:
-        raw.write(whole)
-        while await raw.read_some(1000):
-            pass
-
-
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.mark.parametrize("beginning", [HEAD, CHUNKED + b"0\r\n"])
-async def test_a_head_without_an_end_is_refused_before_it_fills_the_memory(
-    hurried: ServerProcess, beginning: bytes
-) -> None:
-    """Nor may headers behind a body be without an end."""
-    async with giving_up(hurried, "head-too-long") as raw:
-        raw.write(beginning)
-        answer = b""
-        with suppress(ConnectionResetError):
-            for _ in range(64):
-                raw.write(b"X-Long: " + b"x" * (1 << 16) + b"\r\n")
-                await raw.drain()
-            while piece := await raw.read_some(1000):
-                answer += piece
-        answered = answer.rpartition(b"HTTP/1.1 ")[2]
-        assert answered.startswith((b"431 ", b"200 ")) or answer == b"", "a reset may overtake the answer"
-
-
-@pytest.mark.parametrize(
-    ("said", "sentence"),
-    [
-        (b"Hello!\r\n\r\n", b"This is no HTTP request."),
-        (UPGRADE + b"Content-Length: 9\r\n\r\n", b"This is no handshake for a WebSocket."),
-        (UPGRADE + b"X-Long: " + b"x" * 9000 + b"\r\n\r\n", b"This is no handshake for a WebSocket."),
-    ],
-)
-async def test_what_is_no_request_is_answered_with_a_problem(
-    hurried: ServerProcess, said: bytes, sentence: bytes
-) -> None:
-    async with giving_up(hurried) as raw:
-        raw.write(said)
-        answer = b""
-        while piece := await raw.read_some(1000):
-            answer += piece
-        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-        assert b"application/problem+json" in answer
-        assert answer.endswith(b'"detail":"' + sentence + b'"}')
-
-
-@pytest.mark.parametrize("times", [1, 40])
-async def test_a_peer_that_does_not_take_its_answer(hurried: ServerProcess, times: int) -> None:
-    """With one, all that waits is in the kernel; with forty, the page waits for room."""
-    async with giving_up(hurried, "answer-not-taken") as raw:
-        raw.write(b"GET /collab-editor.js HTTP/1.1\r\nHost: x\r\n\r\n" * times)
-    assert "Traceback" not in hurried.log
-
-
-async def test_a_peer_that_takes_its_answer_slowly_gets_it_all(hurried: ServerProcess) -> None:
-    """Three seconds for what the kernel does not hold all at once, where a second without progress is too long."""
-    async with giving_up(hurried) as raw:
-        raw.write(b"GET /collab-editor.js HTTP/1.1\r\nHost: x\r\n\r\n" * 6)
-        size = 0
-        while piece := await raw.read_some(64 << 10):
-            size += len(piece)
-            await asyncio.sleep(0.05)  # a slow network
-        assert size > 6 * ELEMENT.stat().st_size
-
-
-@pytest.mark.parametrize("path", ["", "/notes/updates"])
-async def test_a_body_that_does_not_come_to_its_end_is_answered_and_not_waited_for(
-    hurried: ServerProcess, path: str
-) -> None:
-    async with giving_up(hurried) as raw:
-        raw.write(posting(path) + b"Content-Length: 100\r\n\r\n{")
-        answer = b""
-        while piece := await raw.read_some(1000):
-            answer += piece
-        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-        assert b"\r\nconnection: close\r\n" in answer
-        assert b'"type":"urn:collab:problem:body-overdue"' in answer
-
-
-@pytest.mark.parametrize("path", ["", "/notes/updates"])
-async def test_a_caller_who_goes_in_the_middle_of_a_body_is_no_fault_of_ours(hurried: ServerProcess, path: str) -> None:
-    async with giving_up(hurried) as raw:
-        raw.write(posting(path) + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n{")
-        assert (await raw.read_some(1000)).startswith(b"HTTP/1.1 100 "), "or the body is not being read yet"
-        raw.close()
-    assert "Traceback" not in hurried.log
-
-
-def posting(path: str) -> bytes:
-    return (
-        f"POST /api/v1/documents{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token('ada')}\r\n"
-        "Content-Type: application/json\r\n"
-    ).encode()
 
 
 async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:

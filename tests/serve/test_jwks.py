@@ -2,18 +2,25 @@
 
 import asyncio
 import gzip
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import KeysUnavailable, TokenKeyUnknown, TokenSignatureInvalid
 from collab.serve.authenticator import Authenticator
-from collab.serve.jwks import BYTES_MAX, COOLDOWN_S, UNCONFIRMED_S_MAX, JwksClient, read_document
+from collab.serve.jwks import BYTES_MAX, COOLDOWN_S, UNCONFIRMED_S_MAX, JwksClient, read_document, tls_context
 from tests.access.test_keys import CLAIMS, NOW, jwk, jwk_set, signed
 from tests.deployment import SECRET
 from tests.waiting import eventually
@@ -24,17 +31,19 @@ Write = Callable[[bytes], object]
 class Issuer:
     """The web server of a token issuer; a test sets what it answers next."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.status = 200
         self.body = jwk_set()
         self.headers: dict[str, str] = {}
         self.requests: list[str] = []
+        self.encodings: list[str | None] = []
         self.write_body: Callable[[Write], object] = lambda write: write(self.body)
         issuer = self
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.requests.append(self.path)
+                issuer.encodings.append(self.headers["Accept-Encoding"])
                 self.send_response(issuer.status)
                 for name, value in issuer.headers.items():
                     self.send_header(name, value)
@@ -48,7 +57,9 @@ class Issuer:
                 """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/keys"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}/keys"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -265,7 +276,7 @@ async def test_silent_issuer_is_asked_once_at_a_time_and_given_up(
 
 
 async def test_impossible_address_counts_as_an_issuer_that_is_away(clock: Clock) -> None:
-    for url in (f"http://{'a' * 64}.example/keys", "http://[::1/keys"):
+    for url in (f"http://{'a' * 64}.example/keys", "http://[::1/keys", "http://127.0.0.1:port/keys"):
         with pytest.raises(KeysUnavailable):
             await JwksClient(url, clock=clock).refresh()
 
@@ -280,6 +291,14 @@ async def test_endless_answer_is_left(issuer: Issuer, silence: threading.Event) 
         await read_document(issuer.url, within_s=0.3)
 
 
+async def test_answer_is_bounded_in_bytes(issuer: Issuer) -> None:
+    issuer.body = b"x" * BYTES_MAX
+    assert await read_document(issuer.url) == issuer.body
+    issuer.body += b"x"
+    with pytest.raises(OSError, match="larger than"):
+        await read_document(issuer.url)
+
+
 async def test_redirect_is_not_followed(issuer: Issuer) -> None:
     issuer.status, issuer.headers = 302, {"Location": "/elsewhere"}
     with pytest.raises(OSError, match="302"):
@@ -287,10 +306,11 @@ async def test_redirect_is_not_followed(issuer: Issuer) -> None:
     assert issuer.requests == ["/keys"]
 
 
-async def test_compressed_answer_is_not_inflated(issuer: Issuer) -> None:
+async def test_compressed_answer_is_neither_asked_for_nor_inflated(issuer: Issuer) -> None:
     issuer.body, issuer.headers = gzip.compress(b" " * 100 * BYTES_MAX), {"Content-Encoding": "gzip"}
     assert len(issuer.body) < BYTES_MAX
     assert await read_document(issuer.url) == issuer.body
+    assert issuer.encodings == ["identity"]
 
 
 async def test_only_http_and_https_are_read() -> None:
@@ -306,3 +326,37 @@ async def test_environment_proxy_is_used_unless_excepted(issuer: Issuer, monkeyp
     monkeypatch.setenv("no_proxy", "issuer.invalid")
     with pytest.raises(OSError, match=r"."):
         await read_document("http://issuer.invalid/keys")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 and its private key, in one file."""
+    private, now = a_key(), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(private, SHA256())
+    )
+    key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = tmp_path / "issuer.pem"
+    path.write_bytes(key + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+async def test_certificate_of_the_issuer_is_checked(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    issuer = Issuer(tls)
+    try:
+        with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+            await read_document(issuer.url)
+        tls_context.cache_clear()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert await read_document(issuer.url) == issuer.body
+        assert len(issuer.requests) == 1
+    finally:
+        tls_context.cache_clear()
+        issuer.close()

@@ -100,7 +100,9 @@ def log(store: FaultyStore, metrics: Metrics) -> LogWriter:
 
 
 def make_log(store: FaultyStore, metrics: Metrics, *, window_s: float = 0) -> LogWriter:
-    limits = ServerLimits.model_construct(flush_window_ms=window_s * 1000, persister_queue_bytes_max=QUEUE_BYTES_MAX)
+    # Copied, not constructed: operators may set neither so small a queue nor so long a window.
+    bounds = {"flush_window_ms": 1000 * window_s, "persister_queue_bytes_max": QUEUE_BYTES_MAX}
+    limits = ServerLimits().model_copy(update=bounds)
     return LogWriter(store, limits, clock=time.monotonic, metrics=metrics)
 
 

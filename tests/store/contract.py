@@ -1,4 +1,4 @@
-"""What every store must do. A test module of an implementation subclasses this and gives the ``store`` fixture."""
+"""The contract of a store. The tests of an implementation subclass it and define the ``store`` fixture."""
 
 import asyncio
 from datetime import timedelta
@@ -26,7 +26,7 @@ def row(n: int, *, name: DocumentName = NAME, writer: int = 7, epoch: int = 0, p
 class StoreContract:
     """The contract of ``store.base.Store``."""
 
-    async def test_a_document_nobody_wrote_is_empty(self, store: Store) -> None:
+    async def test_unknown_document_loads_empty(self, store: Store) -> None:
         stored = await store.load(NAME)
         assert (stored.head, stored.snapshot, stored.tail, stored.deleted) == (0, None, (), False)
 
@@ -35,24 +35,24 @@ class StoreContract:
         assert outcomes == [Committed(Sequence(s)) for s in (1, 2, 1, 3)]
         assert [r.seq for r in (await store.load(NAME)).tail] == [1, 2, 3]
 
-    async def test_appending_again_changes_nothing_and_says_the_same(self, store: Store) -> None:
+    async def test_appending_again_changes_nothing_and_returns_the_same(self, store: Store) -> None:
         first = await store.append([row(1, payload=b"a"), row(2, payload=b"b")])
         again = await store.append([row(1, payload=b"a"), row(2, payload=b"b"), row(3, payload=b"c")])
         assert again == [*first, Committed(Sequence(3))]
         assert [r.payload for r in (await store.load(NAME)).tail] == [b"a", b"b", b"c"]
 
-    async def test_a_row_twice_in_one_batch_is_written_once_where_it_came_first(self, store: Store) -> None:
+    async def test_row_twice_in_one_batch_is_written_once(self, store: Store) -> None:
         outcomes = await store.append([row(1, payload=b"a"), row(2, payload=b"b"), row(1, payload=b"a")])
         assert outcomes == [Committed(Sequence(s)) for s in (1, 2, 1)]
         assert [r.payload for r in (await store.load(NAME)).tail] == [b"a", b"b"]
         assert await store.tail(NAME) == Tail(NAME, rows=2, row_bytes=2, snapshot_bytes=0)
 
-    async def test_keys_belong_to_a_document_and_a_writer(self, store: Store) -> None:
+    async def test_row_number_counts_per_document_and_writer(self, store: Store) -> None:
         await store.append([row(1, writer=1), row(1, writer=2), row(1, writer=1, name=HEAVY)])
         assert [(r.seq, r.writer) for r in (await store.load(NAME)).tail] == [(1, 1), (2, 2)]
         assert [(r.seq, r.writer) for r in (await store.load(HEAVY)).tail] == [(1, 1)]
 
-    async def test_payloads_and_numbers_come_back_as_they_went_in(self, store: Store) -> None:
+    async def test_payloads_and_numbers_come_back_unchanged(self, store: Store) -> None:
         payloads = [b"\x00", bytes(range(256)), b"", b"x" * (1 << 20)]
         writer = (1 << 63) - 1
         rows = [row(1 << 62 | n, writer=writer, payload=payload) for n, payload in enumerate(payloads)]
@@ -60,7 +60,7 @@ class StoreContract:
         found = await store.rows_after(NAME, Sequence(0))
         assert [(r.writer, r.n, r.payload) for r in found] == [(writer, r.n, r.payload) for r in rows]
 
-    async def test_an_empty_batch_is_no_trouble(self, store: Store) -> None:
+    async def test_empty_batch_has_no_outcomes(self, store: Store) -> None:
         assert await store.append([]) == []
 
     async def test_concurrent_writers_leave_no_gap_and_lose_no_row(self, store: Store) -> None:
@@ -74,17 +74,17 @@ class StoreContract:
             assert [r.seq for r in tail] == list(range(1, 61))
             assert {(r.writer, r.n) for r in tail} == {(w, n) for w in (1, 2, 3) for n in range(1, 21)}
 
-    async def test_rows_of_another_epoch_are_refused_and_the_others_written(self, store: Store) -> None:
+    async def test_row_of_another_epoch_is_refused_alone(self, store: Store) -> None:
         await store.append([row(1)])
         outcomes = await store.append([row(2, epoch=9), row(1, name=HEAVY)])
         assert outcomes == [EpochChanged(), Committed(Sequence(1))]
 
-    async def test_a_row_of_another_epoch_makes_no_document(self, store: Store) -> None:
+    async def test_row_of_another_epoch_creates_no_document(self, store: Store) -> None:
         assert await store.append([row(1, epoch=3), row(1, name=HEAVY)]) == [EpochChanged(), Committed(Sequence(1))]
         with pytest.raises(DocumentNotFound):
             await store.find(NAME)
 
-    async def test_a_row_that_races_a_deletion_comes_before_it_or_is_refused(self, store: Store) -> None:
+    async def test_row_that_races_a_deletion_precedes_it_or_is_refused(self, store: Store) -> None:
         await store.append([row(1)])
         batches = [store.append([row(n)]) for n in range(2, 12)]
         outcomes, _, more = await asyncio.gather(
@@ -97,10 +97,10 @@ class StoreContract:
         await store.append([row(1)])
         await store.delete(NAME)
         assert await store.append([row(2), row(1, name=HEAVY)]) == [Deleted(), Committed(Sequence(1))]
-        assert await store.append([row(1)]) == [Committed(Sequence(1))]  # it was written before
+        assert await store.append([row(1)]) == [Committed(Sequence(1))]  # this row was written before the deletion
         assert (await store.load(NAME)).deleted
 
-    async def test_rows_after_a_cursor_come_in_order_and_bounded(self, store: Store) -> None:
+    async def test_rows_after_a_cursor_are_ordered_and_limited(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
         assert [r.seq for r in await store.rows_after(NAME, Sequence(1), 3)] == [2, 3, 4]
         assert [r.seq for r in await store.rows_after(NAME, Sequence(0))] == [1, 2, 3, 4, 5]
@@ -108,25 +108,25 @@ class StoreContract:
             assert await store.rows_after(NAME, Sequence(cursor)) == []
         assert await store.rows_after(HEAVY, Sequence(0)) == []
 
-    async def test_heads_tell_who_is_behind_or_deleted(self, store: Store) -> None:
+    async def test_heads_are_of_changed_and_deleted_documents(self, store: Store) -> None:
         await store.append([row(1), row(2), row(1, name=HEAVY)])
         heads = await store.heads({NAME: Sequence(1), HEAVY: Sequence(1), DocumentName("none"): Sequence(0)})
         assert {name: head.seq for name, head in heads.items()} == {NAME: 2}
         await store.delete(HEAVY)
         assert (await store.heads({HEAVY: Sequence(1)}))[HEAVY].deleted
 
-    async def test_heads_of_forty_thousand_documents_are_one_question(self, store: Store) -> None:
+    async def test_heads_of_forty_thousand_documents_fit_one_call(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 4)] + [row(1, name=HEAVY)])
         asked = {DocumentName(f"none/{number}"): Sequence(0) for number in range(40_000)}
         heads = await store.heads(asked | {NAME: Sequence(1), HEAVY: Sequence(1)})
         assert {name: (head.seq, head.epoch, head.deleted) for name, head in heads.items()} == {NAME: (3, 0, False)}
         assert await store.heads({}) == {}
 
-    async def test_a_head_below_the_cursor_is_told_too(self, store: Store) -> None:
+    async def test_head_below_the_cursor_is_returned(self, store: Store) -> None:
         await store.append([row(1)])
         assert (await store.heads({NAME: Sequence(5)}))[NAME].seq == 1
 
-    async def test_a_snapshot_replaces_the_rows_up_to_its_cut(self, store: Store) -> None:
+    async def test_snapshot_replaces_the_rows_up_to_its_cut(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
         assert await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(3), b"state", 0))
         stored = await store.load(NAME)
@@ -134,7 +134,7 @@ class StoreContract:
         assert [r.seq for r in stored.tail] == [4, 5]
         assert [r.seq for r in await store.rows_after(NAME, Sequence(0))] == [1, 2, 3, 4, 5]
 
-    async def test_a_snapshot_that_is_late_changes_nothing(self, store: Store) -> None:
+    async def test_late_snapshot_changes_nothing(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
         assert await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(3), b"a", 0))
         for late in (Snapshot(Sequence(4), b"b", 0), Snapshot(Sequence(3), b"b", 1), Snapshot(Sequence(6), b"b", 1)):
@@ -142,14 +142,14 @@ class StoreContract:
         assert not await store.put_snapshot(NAME, Epoch(1), Snapshot(Sequence(5), b"b", 1))
         assert (await store.load(NAME)).snapshot == Snapshot(Sequence(3), b"a", 1)
 
-    async def test_snapshots_follow_one_another(self, store: Store) -> None:
+    async def test_snapshots_replace_one_another(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
         for version, cut in enumerate((2, 3, 5)):
             assert await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(cut), b"%d" % cut, version))
         stored = await store.load(NAME)
         assert (stored.snapshot, stored.tail, stored.head) == (Snapshot(Sequence(5), b"5", 3), (), 5)
 
-    async def test_of_two_snapshots_at_once_one_is_put(self, store: Store) -> None:
+    async def test_one_of_two_concurrent_snapshots_is_stored(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 6)])
         first, second = Snapshot(Sequence(5), b"a" * 100_000, 0), Snapshot(Sequence(4), b"b" * 100_000, 0)
         put = await asyncio.gather(*(store.put_snapshot(NAME, Epoch(0), snapshot) for snapshot in (first, second)))
@@ -158,7 +158,7 @@ class StoreContract:
         assert kept is not None
         assert (kept.state, kept.version) == ((first, second)[put.index(True)].state, 1)
 
-    async def test_no_snapshot_is_put_where_there_is_nothing_to_replace(self, store: Store) -> None:
+    async def test_snapshot_of_nothing_or_of_a_deleted_document_is_refused(self, store: Store) -> None:
         assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 0))
         await store.append([row(1)])
         assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(0), b"s", 0))
@@ -167,22 +167,22 @@ class StoreContract:
         assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 0))
         assert (await store.load(NAME)).snapshot is None
 
-    async def test_the_heaviest_tails_come_first_and_only_of_living_documents(self, store: Store) -> None:
+    async def test_tails_are_the_costliest_of_documents_not_deleted(self, store: Store) -> None:
         names = [DocumentName(f"tail/{number}") for number in range(1, 6)]
         await store.append([row(n, name=name) for rows, name in enumerate(names, 1) for n in range(rows)])
         await store.delete(names[4])
-        tails = await store.tails(row_cost=10, weight_min=11, limit=10)
+        tails = await store.tails(row_cost=10, cost_min=11, limit=10)
         assert [tail.document for tail in tails] == [names[3], names[2], names[1]]
-        assert [tail.rows for tail in await store.tails(row_cost=10, weight_min=0, limit=2)] == [4, 3]
+        assert [tail.rows for tail in await store.tails(row_cost=10, cost_min=0, limit=2)] == [4, 3]
 
-    async def test_a_tail_that_its_snapshot_outweighs_hides_no_other(self, store: Store) -> None:
+    async def test_tail_cheaper_than_its_snapshot_takes_no_place(self, store: Store) -> None:
         large, small = DocumentName("large"), DocumentName("small")
         await store.append([*(row(n, name=large) for n in range(1, 21)), *(row(n, name=small) for n in range(1, 6))])
         await store.put_snapshot(large, Epoch(0), Snapshot(Sequence(1), b"s" * 1000, 0))
-        tails = await store.tails(row_cost=10, weight_min=0, limit=1)
+        tails = await store.tails(row_cost=10, cost_min=0, limit=1)
         assert [tail.document for tail in tails] == [small]
 
-    async def test_tails_are_counted(self, store: Store) -> None:
+    async def test_tail_counts_rows_and_bytes(self, store: Store) -> None:
         await store.append([row(n, payload=b"12345") for n in range(1, 6)])
         assert await store.tail(NAME) == Tail(NAME, rows=5, row_bytes=25, snapshot_bytes=0)
         await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(3), b"state", 0))
@@ -191,14 +191,14 @@ class StoreContract:
         await store.delete(NAME)
         assert await store.tail(NAME) is None
 
-    async def test_loading_under_snapshots_and_appends_misses_nothing(self, store: Store) -> None:
-        """Every payload counts up; whatever a reader sees must be a whole prefix."""
+    async def test_load_during_snapshots_and_appends_misses_no_row(self, store: Store) -> None:
+        """Snapshot and tail that a reader sees must together be a prefix of the log without a gap."""
 
         async def write() -> None:
             for n in range(1, 61):
                 await store.append([row(n)])
 
-        async def fold() -> None:
+        async def compact() -> None:
             for _ in range(30):
                 stored = await store.load(NAME)
                 if stored.tail:
@@ -212,9 +212,9 @@ class StoreContract:
                 cut = stored.snapshot.cut if stored.snapshot else 0
                 assert [r.seq for r in stored.tail] == list(range(cut + 1, stored.head + 1))
 
-        await asyncio.gather(write(), fold(), read())
+        await asyncio.gather(write(), compact(), read())
 
-    async def test_the_catalogue_keeps_titles_and_order(self, store: Store) -> None:
+    async def test_catalogue_keeps_titles_and_order(self, store: Store) -> None:
         await store.create(DocumentName("b"), "Bee")
         await store.create(DocumentName("a"), "")
         await store.append([row(1, name=DocumentName("c"))])
@@ -225,7 +225,7 @@ class StoreContract:
         assert found.title == "Ay"
         assert found.created_at.tzinfo is not None
 
-    async def test_documents_are_listed_by_code_point_and_paged_in_that_order(self, store: Store) -> None:
+    async def test_documents_are_listed_and_paged_by_code_point(self, store: Store) -> None:
         names = [
             "Z",
             "_",
@@ -252,7 +252,7 @@ class StoreContract:
         assert listed == sorted(set(names) - {"b"})
         assert [d.name for d in await store.list_documents("a a", 1)] == ["a b"]  # a cursor need not be a name
 
-    async def test_the_catalogue_knows_how_far_a_document_is_and_when_it_changed(self, store: Store) -> None:
+    async def test_catalogue_entry_has_head_and_times(self, store: Store) -> None:
         created = await store.create(NAME, "Notes")
         assert (created.name, created.title, created.seq, created.epoch) == (NAME, "Notes", 0, 0)
         await store.append([row(1), row(2)])
@@ -261,7 +261,7 @@ class StoreContract:
         assert found.updated_at >= created.updated_at
         assert found.created_at.utcoffset() == found.updated_at.utcoffset() == timedelta(0)
 
-    async def test_the_catalogue_refuses_what_cannot_be(self, store: Store) -> None:
+    async def test_catalogue_refuses_absent_existing_and_deleted_documents(self, store: Store) -> None:
         for absent in (store.find(NAME), store.delete(NAME), store.set_title(NAME, "")):
             with pytest.raises(DocumentNotFound):
                 await absent
@@ -276,9 +276,9 @@ class StoreContract:
 
 
 class DurableContract(StoreContract):
-    """What a store with a disk promises besides. Gives ``url`` too: of a migrated database that ``store`` has open."""
+    """What a store on disk promises besides. Subclasses also define ``url``: the database that ``store`` has open."""
 
-    async def test_what_was_committed_is_there_for_who_comes_later(self, store: SqlStore, url: str) -> None:
+    async def test_committed_rows_outlive_the_store_object(self, store: SqlStore, url: str) -> None:
         await store.append([row(n, payload=b"%d" % n) for n in range(1, 6)])
         await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(3), b"state", 0))
         before = await store.load(NAME)
@@ -289,7 +289,7 @@ class DurableContract(StoreContract):
         assert await later.append([row(5), row(6)]) == [Committed(Sequence(5)), Committed(Sequence(6))]
         await later.close()
 
-    async def test_a_damaged_row_is_never_given_out(self, store: SqlStore, url: str) -> None:
+    async def test_damaged_row_is_never_returned(self, store: SqlStore, url: str) -> None:
         await store.append([row(n, payload=b"abc") for n in range(1, 4)])
         await damage(url, update(updates).where(updates.c.seq == 2).values(payload=b"abd"))
         with pytest.raises(RoomClosed, match=r"Row 2 of 'notes/42' is damaged"):
@@ -299,18 +299,14 @@ class DurableContract(StoreContract):
         assert [r.seq for r in await store.rows_after(NAME, Sequence(2))] == [3]
 
     @pytest.mark.parametrize("change", [{"state": b"no zlib"}, {"checksum": 1}, {"codec": 9}, {"size": 6}], ids=list)
-    async def test_a_damaged_snapshot_is_never_given_out(
-        self, store: SqlStore, url: str, change: dict[str, Any]
-    ) -> None:
+    async def test_damaged_snapshot_is_never_returned(self, store: SqlStore, url: str, change: dict[str, Any]) -> None:
         await store.append([row(1)])
         await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"state", 0))
         await damage(url, update(snapshots).values(change))
         with pytest.raises(RoomClosed, match=r"The snapshot of .* is damaged"):
             await store.load(NAME)
 
-    async def test_rows_that_no_database_can_take_are_a_bug_and_not_a_database_that_is_away(
-        self, store: SqlStore
-    ) -> None:
+    async def test_unstorable_row_is_not_reported_as_an_outage(self, store: SqlStore) -> None:
         with pytest.raises(Exception, match=r"too large|out of range|int64") as caught:
             await store.append([row(1, writer=1 << 63)])
         assert not isinstance(caught.value, StoreUnavailable)
@@ -318,7 +314,7 @@ class DurableContract(StoreContract):
 
 
 async def damage(url: str, statement: Update) -> None:
-    """Behind the store's back."""
+    """Change the database without the store."""
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.execute(statement)

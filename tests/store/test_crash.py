@@ -1,6 +1,6 @@
-"""The log on a Postgres that dies, stalls or hangs up: nothing is lost, nothing is there twice, the writer goes on.
+"""Appending to a Postgres that is killed, stalls or disconnects: no row is lost, none is written twice.
 
-Every caller here does what ``serve/log_writer.py`` does: it offers the very same rows again until it is answered.
+All callers do what ``serve/log_writer.py`` does: they append the same rows again until they get an answer.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ T = TypeVar("T")
 NAMES = [DocumentName(f"crash/{number}") for number in range(5)]
 NAME = NAMES[0]
 IMPATIENT_S = 1.0
-"""For a server that will not answer."""
+"""A short time limit, for a server that will not answer."""
 
 
 def row(n: int, name: DocumentName = NAME, *, writer: int = 7) -> Row:
@@ -52,7 +52,7 @@ async def opened(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[SqlStore
 
 
 async def until_answered(call: Callable[[], Awaitable[T]]) -> tuple[T, int]:
-    """The answer, and how often there was none before it."""
+    """Return the answer, and the number of failed calls before it."""
     failures = 0
     async with asyncio.timeout(60):
         while True:
@@ -64,7 +64,7 @@ async def until_answered(call: Callable[[], Awaitable[T]]) -> tuple[T, int]:
 
 
 class Client:
-    """Somebody at the same server who is not ours."""
+    """Another connection to the same server, outside the store."""
 
     def __init__(self, server: PrivatePostgres) -> None:
         self._url = server.url().replace("+asyncpg", "")
@@ -82,7 +82,7 @@ WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND q
 
 @asynccontextmanager
 async def document_held(server: PrivatePostgres, name: DocumentName) -> AsyncIterator[asyncpg.Connection]:
-    """While somebody else has locked the document, whoever appends to it waits in the middle of a transaction."""
+    """Lock a document, so that appends to it wait in the middle of a transaction; yield another connection."""
     async with Client(server) as holder, Client(server) as onlooker, holder.transaction():
         await holder.execute("SELECT FROM documents WHERE name = $1 FOR NO KEY UPDATE", name)
         yield onlooker
@@ -117,7 +117,7 @@ async def test_killed_servers_lose_no_row_and_write_none_twice(server: PrivatePo
             assert stored.head == 300
 
 
-async def test_a_server_that_stalls_is_said_to_be_away_and_used_again_when_it_goes_on(server: PrivatePostgres) -> None:
+async def test_stalled_server_is_unavailable_until_it_resumes(server: PrivatePostgres) -> None:
     async with opened(server.url(), timeout_s=IMPATIENT_S) as store:
         await store.append([row(1)])
         server.stall()
@@ -131,8 +131,8 @@ async def test_a_server_that_stalls_is_said_to_be_away_and_used_again_when_it_go
         assert (await until_answered(lambda: store.load(NAME)))[0].head == 3
 
 
-async def test_a_server_that_stalls_between_two_calls_is_no_different(server: PrivatePostgres) -> None:
-    """Where nothing was ever asked on the connection, making it is what takes too long."""
+async def test_server_stalled_before_the_first_connection_is_unavailable(server: PrivatePostgres) -> None:
+    """Without an earlier call there is no connection yet, and connecting takes too long."""
     async with opened(server.url(), timeout_s=IMPATIENT_S) as store:
         server.stall()
         async with asyncio.timeout(30):
@@ -142,7 +142,7 @@ async def test_a_server_that_stalls_between_two_calls_is_no_different(server: Pr
         assert (await until_answered(lambda: store.append([row(1)])))[0] == [Committed(Sequence(1))]
 
 
-async def test_a_connection_terminated_in_the_middle_is_told_and_made_anew(server: PrivatePostgres) -> None:
+async def test_connection_terminated_in_a_transaction_is_replaced(server: PrivatePostgres) -> None:
     async with opened(server.url()) as store:
         await store.append([row(1)])
         async with document_held(server, NAME) as onlooker:
@@ -154,7 +154,7 @@ async def test_a_connection_terminated_in_the_middle_is_told_and_made_anew(serve
         assert await store.append([row(2)]) == [Committed(Sequence(2))]
 
 
-async def test_connections_terminated_while_idle_cost_readers_nothing(server: PrivatePostgres) -> None:
+async def test_terminated_idle_connections_do_not_disturb_readers(server: PrivatePostgres) -> None:
     async with opened(server.url()) as store, Client(server) as onlooker:
         await store.append([row(1)])
         await store.ping()
@@ -166,7 +166,7 @@ async def test_connections_terminated_while_idle_cost_readers_nothing(server: Pr
         assert (await until_answered(lambda: store.append([row(2)])))[0] == [Committed(Sequence(2))]
 
 
-async def test_a_cancelled_append_leaves_the_writer_usable(server: PrivatePostgres) -> None:
+async def test_cancelled_append_leaves_the_connection_usable(server: PrivatePostgres) -> None:
     async with opened(server.url()) as store:
         await store.append([row(1), row(1, NAMES[1])])
         async with document_held(server, NAME) as onlooker:
@@ -175,12 +175,12 @@ async def test_a_cancelled_append_leaves_the_writer_usable(server: PrivatePostgr
             append.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await append
-            # The lock is still held: it is the writer's one connection that must be free again.
+            # The lock is still held: only the store's one appending connection must be free again.
             assert await store.append([row(2, NAMES[1])]) == [Committed(Sequence(2))]
         assert await store.append([row(2)]) == [Committed(Sequence(2))]
 
 
-async def test_an_append_that_waits_too_long_for_a_lock_is_given_up_and_leaves_the_writer_usable(
+async def test_append_gives_up_a_lock_and_stays_usable(
     server: PrivatePostgres,
 ) -> None:
     async with opened(server.url(), timeout_s=IMPATIENT_S) as store:
@@ -192,8 +192,8 @@ async def test_an_append_that_waits_too_long_for_a_lock_is_given_up_and_leaves_t
         assert await store.append([row(2)]) == [Committed(Sequence(2))]
 
 
-async def test_rows_whose_commit_nobody_heard_of_are_found_when_offered_again(server: PrivatePostgres) -> None:
-    """The commit arrives and its answer does not: the one case in which nobody can know."""
+async def test_rows_whose_commit_answer_was_lost_are_found_again(server: PrivatePostgres) -> None:
+    """The commit arrives and its answer does not, so the caller cannot know the outcome."""
     async with ForgetfulWire(server.port) as wire, opened(server.url()) as witness:
         url = server.url().replace(str(server.port), str(wire.port))
         async with opened(url, timeout_s=IMPATIENT_S) as store:

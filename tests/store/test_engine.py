@@ -1,4 +1,4 @@
-"""The one table from driver errors to ours: what passes, what is a bug, and what the operator reads."""
+"""The table from driver errors to ours: which are transient, which are bugs, and what the operator reads."""
 
 import asyncio
 import errno
@@ -14,7 +14,7 @@ from sqlalchemy import exc
 from collab.errors import StoreUnavailable
 from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import Row
-from collab.store.engine import PASSING, mapped_errors
+from collab.store.engine import TRANSIENT, mapped_errors
 from collab.store.sql import SqlStore
 from tests.services.private import free_port
 from tests.waiting import eventually
@@ -23,7 +23,7 @@ NAME = DocumentName("notes/42")
 
 
 def postgres_error(sqlstate: str, *, hung_up: bool = False) -> exc.DBAPIError:
-    """As it comes out of SQLAlchemy over asyncpg."""
+    """Return the error as SQLAlchemy raises it over asyncpg."""
     orig = asyncpg.exceptions.PostgresError.new({"C": sqlstate, "M": "secret words"})
     return exc.DBAPIError("SELECT secret", {"password": "secret"}, orig, connection_invalidated=hung_up)
 
@@ -34,7 +34,7 @@ def sqlite_error(name: str) -> exc.OperationalError:
     return exc.OperationalError("SELECT secret", {"password": "secret"}, orig)
 
 
-PASSES = [
+TRANSIENT_ERRORS = [
     (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('10.0.0.7', 5432)"), "connection refused"),
     (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "connection reset by peer"),
     (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "name or service not known"),
@@ -45,13 +45,13 @@ PASSES = [
     (postgres_error("08006"), "the connection was lost (08006)"),
     (postgres_error("25006"), "it accepts no writes, as a standby does (25006)"),
     (postgres_error("28P01"), "it refuses the user or the password (28P01)"),
-    (postgres_error("3D000"), "the database is not there (3D000)"),
+    (postgres_error("3D000"), "the database does not exist (3D000)"),
     (postgres_error("40001"), "a transaction lost a race (40001)"),
     (postgres_error("40P01"), "two transactions waited for each other (40P01)"),
     (postgres_error("53100"), "its disk is full (53100)"),
-    (postgres_error("53200"), "it lacks a resource (53200)"),
-    (postgres_error("53300"), "it has no connection left (53300)"),
-    (postgres_error("55P03"), "a lock was not to be had in time (55P03)"),
+    (postgres_error("53200"), "it has run out of a resource (53200)"),
+    (postgres_error("53300"), "it has no free connection (53300)"),
+    (postgres_error("55P03"), "a lock was not free in time (55P03)"),
     (postgres_error("57014"), "a statement was cancelled (57014)"),
     (postgres_error("57P01"), "it is starting or stopping (57P01)"),
     (postgres_error("57P03"), "it is starting or stopping (57P03)"),
@@ -68,11 +68,11 @@ PASSES = [
 
 BUGS = [
     postgres_error("22003"),  # a number out of range
-    postgres_error("22021"),  # text that is none
-    postgres_error("23503"),  # a row that refers to nothing
-    postgres_error("23505"),  # a key twice
+    postgres_error("22021"),  # text that is not valid
+    postgres_error("23503"),  # a reference to no row
+    postgres_error("23505"),  # a duplicate key
     postgres_error("42P01"),  # no such table
-    postgres_error("42601"),  # no SQL
+    postgres_error("42601"),  # not SQL
     postgres_error("XX001"),  # damage
     sqlite_error("SQLITE_ERROR"),
     sqlite_error("SQLITE_CORRUPT"),
@@ -81,8 +81,10 @@ BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("cause", "words"), PASSES, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_passes_is_told_in_one_sentence_and_keeps_its_cause(cause: Exception, words: str) -> None:
+@pytest.mark.parametrize(
+    ("cause", "words"), TRANSIENT_ERRORS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_transient_error_becomes_one_sentence_and_keeps_its_cause(cause: Exception, words: str) -> None:
     with pytest.raises(StoreUnavailable) as caught, mapped_errors():
         raise cause
     assert str(caught.value) == f"The database does not answer: {words}."
@@ -90,18 +92,18 @@ def test_what_passes_is_told_in_one_sentence_and_keeps_its_cause(cause: Exceptio
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=str)
-def test_what_is_a_bug_stays_what_it_is(bug: Exception) -> None:
+def test_other_error_is_unchanged(bug: Exception) -> None:
     with pytest.raises(type(bug)) as caught, mapped_errors():
         raise bug
     assert caught.value is bug
 
 
-def test_every_line_of_the_table_is_tried() -> None:
-    tried = {words.partition(" (")[0] for _, words in PASSES}
-    assert set(PASSING.values()) <= tried
+def test_every_transient_error_is_tried() -> None:
+    tried = {words.partition(" (")[0] for _, words in TRANSIENT_ERRORS}
+    assert set(TRANSIENT.values()) <= tried
 
 
-async def test_a_database_that_is_not_there_is_named_without_its_address() -> None:
+async def test_unreachable_database_is_reported_without_its_address() -> None:
     port = free_port()
     store = SqlStore(f"postgresql+asyncpg://user:secret@127.0.0.1:{port}/collab")
     for call in (store.open(), store.ping(), store.append([Row(NAME, Epoch(0), WriterId(1), 1, b"x")])):
@@ -111,16 +113,16 @@ async def test_a_database_that_is_not_there_is_named_without_its_address() -> No
     await store.close()
 
 
-async def test_a_directory_that_is_in_the_way_is_the_files_fault(tmp_path: Path) -> None:
+async def test_directory_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "collab.sqlite3").mkdir()
     threads = set(threading.enumerate())
     store = SqlStore(f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3")
     with pytest.raises(StoreUnavailable, match=r"the file cannot be opened \(SQLITE_CANTOPEN\)"):
         await store.ping()
     await store.close()
-    await eventually(lambda: set(threading.enumerate()) <= threads)  # the driver's has a last word for this loop
+    await eventually(lambda: set(threading.enumerate()) <= threads)  # the driver's thread still calls this loop once
 
 
-async def test_a_cancelled_caller_is_not_told_of_the_database() -> None:
+async def test_cancellation_is_not_mapped() -> None:
     with pytest.raises(asyncio.CancelledError), mapped_errors():
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""The contract on dictionaries."""
+"""The contract of a store, in memory."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.store.contract import StoreContract
 
 
 class TestMemoryStore(StoreContract):
-    """``MemoryStore`` keeps the contract."""
+    """The contract for ``MemoryStore``."""
 
     @pytest.fixture
     def store(self) -> MemoryStore:

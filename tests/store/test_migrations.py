@@ -1,4 +1,4 @@
-"""The migrations make exactly the tables that the code believes in, on both databases, and can be undone."""
+"""The migrations create exactly the declared tables, on both databases, and can be undone."""
 
 import asyncio
 import io
@@ -25,14 +25,14 @@ from tests.services.private import free_port
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.services)])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without a table."""
+    """The URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/deep/collab.sqlite3"
     return str(request.getfixturevalue("empty_postgres_url"))
 
 
 async def run(url: str, what: str, revision: str) -> None:
-    """An alembic command."""
+    """Run an Alembic command."""
     await asyncio.to_thread(getattr(command, what), alembic_config(url), revision)
 
 
@@ -45,7 +45,7 @@ async def tables(url: str) -> set[str]:
 
 
 async def differences(url: str) -> list[object]:
-    """What ``alembic check`` would find."""
+    """Return what ``alembic check`` would find."""
     engine = create_async_engine(url)
     async with engine.connect() as connection:
         found = await connection.run_sync(
@@ -57,13 +57,13 @@ async def differences(url: str) -> list[object]:
     return list(found)
 
 
-async def test_the_migrations_make_the_tables_that_the_code_knows(empty_url: str) -> None:
+async def test_migrations_create_the_declared_tables(empty_url: str) -> None:
     await upgrade(empty_url)
     assert await differences(empty_url) == []
 
 
-async def test_a_difference_would_be_seen(empty_url: str) -> None:
-    """Or the test above proves nothing."""
+async def test_differences_between_tables_are_found(empty_url: str) -> None:
+    """Otherwise the test above proves nothing."""
     await run_upgrade_to_the_first(empty_url)
     assert await differences(empty_url) != []
 
@@ -73,11 +73,11 @@ async def run_upgrade_to_the_first(url: str) -> None:
     await run(url, "upgrade", "0001")
 
 
-async def test_the_code_needs_the_last_revision() -> None:
+async def test_code_needs_the_last_revision() -> None:
     assert ScriptDirectory.from_config(alembic_config("sqlite+aiosqlite://")).get_heads() == [REVISION]
 
 
-async def test_everything_goes_down_and_comes_up_again(empty_url: str) -> None:
+async def test_all_migrations_can_be_undone_and_redone(empty_url: str) -> None:
     await upgrade(empty_url)
     await run(empty_url, "downgrade", "base")
     assert await tables(empty_url) == {"alembic_version"}
@@ -85,7 +85,7 @@ async def test_everything_goes_down_and_comes_up_again(empty_url: str) -> None:
     assert await differences(empty_url) == []
 
 
-async def test_a_first_database_keeps_its_documents(empty_url: str) -> None:
+async def test_database_of_the_first_schema_keeps_its_documents(empty_url: str) -> None:
     await run_upgrade_to_the_first(empty_url)
     engine = create_async_engine(empty_url)
     async with engine.begin() as connection:
@@ -103,7 +103,7 @@ async def test_a_first_database_keeps_its_documents(empty_url: str) -> None:
     await store.close()
 
 
-async def test_a_database_of_another_schema_is_not_opened(empty_url: str) -> None:
+async def test_database_of_another_schema_is_not_opened(empty_url: str) -> None:
     await run_upgrade_to_the_first(empty_url)
     store = SqlStore(empty_url)
     with pytest.raises(InvalidRequest, match=r"schema 0001 .* needs 0002: run `collab migrate`"):
@@ -111,14 +111,14 @@ async def test_a_database_of_another_schema_is_not_opened(empty_url: str) -> Non
     await store.close()
 
 
-async def test_an_empty_database_is_not_opened(empty_url: str) -> None:
+async def test_empty_database_is_not_opened(empty_url: str) -> None:
     store = SqlStore(empty_url)
     with pytest.raises(InvalidRequest, match="schema none"):
         await store.open()
     await store.close()
 
 
-async def test_a_database_of_a_later_version_is_left_alone(empty_url: str) -> None:
+async def test_database_of_a_later_version_is_not_migrated(empty_url: str) -> None:
     await upgrade(empty_url)
     engine = create_async_engine(empty_url)
     async with engine.begin() as connection:
@@ -128,13 +128,13 @@ async def test_a_database_of_a_later_version_is_left_alone(empty_url: str) -> No
         await upgrade(empty_url)
 
 
-async def test_a_database_that_does_not_answer_is_said_in_one_sentence() -> None:
+async def test_migrating_an_unreachable_database_raises_one_sentence() -> None:
     with pytest.raises(StoreUnavailable, match="does not answer: connection refused"):
         await upgrade(f"postgresql+asyncpg://collab@127.0.0.1:{free_port()}/collab")
 
 
 @pytest.mark.services
-def test_four_migrations_at_once_all_succeed(empty_postgres_url: str) -> None:
+def test_four_concurrent_migrations_all_succeed(empty_postgres_url: str) -> None:
     environment = {**os.environ, "COLLAB_DATABASE_URL": empty_postgres_url}
     migrate = [sys.executable, "-m", "collab", "migrate"]
     told = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -155,7 +155,7 @@ async def test_postgres_compares_names_by_code_point(postgres_url: str) -> None:
     await engine.dispose()
 
 
-def test_the_statements_can_be_printed_for_somebody_who_runs_them_by_hand() -> None:
+def test_migrations_can_be_printed_as_sql() -> None:
     config = alembic_config("postgresql+asyncpg://collab@nowhere/collab")
     config.output_buffer = io.StringIO()
     command.upgrade(config, "head", sql=True)

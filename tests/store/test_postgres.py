@@ -1,4 +1,4 @@
-"""The contract on a real Postgres, and what several replicas do to one."""
+"""The contract of a store on a real Postgres, and several replicas on one Postgres."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,10 +42,10 @@ async def replicas(url: str) -> AsyncIterator[list[SqlStore]]:
 
 
 class TestPostgresStore(DurableContract):
-    """``SqlStore`` keeps the contract on Postgres."""
+    """The contract for ``SqlStore`` on Postgres."""
 
 
-async def test_a_batch_is_two_statements_however_many_rows_it_has(store: SqlStore) -> None:
+async def test_batch_of_any_size_is_two_statements(store: SqlStore) -> None:
     names = [DocumentName(f"many/{number}") for number in range(50)]
     await store.append([row(1, name=name) for name in names])
     said: list[str] = []
@@ -61,8 +61,8 @@ async def test_a_batch_is_two_statements_however_many_rows_it_has(store: SqlStor
     assert said == ["SELECT", "WITH"]
 
 
-async def test_whoever_makes_documents_holds_nothing_that_another_may_wait_for(store: SqlStore, url: str) -> None:
-    """No lock on a known document, and no new name that comes later in their order: so nobody waits in a circle."""
+async def test_creating_documents_holds_no_lock_on_others(store: SqlStore, url: str) -> None:
+    """While it waits for one new name, it locks neither known documents nor later names, so no circle can form."""
     first, known, last = (DocumentName(name) for name in ("first", "known", "last"))
     await store.append([row(1, name=known)])
     other = await asyncpg.connect(url.replace("+asyncpg", ""))
@@ -81,7 +81,7 @@ async def test_whoever_makes_documents_holds_nothing_that_another_may_wait_for(s
     await other.close()
 
 
-async def test_a_batch_offered_again_while_the_first_is_under_way_is_written_once(replicas: list[SqlStore]) -> None:
+async def test_batch_repeated_during_its_append_is_written_once(replicas: list[SqlStore]) -> None:
     for n in range(1, 31):
         batch = [row(n), row(n, name=HEAVY)]
         answers = await asyncio.gather(*(store.append(batch) for store in replicas))
@@ -89,15 +89,15 @@ async def test_a_batch_offered_again_while_the_first_is_under_way_is_written_onc
     assert [r.n for r in (await replicas[0].load(NAME)).tail] == list(range(1, 31))
 
 
-async def test_appending_to_one_document_does_not_wait_for_another(replicas: list[SqlStore]) -> None:
+async def test_append_does_not_wait_for_another_document(replicas: list[SqlStore]) -> None:
     await replicas[0].append([row(1), row(1, name=HEAVY)])
     async with replicas[0]._database.write() as connection:
         await connection.execute(text("SELECT FROM documents WHERE name = :name FOR NO KEY UPDATE"), {"name": HEAVY})
         assert await replicas[1].append([row(2)]) == [Committed(Sequence(2))]
 
 
-async def test_an_append_changes_the_documents_row_in_place(store: SqlStore, url: str) -> None:
-    """As a heap-only tuple: no index of the table hears of it, and the page tidies itself up."""
+async def test_append_updates_the_documents_row_in_place(store: SqlStore, url: str) -> None:
+    """As a heap-only tuple: no index is written, and Postgres reclaims the space within the page."""
     for n in range(1, 101):
         await store.append([row(n)])
     await store.close()  # a connection that ends reports what it did

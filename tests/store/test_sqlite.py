@@ -1,4 +1,4 @@
-"""The contract on SQLite, and what is SQLite's alone: one process, one file, one disk."""
+"""The contract of a store on SQLite, and SQLite's own cases: one process, one file, one disk."""
 
 import os
 import resource
@@ -36,23 +36,24 @@ async def store(url: str) -> AsyncIterator[SqlStore]:
 
 
 class TestSqliteStore(DurableContract):
-    """``SqlStore`` keeps the contract on SQLite."""
+    """The contract for ``SqlStore`` on SQLite."""
 
 
 def path(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
-def test_a_second_process_is_refused_in_one_sentence(sqlite_url: str, store: SqlStore) -> None:
+def test_second_process_is_refused_in_one_sentence(sqlite_url: str, store: SqlStore) -> None:
     environment = {**os.environ, "COLLAB_DATABASE_URL": sqlite_url}
     done = subprocess.run(
         [sys.executable, "-m", "collab", "migrate"], env=environment, capture_output=True, text=True, check=False
     )
-    said = f"collab: Another process has {path(sqlite_url)} open, and SQLite is for one: stop it, or use Postgres.\n"
+    reason = "open, and SQLite is for one process: stop it, or use Postgres."
+    said = f"collab: Another process has {path(sqlite_url)} {reason}\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 
-async def test_a_closed_store_lets_the_next_one_in(sqlite_url: str) -> None:
+async def test_closed_store_releases_its_lock(sqlite_url: str) -> None:
     first, second = SqlStore(sqlite_url), SqlStore(sqlite_url)
     await first.open()
     with pytest.raises(InvalidRequest):
@@ -62,7 +63,7 @@ async def test_a_closed_store_lets_the_next_one_in(sqlite_url: str) -> None:
     await second.close()
 
 
-async def test_a_store_that_could_not_be_opened_holds_nothing(tmp_path: Path) -> None:
+async def test_store_that_failed_to_open_holds_no_lock(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3"
     store = SqlStore(url)
     with pytest.raises(InvalidRequest, match="schema none"):
@@ -72,7 +73,7 @@ async def test_a_store_that_could_not_be_opened_holds_nothing(tmp_path: Path) ->
     await store.close()
 
 
-async def test_a_file_that_another_tool_holds_is_waited_for_and_then_told(sqlite_url: str) -> None:
+async def test_file_locked_by_another_tool_is_waited_for_then_reported(sqlite_url: str) -> None:
     store = SqlStore(sqlite_url, timeout_s=0.5)
     await store.open()
     await store.append([row(1)])
@@ -80,15 +81,15 @@ async def test_a_file_that_another_tool_holds_is_waited_for_and_then_told(sqlite
     tool.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable, match=r"another program holds the file \(SQLITE_BUSY\)"):
         await store.append([row(2)])
-    assert (await store.load(NAME)).head == 1  # reading goes on
+    assert (await store.load(NAME)).head == 1  # reading still works
     tool.execute("ROLLBACK")
     tool.close()
     assert await store.append([row(1), row(2)]) == [Committed(Sequence(1)), Committed(Sequence(2))]
     await store.close()
 
 
-async def test_a_disk_that_is_full_is_told_and_costs_nothing_but_time(sqlite_url: str, store: SqlStore) -> None:
-    """The system refuses to let any file of this process grow, as it does when there is no room."""
+async def test_full_disk_is_reported_and_loses_nothing(sqlite_url: str, store: SqlStore) -> None:
+    """A limit on the size of files makes the system fail as it does on a full disk."""
     await store.append([row(1)])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     grown = path(sqlite_url + "-wal").stat().st_size
@@ -102,9 +103,9 @@ async def test_a_disk_that_is_full_is_told_and_costs_nothing_but_time(sqlite_url
     assert await store.append([row(2, payload=bytes(100_000))]) == [Committed(Sequence(2))]
 
 
-async def test_what_people_wrote_stands_in_no_error(sqlite_url: str, store: SqlStore) -> None:
-    """Whoever meets an error that does not pass logs it whole."""
-    title = "What " + "people wrote."  # so that no line of this file holds it
+async def test_errors_contain_no_text_of_documents(sqlite_url: str, store: SqlStore) -> None:
+    """Errors that are not transient are logged with their traceback."""
+    title = "What " + "people wrote."  # in two parts, so that no line of a traceback contains it
     await store.create(NAME, "")
     with closing(sqlite3.connect(path(sqlite_url))) as tool:
         tool.execute("CREATE TRIGGER refuse BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'refused'); END")

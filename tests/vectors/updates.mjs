@@ -7,9 +7,11 @@ const written = (Y, clientID, edit, { gc = true } = {}) => {
   const doc = new Y.Doc({ gc })
   doc.clientID = clientID
   const updates = []
+  const updatesV2 = []
   doc.on('update', update => updates.push(update))
+  doc.on('updateV2', update => updatesV2.push(update))
   edit(doc)
-  return { doc, updates, whole: Y.encodeStateAsUpdate(doc) }
+  return { doc, updates, updatesV2, whole: Y.encodeStateAsUpdate(doc) }
 }
 
 /** Yjs' own reading of an update: [client, clock, length, content kind] and [client, clock, length]. */
@@ -136,8 +138,7 @@ const refused = Y => {
   return {
     'a subdocument': subdocument,
     'an XML hook': hook,
-    'the second encoding': Y.encodeStateAsUpdateV2(text(Y).doc),
-    'the second encoding of nothing': Y.encodeStateAsUpdateV2(new Y.Doc()),
+    'the largest bigint': written(Y, 34, doc => doc.getMap('m').set('n', [2n ** 63n - 1n])).whole,
     'half a character in a mark': written(Y, 33, doc => {
       doc.getText('t').insert(0, 'x', { note: '\ud83d' })
     }).whole
@@ -146,16 +147,21 @@ const refused = Y => {
 
 export const recordUpdates = (Y, version) => {
   const accepted = {}
+  const v2 = {}
   const add = (name, update) => { accepted[name] = { hex: hex(update), ...reading(Y, update) } }
   for (const [name, make] of Object.entries({ text, emoji, formatting, xml, shared, kept, torn, undone })) {
-    const { doc, updates, whole } = make(Y)
+    const { doc, updates, updatesV2, whole } = make(Y)
     updates.forEach((update, index) => add(`${name} ${index + 1}`, update))
     add(`${name} whole`, whole)
     add(`${name} deletions only`, Y.encodeStateAsUpdate(doc, Y.encodeStateVector(doc)))
+    updatesV2.forEach((update, index) => { v2[`${name} ${index + 1}`] = hex(update) })
+    v2[`${name} whole`] = hex(Y.encodeStateAsUpdateV2(doc))
+    v2[`${name} deletions only`] = hex(Y.encodeStateAsUpdateV2(doc, Y.encodeStateVector(doc)))
   }
   add('together', together(Y).whole)
   add('a gap', gap(Y))
   add('nothing', Y.encodeStateAsUpdate(new Y.Doc()))
+  v2.nothing = hex(Y.encodeStateAsUpdateV2(new Y.Doc()))
   const harmful = Object.fromEntries(Object.entries(refused(Y)).map(([name, update]) => [name, hex(update)]))
-  return { library: 'yjs', version, accepted, refused: harmful }
+  return { library: 'yjs', version, accepted, refused: harmful, v2 }
 }

@@ -1,29 +1,27 @@
-/**
- * The one voice for screen readers: one sentence every few seconds, the newest one, politely.
- */
-const BETWEEN_MS = 3000;
+/** Announcements for screen readers: at most one sentence every few seconds, and always the newest. */
+const INTERVAL_MS = 3000;
 
 export class Announcer {
   readonly #region: () => Element | null;
-  #waiting: string | null = null;
+  #next: string | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `region` finds the live region, an element that is always there. */
+  /** `region` returns the live region, an element that must always be on the page. */
   constructor(region: () => Element | null) {
     this.#region = region;
   }
 
   say(sentence: string): void {
-    this.#waiting = sentence;
+    this.#next = sentence;
     if (this.#timer === undefined) this.#speak();
   }
 
   #speak(): void {
     this.#timer = undefined;
     const region = this.#region();
-    if (this.#waiting === null || region === null) return;
-    region.textContent = this.#waiting;
-    this.#waiting = null;
-    this.#timer = setTimeout(() => this.#speak(), BETWEEN_MS);
+    if (this.#next === null || region === null) return;
+    region.textContent = this.#next;
+    this.#next = null;
+    this.#timer = setTimeout(() => this.#speak(), INTERVAL_MS);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Other people's carets and selections in the text, with their names.
  *
- * A name shows for a moment after its caret moved, then only the thin caret stays: a label covers the line
- * above it.
+ * A name is shown for a moment after its caret has moved, then only the thin caret stays, because a label covers
+ * the line above it.
  */
 import { Extension } from '@tiptap/core';
 import { Plugin } from '@tiptap/pm/state';
@@ -80,7 +80,7 @@ function caret(user: unknown, client: number): HTMLElement {
   const label = document.createElement('span');
   label.className = 'collab-caret-name';
   label.textContent = name;
-  // No text beside the label: a click would put one's own caret into it, and what is typed there is lost.
+  // No text beside the label: a click would put the caret into it, and what is typed there is lost.
   mark.append(label);
   return mark;
 }

@@ -1,52 +1,60 @@
 /**
- * `<collab-editor server document token>`: the editor, for our own pages and for anybody's.
+ * `<collab-editor server document token>`: the editor, for our own pages and for any other site.
  *
- * The chrome (toolbar, state line, people) lives in the shadow root; the text is slotted from the light DOM,
- * because a contenteditable inside a shadow root loses text (the browsers' selection APIs differ there). The
- * text's styles are one sheet in a cascade layer, so that a page's own rules win.
+ * The toolbar, the status line and the list of people live in the shadow root. The text is slotted from the light
+ * DOM, because a contenteditable inside a shadow root loses text: the browsers' selection APIs differ there. Its
+ * styles are one sheet in a cascade layer, so that a page's own rules win.
  */
 import type { Editor } from '@tiptap/core';
 import { html, LitElement, nothing, type PropertyValues, unsafeCSS } from 'lit';
 import { Announcer } from './announcer';
 import chromeStyles from './chrome.css?inline';
 import { colourOf, freeColour, isColour } from './colours';
-import { foreignIn, watchForeign } from './foreign';
+import { adoptContentStyles, lendCreateRange, socketAddress } from './dom-roots';
+import { downloadCopy } from './download';
 import { type Claims, claimsOf } from './jwt';
-import { downloadCopy } from './keepsake';
-import { comingsAndGoings, type Person, peopleIn, shownName } from './people';
+import { describePresenceChange, type Person, peopleIn, shownName } from './people';
 import './people-list';
 import './link-bar';
 import { createRichText, FIELD, schema } from './rich-text';
-import { adoptContentStyles, lendCreateRange, socketAddress } from './roots';
 import { Session, type Token, type User } from './session';
-import { type LineKind, type Scope, type StateLine, stateLine, waiting, writable } from './state';
+import {
+  headerText,
+  isSynced,
+  type LineKind,
+  LOOKS,
+  type Scope,
+  type StateLine,
+  stateLine,
+  unsavedEdits,
+  writable,
+} from './state';
 import stripStyles from './strip.css?inline';
 import './toolbar';
 import type { CollabToolbar } from './toolbar';
+import { findUnsupported, watchUnsupported } from './unsupported';
 
-/** How long Saved waits for the next key, so that the line does not flicker while somebody types. */
+/** How long we wait for another key before showing Saved, so that the line does not flicker during typing. */
 const SAVED_AFTER_MS = 400;
 
-const CONNECTING: StateLine = { kind: 'connecting', text: 'Connecting…', waiting: 0 };
-const TROUBLE: readonly LineKind[] = ['offline', 'reconnecting', 'refused', 'signed-out', 'denied'];
-const FINAL: readonly LineKind[] = ['refused', 'signed-out', 'denied'];
+const CONNECTING: StateLine = { kind: 'connecting', text: LOOKS.connecting.label, waiting: 0 };
 
 /** What each event of the element carries. All bubble and cross shadow roots. */
 export interface CollabEventDetails {
   /** The text is on the page. */
   'collab-ready': null;
-  /** The state line changed. */
+  /** The status line changed. */
   'collab-status': StateLine;
-  /** Our copy and the server's are the same as of now; again after every reconnect. */
+  /** Our copy has caught up with the server's; sent again after every reconnect. */
   'collab-synced': null;
   /** Everything typed so far is committed. */
   'collab-saved': null;
-  /** Some of it is not. */
+  /** Some of it is not committed yet. */
   'collab-unsaved': { count: number };
   'collab-presence': { users: readonly Person[] };
   'collab-permission': { scope: Scope };
   'collab-error': { code: string; message: string; recoverable: boolean };
-  /** The token is refused; set another one. Not needed where `token` is a function. */
+  /** The server refused the token: set another one. Not needed where `token` is a function. */
   'collab-token-expired': null;
 }
 
@@ -64,8 +72,8 @@ export class CollabEditor extends LitElement {
     line: { state: true },
     people: { state: true },
     editor: { state: true },
-    foreign: { state: true },
-    linking: { state: true },
+    unsupported: { state: true },
+    linkBarOpen: { state: true },
     titled: { state: true },
   };
   static override styles = [unsafeCSS(chromeStyles), unsafeCSS(stripStyles)];
@@ -74,35 +82,34 @@ export class CollabEditor extends LitElement {
   declare server: string;
   /** The document's name. Nothing happens before it is set. */
   declare document: string;
-  /** A JWT, or a function that gets one; it is called for every connection and when one expires. */
+  /** A JWT, or a function that returns one. It is called for every connection and when a token expires. */
   declare token: Token;
-  /** Do not write, whatever the token allows. */
+  /** Forbids editing, whatever the token allows. */
   declare readonly: boolean;
   declare placeholder: string;
   /** `full` or `none`. */
   declare toolbar: string;
-  /** Shown to others where the token names nobody. */
+  /** Name to show to others if the token holds none. */
   declare userName: string;
-  /** `#rrggbb`. Default: the token's, else one of the palette by the user's id. */
+  /** `#rrggbb`. Default: the token's, else one from the palette, chosen by the user's id. */
   declare userColor: string;
 
   declare protected line: StateLine;
   declare protected people: readonly Person[];
   declare protected editor: Editor | null;
-  /** What the document holds that this editor cannot show. */
-  declare protected foreign: string | null;
-  /** The link bar is open. */
-  declare protected linking: boolean;
-  /** The page has put something before the toolbar. */
+  /** Name of something in the document that this editor cannot display. */
+  declare protected unsupported: string | null;
+  declare protected linkBarOpen: boolean;
+  /** True if the page has put something before the toolbar. */
   declare protected titled: boolean;
 
   #session: Session | null = null;
   #claims: Claims = {};
-  /** The colours of those who were here before us. */
+  /** The colours of the people who were here before us. */
   #taken: ReadonlySet<string> = new Set();
   #content: HTMLElement | null = null;
-  #endForeignWatch: () => void = () => {};
-  #told: { line: StateLine; synced: boolean; scope: Scope | null } | null = null;
+  #stopWatching: () => void = () => {};
+  #reported: { line: StateLine; synced: boolean; scope: Scope | null } | null = null;
   #savedTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #announcer = new Announcer(() => this.renderRoot.querySelector('.announcer'));
 
@@ -120,20 +127,20 @@ export class CollabEditor extends LitElement {
     this.line = CONNECTING;
     this.people = [];
     this.editor = null;
-    this.foreign = null;
-    this.linking = false;
+    this.unsupported = null;
+    this.linkBarOpen = false;
     this.titled = false;
   }
 
-  // --- what a page may ask ----------------------------------------------------------------------------
+  // --- the methods of the element ---------------------------------------------------------------------
 
   override focus(): void {
-    this.editor?.view.focus(); // at once: the editor's own command waits a frame, in which a key would be lost
+    this.editor?.view.focus(); // the editor's own command waits for a frame, in which a key would be lost
   }
 
-  /** What the state line says, without its small delays. */
+  /** What the status line says, without its short delays. */
   get status(): StateLine {
-    return this.#session === null ? CONNECTING : stateLine(this.#session.situation);
+    return this.#session === null ? CONNECTING : stateLine(this.#session.state);
   }
 
   asText(): string {
@@ -144,19 +151,19 @@ export class CollabEditor extends LitElement {
     return this.editor?.getHTML() ?? '';
   }
 
-  /** The text as ProseMirror JSON, or null before it is there. */
+  /** The text as ProseMirror JSON, or null before it has arrived. */
   asJSON(): object | null {
     return this.editor?.getJSON() ?? null;
   }
 
-  /** Resolves once everything typed so far is committed. */
+  /** Wait until everything typed so far is committed. */
   async whenSaved(): Promise<void> {
     while (this.status.kind !== 'saved' && this.status.kind !== 'read-only') {
       await new Promise(resolve => this.addEventListener('collab-status', resolve, { once: true }));
     }
   }
 
-  // --- life -------------------------------------------------------------------------------------------
+  // --- opening and closing ----------------------------------------------------------------------------
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -169,7 +176,7 @@ export class CollabEditor extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    // An element that is only moved is back before this runs, and keeps its session.
+    // An element that is only moved is connected again before this runs, and keeps its session.
     queueMicrotask(() => this.isConnected || this.#close());
   }
 
@@ -179,18 +186,18 @@ export class CollabEditor extends LitElement {
       if (this.isConnected) this.#open();
       return;
     }
-    if (changed.has('token')) this.#session?.use(this.#currentToken());
+    if (changed.has('token')) this.#session?.setToken(this.#currentToken());
     if (changed.has('token') || changed.has('userName') || changed.has('userColor')) {
-      this.#session?.show(this.#user());
+      this.#session?.setUser(this.#user());
     }
-    if (changed.has('readonly')) this.#permit();
+    if (changed.has('readonly')) this.#updateEditable();
   }
 
   #open(): void {
     if (this.document === '') return;
-    // What a session that is over, or not quite there, has to say is not for us.
+    // Ignores what an earlier session still reports, and this one before it is in place.
     let session: Session | null = null;
-    const mine = (act: (session: Session) => void) => () => {
+    const ifCurrent = (act: (session: Session) => void) => () => {
       if (session !== null && session === this.#session) act(session);
     };
     session = new Session({
@@ -198,11 +205,11 @@ export class CollabEditor extends LitElement {
       document: this.document,
       token: this.#currentToken(),
       user: this.#user(),
-      watch: {
-        changed: mine(from => this.#changed(from)),
-        arrived: mine(from => this.#mount(from)),
-        peopleChanged: mine(from => this.#peopleChanged(from)),
-        tokenRefused: mine(() => this.#tell('collab-token-expired', null)),
+      observer: {
+        changed: ifCurrent(from => this.#changed(from)),
+        textArrived: ifCurrent(from => this.#mount(from)),
+        peopleChanged: ifCurrent(from => this.#peopleChanged(from)),
+        tokenRefused: ifCurrent(() => this.#emit('collab-token-expired', null)),
       },
     });
     this.#session = session;
@@ -215,13 +222,13 @@ export class CollabEditor extends LitElement {
     this.#unmount();
     this.#session?.close();
     this.#session = null;
-    this.#told = null;
+    this.#reported = null;
     this.line = CONNECTING;
     this.people = [];
-    this.foreign = null;
+    this.unsupported = null;
   }
 
-  /** The session's token; what it says of its bearer is learnt on the way. */
+  /** Return the token for the session, and remember what it says about the user. */
   #currentToken(): Token {
     const { token } = this;
     this.#claims = typeof token === 'string' ? claimsOf(token) : this.#claims;
@@ -229,7 +236,7 @@ export class CollabEditor extends LitElement {
     return async () => {
       const fresh = await token();
       this.#claims = claimsOf(fresh);
-      this.#session?.show(this.#user());
+      this.#session?.setUser(this.#user());
       return fresh;
     };
   }
@@ -241,26 +248,26 @@ export class CollabEditor extends LitElement {
     return { ...(sub === '' ? {} : { id: sub }), name: shown, color: chosen };
   }
 
-  /** Once the others are known: no two people of one colour, as far as the palette goes. */
-  #dress(session: Session): void {
+  /** Take a colour that the people already here do not have, as far as the palette goes. */
+  #chooseColour(session: Session): void {
     const others = peopleIn(session.awareness.getStates(), session.doc.clientID).filter(
       person => !person.self,
     );
     this.#taken = new Set(others.map(person => person.colour));
-    session.show(this.#user());
+    session.setUser(this.#user());
   }
 
   // --- the text ---------------------------------------------------------------------------------------
 
   #mount(session: Session): void {
-    this.#dress(session);
+    this.#chooseColour(session);
     const fragment = session.doc.getXmlFragment(FIELD);
-    const found = foreignIn(fragment, schema);
+    const found = findUnsupported(fragment, schema);
     if (found !== null) {
-      this.#shut(found);
+      this.#closeUnsupported(found);
       return;
     }
-    this.#endForeignWatch = watchForeign(fragment, schema, name => this.#shut(name));
+    this.#stopWatching = watchUnsupported(fragment, schema, name => this.#closeUnsupported(name));
     this.#content = Object.assign(document.createElement('div'), {
       slot: 'content',
       className: 'collab-content',
@@ -274,80 +281,83 @@ export class CollabEditor extends LitElement {
       autofocus: this.autofocus,
       placeholder: () => this.placeholder,
       label: () => `Text of ${this.document}`,
-      onLink: () => this.#editLink(),
+      onLink: () => this.#openLinkBar(),
       onToolbar: () => this.renderRoot.querySelector<CollabToolbar>('collab-toolbar')?.focus(),
     });
-    this.#content.addEventListener('collab-link-wanted', () => this.#editLink());
-    this.#tell('collab-ready', null);
+    this.#content.addEventListener('collab-link-wanted', () => this.#openLinkBar());
+    this.#emit('collab-ready', null);
   }
 
   #unmount(): void {
-    this.#endForeignWatch();
-    this.#endForeignWatch = () => {};
+    this.#stopWatching();
+    this.#stopWatching = () => {};
     this.editor?.destroy();
     this.editor = null;
     this.#content?.remove();
     this.#content = null;
-    this.linking = false;
+    this.linkBarOpen = false;
   }
 
-  /** Takes the text off the page before the editor deletes from it what it does not know. */
-  #shut(name: string): void {
+  /** Remove the editor before its binding deletes from the document what it does not know. */
+  #closeUnsupported(name: string): void {
     this.#unmount();
-    this.foreign = name;
-    this.#tell('collab-error', { code: 'foreign-content', message: foreignText(name), recoverable: false });
+    this.unsupported = name;
+    const message = unsupportedText(name);
+    this.#emit('collab-error', { code: 'foreign-content', message, recoverable: false });
   }
 
   get #writable(): boolean {
-    return !this.readonly && this.#session !== null && writable(this.#session.situation);
+    return !this.readonly && this.#session !== null && writable(this.#session.state);
   }
 
-  #permit(): void {
+  #updateEditable(): void {
     if (this.editor !== null && this.editor.isEditable !== this.#writable) {
       this.editor.setEditable(this.#writable, false);
     }
-    if (!this.#writable) this.linking = false;
+    if (!this.#writable) this.linkBarOpen = false;
     this.requestUpdate();
   }
 
-  #editLink(): void {
-    this.linking = this.#writable;
+  #openLinkBar(): void {
+    this.linkBarOpen = this.#writable;
   }
 
-  // --- what is told -----------------------------------------------------------------------------------
+  // --- events, the status line and announcements ------------------------------------------------------
 
   #changed(session: Session): void {
-    const { situation } = session;
-    const line = stateLine(situation);
-    const before = this.#told;
-    this.#told = { line, synced: situation.synced, scope: situation.scope };
+    const { state } = session;
+    const synced = isSynced(state);
+    const line = stateLine(state);
+    const before = this.#reported;
+    this.#reported = { line, synced, scope: state.scope };
     this.#showLine(line);
-    if (situation.scope !== null && situation.scope !== before?.scope) {
-      this.#tell('collab-permission', { scope: situation.scope });
+    if (state.scope !== null && state.scope !== before?.scope) {
+      this.#emit('collab-permission', { scope: state.scope });
     }
-    this.#permit();
-    if (situation.synced && !before?.synced) this.#tell('collab-synced', null);
+    this.#updateEditable();
+    if (synced && !before?.synced) this.#emit('collab-synced', null);
     if (line.waiting > 0 && line.waiting !== before?.line.waiting) {
-      this.#tell('collab-unsaved', { count: waiting(situation) });
+      this.#emit('collab-unsaved', { count: unsavedEdits(state) });
     }
     if (line.kind !== before?.line.kind || line.text !== before.line.text) {
-      this.#tell('collab-status', line);
+      this.#emit('collab-status', line);
       this.#announceLine(line, before?.line ?? null);
     }
   }
 
   #announceLine(line: StateLine, before: StateLine | null): void {
     if (line.kind === before?.kind) return;
-    if (line.kind === 'saved') this.#tell('collab-saved', null);
-    if (FINAL.includes(line.kind)) {
+    if (line.kind === 'saved') this.#emit('collab-saved', null);
+    if (isClosed(line.kind)) {
       const recoverable = line.kind === 'signed-out';
-      this.#tell('collab-error', { code: line.kind, message: line.text, recoverable });
+      this.#emit('collab-error', { code: line.kind, message: line.text, recoverable });
     }
-    const over = before !== null && TROUBLE.includes(before.kind);
-    if (TROUBLE.includes(line.kind) || line.kind === 'read-only' || over) this.#announcer.say(line.text);
+    const recovered = before !== null && LOOKS[before.kind].severity !== 'normal';
+    if (LOOKS[line.kind].severity !== 'normal' || line.kind === 'read-only' || recovered)
+      this.#announcer.say(line.text);
   }
 
-  /** Every other line at once; Saved when nothing was typed for a moment. */
+  /** Show the line at once, but Saved only when nothing has been typed for a moment. */
   #showLine(line: StateLine): void {
     clearTimeout(this.#savedTimer);
     if (line.kind === 'saved' && this.line.kind === 'saving') {
@@ -362,10 +372,10 @@ export class CollabEditor extends LitElement {
   #peopleChanged(session: Session): void {
     const people = peopleIn(session.awareness.getStates(), session.doc.clientID);
     if (JSON.stringify(people) === JSON.stringify(this.people)) return;
-    const news = this.people.length > 0 ? comingsAndGoings(this.people, people) : '';
-    if (news !== '' && session.situation.synced) this.#announcer.say(news);
+    const news = this.people.length > 0 ? describePresenceChange(this.people, people) : '';
+    if (news !== '' && isSynced(session.state)) this.#announcer.say(news);
     this.people = people;
-    this.#tell('collab-presence', { users: people });
+    this.#emit('collab-presence', { users: people });
   }
 
   #findPerson(person: Person): void {
@@ -376,33 +386,33 @@ export class CollabEditor extends LitElement {
       caret.scrollIntoView({ block: 'center' });
       return;
     }
-    this.#announcer.say(`${person.name} is reading, without a caret in the text.`);
+    this.#announcer.say(`${person.name} is here, but their cursor is not in the text.`);
   }
 
-  #tell<Name extends keyof CollabEventDetails>(name: Name, detail: CollabEventDetails[Name]): void {
+  #emit<Name extends keyof CollabEventDetails>(name: Name, detail: CollabEventDetails[Name]): void {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  // --- the look ---------------------------------------------------------------------------------------
+  // --- rendering --------------------------------------------------------------------------------------
 
   protected override render() {
-    const kind: LineKind = this.foreign === null ? this.line.kind : 'denied';
+    const kind = this.#shownKind;
     const tools = this.toolbar !== 'none' && this.editor !== null && this.#writable;
     return html`
       <header part="header" class=${this.titled ? 'titled' : ''}>
         <slot name="start" @slotchange=${this.#slotted}></slot>
         ${tools ? html`<collab-toolbar part="toolbar" .editor=${this.editor}></collab-toolbar>` : nothing}
         <div class="meta">
-          <span class="state" part="status" data-kind=${kind}>${SHORT[kind] ?? this.line.text}</span>
-          <collab-people part="people" .people=${this.people} ?hidden=${this.editor === null && FINAL.includes(kind)}
+          <span class="state" part="status" data-kind=${kind} title=${this.line.text}>${headerText({ ...this.line, kind })}</span>
+          <collab-people part="people" .people=${this.people} ?hidden=${this.editor === null && isClosed(kind)}
             @find-person=${(event: CustomEvent<Person>) => this.#findPerson(event.detail)}></collab-people>
           <slot name="end"></slot>
         </div>
       </header>
-      ${this.linking ? html`<collab-link-bar .editor=${this.editor} @done=${this.#leaveLink}></collab-link-bar>` : nothing}
+      ${this.linkBarOpen ? html`<collab-link-bar .editor=${this.editor} @done=${this.#closeLinkBar}></collab-link-bar>` : nothing}
       ${this.#notice()}
       <div class="sheet" part="content">
-        <slot name="content">${this.foreign === null && !FINAL.includes(this.line.kind) ? skeleton : nothing}</slot>
+        <slot name="content">${isClosed(kind) ? nothing : skeleton}</slot>
       </div>
       <div class="announcer" role="status" aria-live="polite"></div>`;
   }
@@ -411,37 +421,42 @@ export class CollabEditor extends LitElement {
     this.titled = (event.target as HTMLSlotElement).assignedElements().length > 0;
   }
 
-  #leaveLink(): void {
-    this.linking = false;
+  #closeLinkBar(): void {
+    this.linkBarOpen = false;
+  }
+
+  /** Content that we cannot display closes the document like a denial. */
+  get #shownKind(): LineKind {
+    return this.unsupported === null ? this.line.kind : 'denied';
   }
 
   #notice() {
-    const text = this.foreign === null ? this.line.text : foreignText(this.foreign);
-    if (this.foreign === null && !FINAL.includes(this.line.kind)) return nothing;
-    const keep = this.editor !== null && this.line.waiting > 0;
+    if (!isClosed(this.#shownKind)) return nothing;
+    const text = this.unsupported === null ? this.line.text : unsupportedText(this.unsupported);
+    const unsaved = this.editor !== null && this.line.waiting > 0;
     return html`
       <div class="strip notice" role="alert">
         <span>${text}</span>
-        ${keep ? html`<button type="button" @click=${this.#keepCopy}>Download a copy</button>` : nothing}
+        ${unsaved ? html`<button type="button" @click=${this.#download}>Download a copy</button>` : nothing}
       </div>`;
   }
 
-  #keepCopy(): void {
+  #download(): void {
     downloadCopy(this.document, this.asHTML());
   }
 }
 
 const skeleton = html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`;
 
-/** In the header a long sentence would push everything else aside: the notice below has it in full. */
-const SHORT: Partial<Record<LineKind, string>> = {
-  refused: 'Not saved',
-  denied: 'Not open',
-  'signed-out': 'Signed out',
-};
+function isClosed(kind: LineKind): boolean {
+  return LOOKS[kind].severity === 'closed';
+}
 
-function foreignText(name: string): string {
-  return `This document holds something this editor cannot show (“${name}”). It stays shut so that nothing is lost.`;
+function unsupportedText(name: string): string {
+  return (
+    `This editor cannot display part of this document (“${name}”). ` +
+    'The document is safe and unchanged: open it in the app that created it.'
+  );
 }
 
 // A page may load two copies of this file.

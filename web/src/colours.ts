@@ -1,8 +1,8 @@
 /**
- * The colours of people: one palette, checked for contrast by its test, and a stable choice from a name.
+ * The colours of people: a palette, and a stable choice from it for each name.
  *
- * A colour is a caret on the page (at least 3:1 against it, light or dark) and the ground of a white name
- * (at least 4.5:1). Always `#rrggbb`: the cursor plugin takes no other form.
+ * A colour is used for a caret on the page (contrast at least 3:1, light or dark) and behind a white name (at
+ * least 4.5:1). The cursor plugin accepts only the form `#rrggbb`.
  */
 
 export const PALETTE = [
@@ -18,14 +18,14 @@ export const PALETTE = [
   '#b3403a',
 ] as const;
 
-/** The pages behind the carets: `--_ground` of chrome.css, light and dark. */
+/** The background behind the carets: `--_ground` in chrome.css, light and dark. */
 export const GROUNDS = ['#ffffff', '#17191d'] as const;
 
 export function isColour(value: unknown): value is string {
   return typeof value === 'string' && /^#[0-9a-f]{6}$/i.test(value);
 }
 
-/** The same colour for the same key, everywhere. */
+/** Return the same colour for the same key, on every device. */
 export function colourOf(key: string): string {
   let hash = 2166136261; // FNV-1a
   for (const character of key) {
@@ -34,19 +34,19 @@ export function colourOf(key: string): string {
   return PALETTE[(hash >>> 0) % PALETTE.length] ?? PALETTE[0];
 }
 
-/** `wished`, or the next of the palette that nobody has. */
-export function freeColour(wished: string, taken: ReadonlySet<string>): string {
-  const at = (PALETTE as readonly string[]).indexOf(wished);
+/** Return `wanted`, or the next colour of the palette that is not taken. */
+export function freeColour(wanted: string, taken: ReadonlySet<string>): string {
+  const at = (PALETTE as readonly string[]).indexOf(wanted);
   const onwards = [...PALETTE.slice(at + 1), ...PALETTE.slice(0, at + 1)];
-  return taken.has(wished) ? (onwards.find(colour => !taken.has(colour)) ?? wished) : wished;
+  return taken.has(wanted) ? (onwards.find(colour => !taken.has(colour)) ?? wanted) : wanted;
 }
 
-/** White or near-black, whichever reads better on `ground`: other clients choose their own colours. */
+/** Return white or near-black, whichever is easier to read on `ground`: other clients choose their own colours. */
 export function inkOn(ground: string): string {
   return contrast(ground, '#ffffff') >= contrast(ground, '#16181c') ? '#ffffff' : '#16181c';
 }
 
-/** The WCAG contrast ratio of two `#rrggbb` colours, 1 to 21. */
+/** Return the WCAG contrast ratio of two `#rrggbb` colours, 1 to 21. */
 export function contrast(one: string, other: string): number {
   const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
   return (light + 0.05) / (dark + 0.05);

@@ -1,4 +1,4 @@
-/** The drawings on buttons: 20 × 20, one stroke, in the colour of the text. */
+/** The icons on buttons: 20 × 20, stroked in the colour of the text. */
 import { type SVGTemplateResult, svg } from 'lit';
 
 const drawing = (body: SVGTemplateResult): SVGTemplateResult => svg`

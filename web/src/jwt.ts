@@ -1,6 +1,4 @@
-/**
- * What a token says about its bearer, for showing a name. It is not verified here: the server does that.
- */
+/** Reads what a token says about its user, to show a name. Only the server verifies tokens. */
 
 export interface Claims {
   readonly sub?: string;
@@ -10,7 +8,7 @@ export interface Claims {
   readonly exp?: number;
 }
 
-/** The payload of a JWT, or an empty one when the text is none. */
+/** Return the claims of a JWT, or none if the text is not a JWT. */
 export function claimsOf(token: string): Claims {
   try {
     const payload = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');

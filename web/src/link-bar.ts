@@ -1,6 +1,6 @@
 /**
- * The strip in which a link's address is written. A row below the toolbar rather than a bubble: it covers no
- * text, and a phone's keyboard does not cover it.
+ * The row below the toolbar in which a person types a link's address. A bubble would cover text, and a phone's
+ * keyboard would cover the bubble.
  */
 import type { Editor } from '@tiptap/core';
 import { html, LitElement, nothing, unsafeCSS } from 'lit';
@@ -27,13 +27,13 @@ export class CollabLinkBar extends LitElement {
   protected override render() {
     const address = this.#address;
     return html`
-      <form class="strip" @submit=${this.#submit} @keydown=${this.#pressed}>
+      <form class="strip" @submit=${this.#submit} @keydown=${this.#keyPressed}>
         <label for="address">Link</label>
         <input id="address" type="text" inputmode="url" autocapitalize="none" autocomplete="off" spellcheck="false"
           placeholder="https://" .value=${address} />
-        <button type="submit" class="main">${address === '' ? 'Add' : 'Change'}</button>
+        <button type="submit" class="main">${address === '' ? 'Add' : 'Update'}</button>
         ${address === '' ? nothing : html`<button type="button" @click=${() => this.#set('')}>Remove</button>`}
-        <button type="button" @click=${this.#leave}>Cancel</button>
+        <button type="button" @click=${this.#close}>Cancel</button>
       </form>`;
   }
 
@@ -59,16 +59,16 @@ export class CollabLinkBar extends LitElement {
     else if (editor.state.selection.empty && !editor.isActive('link')) {
       chain.insertContent({ type: 'text', text: address, marks: [{ type: 'link', attrs: { href } }] }).run();
     } else chain.setLink({ href }).run();
-    this.#leave();
+    this.#close();
   }
 
-  #leave(): void {
+  #close(): void {
     this.editor?.commands.focus();
     this.dispatchEvent(new Event('done'));
   }
 
-  #pressed(event: KeyboardEvent): void {
-    if (event.key === 'Escape') this.#leave();
+  #keyPressed(event: KeyboardEvent): void {
+    if (event.key === 'Escape') this.#close();
   }
 }
 

@@ -1,6 +1,4 @@
-/**
- * The people in the document: a row of round badges that opens the list of their names.
- */
+/** The people in the document: a row of round badges that opens a list of their names. */
 import { html, LitElement, unsafeCSS } from 'lit';
 import { inkOn } from './colours';
 import { initials, type Person } from './people';
@@ -45,7 +43,7 @@ export class CollabPeople extends LitElement {
       this.dispatchEvent(new CustomEvent<Person>('find-person', { detail: person }));
     };
     return html`
-      <li><button type="button" class="entry" title=${`Go to where ${person.name} is`} @click=${find}>
+      <li><button type="button" class="entry" title=${`Go to ${person.name}’s cursor`} @click=${find}>
         ${badge(person)}<span>${person.name}</span>
       </button></li>`;
   }

@@ -1,22 +1,22 @@
 /**
- * Who is here, read from awareness states. Pure: other clients write what they like into theirs, so
+ * The people in the document, read from awareness states. Pure. Other clients can write anything into theirs, so
  * everything is checked and shortened before it is shown.
  */
 import { colourOf, isColour } from './colours';
 
 export interface Person {
-  /** The user's id where the server gave one, else one of this client alone. */
+  /** The user's id if the server gave one, else an id for this client alone. */
   readonly key: string;
   readonly name: string;
   readonly colour: string;
   readonly self: boolean;
-  /** The CRDT's ids of this person's tabs and devices. */
+  /** The Yjs client ids of this person's tabs and devices. */
   readonly clients: readonly number[];
 }
 
 const NAME_CHARACTERS_MAX = 60;
 
-/** One entry a person, however many tabs; by name, oneself last. */
+/** Return one entry per person, however many tabs they use, sorted by name with oneself last. */
 export function peopleIn(states: ReadonlyMap<number, unknown>, self: number): Person[] {
   const found = new Map<string, Person>();
   for (const [client, state] of states) {
@@ -43,7 +43,7 @@ interface User {
   readonly colour: string;
 }
 
-/** The checked `user` of an awareness state, or null when the client does not show itself. */
+/** Return the checked `user` of an awareness state, or null if the client does not show one. */
 export function userIn(state: unknown): User | null {
   const user = field(state, 'user');
   if (typeof user !== 'object' || user === null) return null;
@@ -62,7 +62,7 @@ export function shownName(name: unknown): string {
   return text === '' ? 'Guest' : [...text].slice(0, NAME_CHARACTERS_MAX).join('');
 }
 
-/** One or two letters for a round badge. */
+/** Return one or two letters for a round badge. */
 export function initials(name: string): string {
   const words = name.split(/[\s._-]+/).filter(word => word !== '');
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
@@ -72,8 +72,8 @@ export function initials(name: string): string {
     .toUpperCase();
 }
 
-/** "Ada joined." and "Grace left.": what to tell of a change, at most one sentence. */
-export function comingsAndGoings(before: readonly Person[], after: readonly Person[]): string {
+/** Return the sentence to announce, such as "Ada joined.", or nothing. */
+export function describePresenceChange(before: readonly Person[], after: readonly Person[]): string {
   const missing = (from: readonly Person[], others: readonly Person[]): string[] => {
     const keys = new Set(others.map(person => person.key));
     return from.filter(person => !person.self && !keys.has(person.key)).map(person => person.name);

@@ -1,7 +1,7 @@
 /**
- * The rich text editor on a shared document: Tiptap's StarterKit, other people's carets, a few keys.
+ * The rich text editor on a shared document: Tiptap's StarterKit, other people's carets and a few key bindings.
  *
- * `schema` is what this editor can show; a document that holds more must not be opened with it (`foreign.ts`).
+ * A document that holds more than `schema` describes must not be opened with it (`unsupported.ts`).
  */
 import { Editor, Extension, getSchema } from '@tiptap/core';
 import { Collaboration } from '@tiptap/extension-collaboration';
@@ -17,8 +17,8 @@ import { Carets } from './carets';
 export const FIELD = 'default';
 
 const kit = StarterKit.configure({
-  undoRedo: false, // the shared document's own undo takes back only what we wrote
-  trailingNode: false, // it writes by itself, once in every open editor
+  undoRedo: false, // the shared document has its own undo, which only reverts our own edits
+  trailingNode: false, // it would edit the document by itself, once in every open editor
   link: {
     openOnClick: false,
     defaultProtocol: 'https',
@@ -52,15 +52,15 @@ export function createRichText(options: RichTextOptions): Editor {
       Collaboration.configure({ document: options.doc, field: FIELD }),
       Carets.configure({ awareness: options.awareness }),
       Placeholder.configure({ placeholder: options.placeholder }),
-      conduct(options),
+      behaviour(options),
     ],
   });
 }
 
-/** How the text presents itself and what its keys and clicks do. */
-function conduct(options: RichTextOptions): Extension {
+/** The accessible name and role of the text, its key bindings and its clicks. */
+function behaviour(options: RichTextOptions): Extension {
   return Extension.create({
-    name: 'conduct',
+    name: 'behaviour',
 
     addKeyboardShortcuts() {
       const call = (action: () => void) => () => {
@@ -80,7 +80,7 @@ function conduct(options: RichTextOptions): Extension {
               'aria-multiline': 'true',
               'aria-label': options.label(),
               'aria-readonly': String(!editor.isEditable),
-              translate: 'no', // a page translator would write its translation for everybody
+              translate: 'no', // a page translator would replace the text for everybody
             }),
             handleClick: (view, _position, event) => followLink(view, event),
             handleDOMEvents: { mousedown: (view, event) => startParagraphBelow(editor, view, event) },
@@ -91,7 +91,7 @@ function conduct(options: RichTextOptions): Extension {
   });
 }
 
-/** A link opens with Ctrl or ⌘ while one writes, and at once when one only reads. */
+/** Open a link on Ctrl or ⌘ click in an editable text, and on any click in one that is read only. */
 function followLink(view: EditorView, event: MouseEvent): boolean {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (link === null || (view.editable && !event.ctrlKey && !event.metaKey)) return false;
@@ -100,7 +100,7 @@ function followLink(view: EditorView, event: MouseEvent): boolean {
   return true;
 }
 
-/** A click below a divider or code block at the end begins a paragraph there: nothing else would. */
+/** Start a paragraph below a divider or code block at the end of the text, where no key could do so. */
 function startParagraphBelow(editor: Editor, view: EditorView, event: MouseEvent): boolean {
   const last = view.dom.lastElementChild;
   const below =

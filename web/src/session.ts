@@ -1,16 +1,24 @@
 /**
- * One document over one socket: the shared document, its provider, and what may be said about both.
+ * One document over one socket: the shared document, its provider, and the state that the element shows.
  *
- * It stands between the wire and the element, and knows nothing of the page's look. It also decides when to
- * come back: the provider reconnects by itself after a lost socket, but not after a denial, nor after the
- * server ended the document on a socket that stays open.
+ * It also decides when to reconnect: the provider does so by itself after a lost socket, but not after a denial,
+ * nor after the server has closed the document on a socket that stays open.
  */
 import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from '@hocuspocus/provider';
 import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
-import { beginning, type Denial, type Happening, reduce, type Scope, type Situation, waiting } from './state';
-import { turnsAway } from './turned-away';
-import { type ReceivedFrame, watchedSocket } from './wire';
+import { refusesOrigin } from './origin-probe';
+import { isKnown, outcomeOf } from './slugs';
+import {
+  type Action,
+  initialState,
+  isConnected,
+  reduce,
+  type Scope,
+  type State,
+  unsavedEdits,
+} from './state';
+import { observedSocket, type ReceivedFrame } from './wire';
 
 export type Token = string | (() => string | Promise<string>);
 
@@ -20,13 +28,13 @@ export interface User {
   readonly color: string;
 }
 
-export interface SessionWatch {
-  /** Something in `session.situation` changed. */
+export interface SessionObserver {
+  /** `session.state` changed. */
   changed(): void;
   /** The server's text has arrived for the first time. */
-  arrived(): void;
+  textArrived(): void;
   peopleChanged(): void;
-  /** The server does not take the token (any more). */
+  /** The server did not accept the token, or no longer accepts it. */
   tokenRefused(): void;
 }
 
@@ -34,42 +42,51 @@ const RECONNECT_DELAY_MS = 1000;
 const RECONNECT_DELAY_MS_MAX = 15_000;
 const CLOSE_POLL_MS = 250;
 
-/** Sockets that did not open, one after another, before we wonder whether the server wants us at all. */
+/** After so many sockets in a row that did not open, we ask whether the server refuses our origin. */
 const UNOPENED_MAX = 2;
 
 export class Session {
   readonly doc = new Y.Doc();
   readonly awareness: Awareness;
-  situation: Situation;
+  state: State;
 
-  readonly #watch: SessionWatch;
+  readonly #observer: SessionObserver;
   readonly #socket: HocuspocusProviderWebsocket;
   readonly #provider: HocuspocusProvider;
   #token: Token;
   #delay = RECONNECT_DELAY_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
-  /** Sockets in a row that did not open. */
+  /** Number of sockets in a row that did not open. */
   #unopened = 0;
+  /** True if the page's token function threw at the last attempt. */
+  #tokenFailed = false;
 
-  constructor(options: { url: string; document: string; token: Token; user: User; watch: SessionWatch }) {
-    this.#watch = options.watch;
+  constructor(options: {
+    url: string;
+    document: string;
+    token: Token;
+    user: User;
+    observer: SessionObserver;
+  }) {
+    this.#observer = options.observer;
     this.#token = options.token;
-    this.situation = beginning(navigator.onLine);
-    // Before the provider's own listener: an edit is counted before its frame leaves.
+    this.state = initialState(navigator.onLine);
+    // Registered before the provider's own listener, so that an edit is counted before its frame leaves.
     this.doc.on('update', (_update: Uint8Array, origin: unknown) => {
-      if (origin !== this.#provider) this.#happened({ type: 'edited' });
+      if (origin !== this.#provider) this.#dispatch({ type: 'edited' });
     });
     this.#socket = new HocuspocusProviderWebsocket({
       url: options.url,
-      // A thousand tabs do not come back in one moment. Not an integer, or below minDelay: never connects.
+      // Random, so that a thousand tabs do not reconnect at the same moment. The provider never connects if the
+      // delay is no integer or below minDelay.
       delay: Math.round(RECONNECT_DELAY_MS * (0.5 + Math.random())),
       minDelay: RECONNECT_DELAY_MS / 2,
       maxDelay: RECONNECT_DELAY_MS_MAX,
-      WebSocketPolyfill: watchedSocket({
-        opened: () => this.#happened({ type: 'opened' }),
+      WebSocketPolyfill: observedSocket({
+        opened: () => this.#dispatch({ type: 'opened' }),
         closed: () => this.#socketClosed(options.url),
-        sent: frame => this.#happened({ type: 'sent', frame }),
+        sent: frame => this.#dispatch({ type: 'sent', frame }),
         received: frame => this.#received(frame),
       }),
     });
@@ -77,120 +94,133 @@ export class Session {
       websocketProvider: this.#socket,
       name: options.document,
       document: this.doc,
-      token: async () => (typeof this.#token === 'function' ? await this.#token() : this.#token),
+      token: () => this.#readToken(),
       onAuthenticated: ({ scope }) => this.#authenticated(scope === 'readonly' ? 'readonly' : 'read-write'),
       onAuthenticationFailed: ({ reason }) => this.#refused(reason),
-      onUnsyncedChanges: ({ number }) => this.#happened({ type: 'unsynced', count: number }),
-      onDisconnect: () => this.#happened({ type: 'closed' }),
+      onUnsyncedChanges: ({ number }) => this.#dispatch({ type: 'unsynced', count: number }),
+      onDisconnect: () => this.#dispatch({ type: 'closed' }),
     });
     this.awareness = this.#provider.awareness as Awareness;
-    this.awareness.on('change', () => this.#watch.peopleChanged());
-    this.show(options.user);
+    this.awareness.on('change', () => this.#observer.peopleChanged());
+    this.setUser(options.user);
     this.#provider.attach();
-    window.addEventListener('online', this.#online);
-    window.addEventListener('offline', this.#online);
-    window.addEventListener('pageshow', this.#shown);
-    document.addEventListener('visibilitychange', this.#hurry);
+    window.addEventListener('online', this.#networkChanged);
+    window.addEventListener('offline', this.#networkChanged);
+    window.addEventListener('pageshow', this.#restored);
+    document.addEventListener('visibilitychange', this.#reconnectNow);
   }
 
-  /** Tells the others who we are; the server replaces name and id by those of the token. */
-  show(user: User): void {
+  /** Tell the others who we are. The server replaces the name and id with those of the token. */
+  setUser(user: User): void {
     this.awareness.setLocalStateField('user', user);
   }
 
-  /** Takes a new token and, if the old one was refused, tries again with it. */
-  use(token: Token): void {
+  /** Use this token from now on, and reconnect with it if the old one was refused. */
+  setToken(token: Token): void {
     this.#token = token;
-    if (this.situation.denial !== null) this.#reconnect(0);
-    else if (this.situation.connected) void this.#provider.sendToken();
+    if (this.state.denial !== null) this.#reconnect(0);
+    else if (isConnected(this.state)) void this.#provider.sendToken();
   }
 
-  /** Ends it; text that the server has not acknowledged is gone with it. */
+  /** End the session. Edits that the server has not acknowledged are lost. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
-    window.removeEventListener('online', this.#online);
-    window.removeEventListener('offline', this.#online);
-    window.removeEventListener('pageshow', this.#shown);
-    window.removeEventListener('beforeunload', keepOpen);
-    document.removeEventListener('visibilitychange', this.#hurry);
+    window.removeEventListener('online', this.#networkChanged);
+    window.removeEventListener('offline', this.#networkChanged);
+    window.removeEventListener('pageshow', this.#restored);
+    window.removeEventListener('beforeunload', askBeforeLeaving);
+    document.removeEventListener('visibilitychange', this.#reconnectNow);
     this.#provider.destroy();
     this.#socket.destroy();
     this.doc.destroy();
   }
 
-  #happened(happening: Happening): void {
+  #dispatch(action: Action): void {
     if (this.#closed) return;
-    const before = this.situation;
-    this.situation = reduce(before, happening);
-    if (this.situation === before) return;
-    if (waiting(this.situation) > 0) window.addEventListener('beforeunload', keepOpen);
-    else window.removeEventListener('beforeunload', keepOpen);
-    this.#watch.changed();
+    const before = this.state;
+    this.state = reduce(before, action);
+    if (this.state === before) return;
+    if (unsavedEdits(this.state) > 0) window.addEventListener('beforeunload', askBeforeLeaving);
+    else window.removeEventListener('beforeunload', askBeforeLeaving);
+    this.#observer.changed();
   }
 
   #socketClosed(url: string): void {
-    this.#unopened = this.situation.connected ? 0 : this.#unopened + 1;
-    this.#happened({ type: 'closed' });
-    if (this.#unopened >= UNOPENED_MAX && this.situation.denial === null) void this.#wonder(url);
+    this.#unopened = isConnected(this.state) ? 0 : this.#unopened + 1;
+    this.#dispatch({ type: 'closed' });
+    if (this.#unopened >= UNOPENED_MAX && this.state.denial === null) void this.#probeOrigin(url);
   }
 
-  /** Says so if our site is turned away; and tries on, since the server may have started a moment ago. */
-  async #wonder(url: string): Promise<void> {
-    const away = await turnsAway(url);
-    if (away && !this.situation.connected) this.#happened({ type: 'denied', denial: 'site', reason: '' });
+  /** Say so if the server refuses our origin. The provider keeps trying: the server may only just have started. */
+  async #probeOrigin(url: string): Promise<void> {
+    const refused = await refusesOrigin(url);
+    if (refused && !isConnected(this.state)) this.#dispatch({ type: 'denied', denial: 'origin', reason: '' });
+  }
+
+  async #readToken(): Promise<string> {
+    if (typeof this.#token === 'string') return this.#token;
+    try {
+      return await this.#token();
+    } catch (error) {
+      this.#tokenFailed = true; // the provider reports it as a refusal, which it is not
+      throw error;
+    }
   }
 
   #received(frame: ReceivedFrame): void {
     switch (frame.kind) {
       case 'step2': {
-        const first = !this.situation.syncedOnce;
+        const first = this.state.reached === 'nothing';
         this.#delay = RECONNECT_DELAY_MS;
-        this.#happened({ type: 'synced' });
-        if (first && !this.#closed) this.#watch.arrived();
+        this.#dispatch({ type: 'synced' });
+        if (first && !this.#closed) this.#observer.textArrived();
         return;
       }
       case 'status':
-        this.#happened({ type: 'answered', accepted: frame.accepted });
+        this.#dispatch({ type: 'answered', accepted: frame.accepted });
         return;
       case 'ended':
-        this.#happened({ type: 'closed' });
-        this.#refused(frame.reason === '' ? 'unavailable' : frame.reason, true);
+        this.#dispatch({ type: 'closed' });
+        // Other servers end a document with words of their own; only a reason that we know is final.
+        if (isKnown(frame.reason)) this.#refused(frame.reason);
+        else this.#retry();
     }
   }
 
   #authenticated(scope: Scope): void {
-    const promoted = this.situation.scope === 'readonly' && scope === 'read-write';
-    this.#happened({ type: 'authenticated', scope });
-    // What was refused to a reader is offered again by a whole new exchange.
-    if (promoted && waiting(this.situation) > 0) this.#reconnect(0);
+    const promoted = this.state.scope === 'readonly' && scope === 'read-write';
+    this.#dispatch({ type: 'authenticated', scope });
+    // A new exchange offers the edits again that were refused while we could only read.
+    if (promoted && unsavedEdits(this.state) > 0) this.#reconnect(0);
   }
 
-  #refused(reason: string, ended = false): void {
+  #refused(reason: string): void {
     if (this.#closed) return;
-    const denial = denialOf(reason);
-    if (denial === null || (ended && denial === 'other')) {
-      this.#reconnect(this.#backoff());
+    const outcome = this.#tokenFailed ? 'retry' : outcomeOf(reason);
+    this.#tokenFailed = false;
+    if (outcome === 'retry') {
+      this.#retry();
       return;
     }
-    this.#happened({ type: 'denied', denial, reason });
+    this.#dispatch({ type: 'denied', denial: outcome, reason });
     this.#socket.disconnect();
-    if (denial !== 'signed-out') return;
-    this.#watch.tokenRefused();
-    if (typeof this.#token === 'function') this.#reconnect(this.#backoff());
+    if (outcome !== 'signed-out') return;
+    this.#observer.tokenRefused();
+    if (typeof this.#token === 'function') this.#retry();
   }
 
-  #backoff(): number {
-    const delay = this.#delay * (0.5 + Math.random());
+  #retry(): void {
+    if (this.#closed) return;
+    this.#reconnect(this.#delay * (0.5 + Math.random()));
     this.#delay = Math.min(this.#delay * 2, RECONNECT_DELAY_MS_MAX);
-    return delay;
   }
 
-  /** Closes the socket and opens another once it is closed: the provider ignores `connect` before that. */
+  /** Close the socket and open another once it is closed: the provider ignores `connect` before that. */
   #reconnect(afterMs: number): void {
     this.#socket.disconnect();
     const connect = (): void => {
-      if (this.#closed || this.#socket.shouldConnect) return; // somebody was faster
+      if (this.#closed || this.#socket.shouldConnect) return; // another call was faster
       if (this.#socket.status === WebSocketStatus.Connected) {
         this.#timer = setTimeout(connect, CLOSE_POLL_MS);
       } else {
@@ -201,50 +231,23 @@ export class Session {
     this.#timer = setTimeout(connect, afterMs);
   }
 
-  readonly #online = (): void => {
-    this.#happened({ type: 'online', online: navigator.onLine });
-    this.#hurry();
+  readonly #networkChanged = (): void => {
+    this.#dispatch({ type: 'online', online: navigator.onLine });
+    this.#reconnectNow();
   };
 
-  /** Back from the browser's page cache: it closed the socket and took us off the list of people. */
-  readonly #shown = (event: PageTransitionEvent): void => {
-    if (event.persisted && this.situation.denial === null) this.#reconnect(0);
+  /** The page is back from the browser's page cache, which closed the socket and removed us from the list of people. */
+  readonly #restored = (event: PageTransitionEvent): void => {
+    if (event.persisted && this.state.denial === null) this.#reconnect(0);
   };
 
-  /** Somebody is looking again: do not sit out a long wait. */
-  readonly #hurry = (): void => {
-    const idle = this.#socket.status === WebSocketStatus.Disconnected && this.situation.denial === null;
+  /** The person is looking at the page again: do not wait for a long delay to end. */
+  readonly #reconnectNow = (): void => {
+    const idle = this.#socket.status === WebSocketStatus.Disconnected && this.state.denial === null;
     if (idle && document.visibilityState === 'visible' && navigator.onLine) void this.#socket.connect();
   };
 }
 
-/** Errors by the names that a server may give them, as `slug` or `slug: sentence`. */
-const SLUGS: Record<string, Denial> = {
-  'not-authenticated': 'signed-out',
-  'permission-denied': 'forbidden',
-  'document-not-found': 'not-found',
-  'document-deleted': 'deleted',
-  'update-refused': 'change',
-};
-
-/** Else by the words of the sentence; the first that fits. Null: it will pass by itself. */
-const WORDS: readonly [RegExp, Denial | null][] = [
-  [/failed to get token|unavailable|overload|drain|room-closed|try again|reconnect|not answer/i, null],
-  [/\btoken|authenticat|signed? in/i, 'signed-out'],
-  [/\bupdate\b|\bedits\b|refused|harmful|too large/i, 'change'],
-  [/deleted/i, 'deleted'],
-  [/not found|no such/i, 'not-found'],
-  [/no access|permission|forbidden|\brole\b|not allow|you are .* of this document/i, 'forbidden'],
-];
-
-/** What a server's words mean; null when it will pass by itself. */
-export function denialOf(reason: string): Denial | null {
-  const slug = SLUGS[reason.split(':', 1)[0] ?? ''];
-  if (slug !== undefined) return slug;
-  const fitting = WORDS.find(([words]) => words.test(reason));
-  return fitting === undefined ? 'other' : fitting[1];
-}
-
-function keepOpen(event: BeforeUnloadEvent): void {
+function askBeforeLeaving(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }

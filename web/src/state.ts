@@ -1,59 +1,59 @@
 /**
- * What may be said about the text: Saved, Saving…, Offline, … decided from what happened on the wire.
+ * What we may say about the text: Saved, Saving…, Offline and so on, derived from what happened on the wire.
  *
- * Pure. It stands between the socket (`wire.ts`) and every sentence a person reads. The provider's own
- * counter alone is not enough for the truth: it is reset to 1 on every connection and floors at 0, while
- * updates queued offline bring acknowledgements of their own, so it can read 0 with text still under way.
- * Hence this ledger: every frame that reached an open socket and is owed an answer, in order, with the number
- * of local edits that are certainly committed once the answer comes.
+ * Pure. The provider's own counter cannot be trusted alone: every connection resets it to 1 and it never goes
+ * below 0, while updates queued offline bring acknowledgements of their own, so it can read 0 with text still on
+ * its way. `awaited` is the exact account: every frame that left on an open socket and will be answered, in order,
+ * with the number of local edits that are committed once the answer comes.
  */
+import { DENIALS, type Denial, sentenceOf } from './slugs';
 
 export type Scope = 'read-write' | 'readonly';
 
-/** Why the server will not serve this document to us; it stays so until a new token or a reload. */
-export type Denial = 'signed-out' | 'site' | 'forbidden' | 'not-found' | 'deleted' | 'change' | 'other';
-
-/** One frame that the server owes a SyncStatus for. */
-interface Awaited {
+/** One frame that the server will answer with a SyncStatus. */
+interface AwaitedAnswer {
   /** How many local edits, counted from the first, are committed once this is acknowledged. */
   readonly covers: number;
-  /** Our whole document (SyncStep2), not one edit. */
+  /** True for our whole document (SyncStep2), false for a single edit. */
   readonly whole: boolean;
 }
 
-export interface Situation {
+/**
+ * What this connection has done so far. Each direction advances on its own: the server's text may arrive
+ * before or after ours has been sent.
+ */
+interface Connection {
+  /** `synced`: the socket is open and the server's text has arrived on it. */
+  readonly phase: 'closed' | 'open' | 'synced';
+  /** Our SyncStep2: from `sent` on, each update frame is the newest edit; `acknowledged` means it is committed. */
+  readonly ownText: 'unsent' | 'sent' | 'acknowledged';
+  /** True if the next SyncStep2 that we send will be acknowledged, because our SyncStep1 is out. */
+  readonly step2Counts: boolean;
+  /** Answers still to come on this connection, oldest first. */
+  readonly awaited: readonly AwaitedAnswer[];
+}
+
+export interface State {
   /** What the browser believes about its network. */
   readonly online: boolean;
-  /** An open socket. */
-  readonly connected: boolean;
+  readonly connection: Connection;
+  /** The furthest that any connection got: nothing yet, the server's text, or a finished exchange both ways. */
+  readonly reached: 'nothing' | 'text' | 'exchange';
   /** What we may do; null before the first answer. */
   readonly scope: Scope | null;
   readonly denial: Denial | null;
   /** The server's own words for the denial. */
   readonly reason: string;
-  /** The server's text has arrived, on this connection and ever. */
-  readonly synced: boolean;
-  readonly syncedOnce: boolean;
-  /** The first exchange was through: from now on one is not connecting but reconnecting. */
-  readonly liveOnce: boolean;
   /** Local edits made, and how many of them, from the first, are committed. */
   readonly edits: number;
   readonly committed: number;
-  /** The server refused a change of ours and has not accepted our whole document since. */
+  /** True if the server refused a change of ours and has not accepted our whole document since. */
   readonly refused: boolean;
   /** The provider's counter of unacknowledged frames. */
   readonly unsynced: number;
-  /** Answers still owed on this connection, oldest first. */
-  readonly awaited: readonly Awaited[];
-  /** Our SyncStep1 is out: the next SyncStep2 we send will be acknowledged. */
-  readonly asked: boolean;
-  /** Our SyncStep2 went out on this connection: from here on each update frame is the newest edit. */
-  readonly told: boolean;
-  /** Our SyncStep2 was acknowledged on this connection. */
-  readonly confirmed: boolean;
 }
 
-export type Happening =
+export type Action =
   | { readonly type: 'online'; readonly online: boolean }
   | { readonly type: 'opened' }
   | { readonly type: 'closed' }
@@ -80,28 +80,39 @@ export interface StateLine {
   readonly kind: LineKind;
   /** One or two short sentences, ready to be shown. */
   readonly text: string;
-  /** Local edits that are not known to be committed. */
+  /** Number of local edits that are not known to be committed. */
   readonly waiting: number;
 }
 
-const NO_CONNECTION = {
-  connected: false,
-  synced: false,
-  awaited: [],
-  asked: false,
-  told: false,
-  confirmed: false,
-} as const;
+interface Look {
+  /** One or two words for the header; the notice below it says more about a closed document. */
+  readonly label: string;
+  /** `trouble`: edits do not reach the server, but will. `closed`: nothing more will be saved from this tab. */
+  readonly severity: 'normal' | 'trouble' | 'closed';
+}
 
-export function beginning(online: boolean): Situation {
+export const LOOKS: Readonly<Record<LineKind, Look>> = {
+  connecting: { label: 'Connecting…', severity: 'normal' },
+  saving: { label: 'Saving…', severity: 'normal' },
+  saved: { label: 'Saved', severity: 'normal' },
+  'read-only': { label: 'Read only', severity: 'normal' },
+  offline: { label: 'Offline', severity: 'trouble' },
+  reconnecting: { label: 'Reconnecting…', severity: 'trouble' },
+  'signed-out': { label: 'Signed out', severity: 'closed' },
+  refused: { label: 'Not saved', severity: 'closed' },
+  denied: { label: 'Unavailable', severity: 'closed' },
+};
+
+const CLOSED: Connection = { phase: 'closed', ownText: 'unsent', step2Counts: false, awaited: [] };
+
+export function initialState(online: boolean): State {
   return {
-    ...NO_CONNECTION,
     online,
+    connection: CLOSED,
+    reached: 'nothing',
     scope: null,
     denial: null,
     reason: '',
-    syncedOnce: false,
-    liveOnce: false,
     edits: 0,
     committed: 0,
     refused: false,
@@ -109,127 +120,154 @@ export function beginning(online: boolean): Situation {
   };
 }
 
-export function reduce(now: Situation, happening: Happening): Situation {
-  const next = happened(now, happening);
-  return live(next) && !next.liveOnce ? { ...next, liveOnce: true } : next;
+export function reduce(state: State, action: Action): State {
+  const next = apply(state, action);
+  return next.reached !== 'exchange' && isLive(next) ? { ...next, reached: 'exchange' } : next;
 }
 
-function happened(now: Situation, happening: Happening): Situation {
-  switch (happening.type) {
+function apply(state: State, action: Action): State {
+  switch (action.type) {
     case 'online':
-      return { ...now, online: happening.online };
+      return { ...state, online: action.online };
     case 'opened':
-      return { ...now, ...NO_CONNECTION, connected: true };
+      return { ...state, connection: { ...CLOSED, phase: 'open' } };
     case 'closed':
-      return { ...now, ...NO_CONNECTION };
+      return { ...state, connection: CLOSED };
     case 'authenticated':
-      return { ...now, scope: happening.scope, denial: null, reason: '' };
+      return { ...state, scope: action.scope, denial: null, reason: '' };
     case 'denied':
-      return { ...now, denial: happening.denial, reason: happening.reason };
+      return { ...state, denial: action.denial, reason: action.reason };
     case 'edited':
-      return { ...now, edits: now.edits + 1 };
-    case 'sent':
-      return sent(now, happening.frame);
+      return { ...state, edits: state.edits + 1 };
+    case 'sent': {
+      const connection = frameSent(state.connection, action.frame, state.edits);
+      return connection === state.connection ? state : { ...state, connection };
+    }
     case 'synced':
-      return now.connected ? { ...now, synced: true, syncedOnce: true } : now;
+      return textArrived(state);
     case 'answered':
-      return answered(now, happening.accepted);
+      return answered(state, action.accepted);
     case 'unsynced':
-      return { ...now, unsynced: happening.count };
+      return { ...state, unsynced: action.count };
   }
 }
 
-function sent(now: Situation, frame: 'step1' | 'step2' | 'update'): Situation {
-  if (!now.connected) return now;
+function frameSent(connection: Connection, frame: 'step1' | 'step2' | 'update', edits: number): Connection {
+  if (connection.phase === 'closed') return connection;
+  const { ownText, step2Counts, awaited } = connection;
   switch (frame) {
     case 'step1':
-      return { ...now, asked: true };
-    case 'step2': // one that answers a later question of the server's gets no acknowledgement
-      if (!now.asked) return now;
+      return { ...connection, step2Counts: true };
+    case 'step2': // one that answers a later question of the server is not acknowledged
+      if (!step2Counts) return connection;
       return {
-        ...now,
-        asked: false,
-        told: true,
-        awaited: [...now.awaited, { covers: now.edits, whole: true }],
+        ...connection,
+        step2Counts: false,
+        ownText: ownText === 'unsent' ? 'sent' : ownText,
+        awaited: [...awaited, { covers: edits, whole: true }],
       };
     case 'update': {
       // Before our SyncStep2 a frame may be an old one from the queue: its answer proves nothing.
-      const covers = now.told ? now.edits : 0;
-      return { ...now, awaited: [...now.awaited, { covers, whole: false }] };
+      const covers = ownText === 'unsent' ? 0 : edits;
+      return { ...connection, awaited: [...awaited, { covers, whole: false }] };
     }
   }
 }
 
-function answered(now: Situation, accepted: boolean): Situation {
-  const [oldest, ...awaited] = now.awaited;
-  if (oldest === undefined) return now;
-  if (!accepted) return { ...now, awaited, refused: true };
-  if (now.refused && !oldest.whole) return { ...now, awaited };
+function textArrived(state: State): State {
+  if (state.connection.phase === 'closed') return state;
   return {
-    ...now,
-    awaited,
-    committed: Math.max(now.committed, oldest.covers),
-    confirmed: now.confirmed || oldest.whole,
-    refused: now.refused && !oldest.whole,
+    ...state,
+    connection: { ...state.connection, phase: 'synced' },
+    reached: state.reached === 'nothing' ? 'text' : state.reached,
   };
 }
 
-/** Local edits that would be lost with this tab. */
-export function waiting(now: Situation): number {
-  return now.edits - now.committed;
+function answered(state: State, accepted: boolean): State {
+  const [oldest, ...awaited] = state.connection.awaited;
+  if (oldest === undefined) return state;
+  const connection = { ...state.connection, awaited };
+  if (!accepted) return { ...state, connection, refused: true };
+  if (state.refused && !oldest.whole) return { ...state, connection };
+  return {
+    ...state,
+    connection: oldest.whole ? { ...connection, ownText: 'acknowledged' } : connection,
+    committed: Math.max(state.committed, oldest.covers),
+    refused: state.refused && !oldest.whole,
+  };
 }
 
-/** May a person write here: known scope, whole text seen once, nothing denied. Being offline does not matter. */
-export function writable(now: Situation): boolean {
-  return now.scope === 'read-write' && now.syncedOnce && now.denial === null;
+/** Return the number of local edits that would be lost with this tab. */
+export function unsavedEdits(state: State): number {
+  return state.edits - state.committed;
 }
 
-export function stateLine(now: Situation): StateLine {
-  const count = waiting(now);
-  const line = (kind: LineKind, text: string): StateLine => ({ kind, text, waiting: count });
-
-  if (now.denial === 'change' || (now.refused && now.denial === null && now.scope !== 'readonly')) {
-    return line('refused', 'Not saved: the server refused the change. Keep a copy.');
-  }
-  if (now.denial !== null) {
-    const kind = now.denial === 'signed-out' ? 'signed-out' : 'denied';
-    const sentence = now.reason.replace(/^[a-z-]+: /, ''); // the word before it is for programs
-    const said = now.denial === 'other' && sentence.endsWith('.') ? sentence : DENIED[now.denial];
-    return line(kind, count > 0 ? `${said} ${unsaved(count)}` : said);
-  }
-  if (now.refused && count > 0) {
-    return line('refused', 'Not saved: you may only read this document now. Keep a copy.');
-  }
-  if (!live(now) || (!now.online && count > 0)) return line(...awayLine(now, count));
-  if (count > 0 || (now.scope === 'read-write' && now.unsynced > 0)) return line('saving', 'Saving…');
-  return now.scope === 'readonly' ? line('read-only', 'Read only') : line('saved', 'Saved');
+/** True if a person may write: the role allows it, the text has been here once, nothing is denied. Offline is fine. */
+export function writable(state: State): boolean {
+  return state.scope === 'read-write' && state.reached !== 'nothing' && state.denial === null;
 }
 
-/** The exchange with the server is through, both ways; with edits waiting, their answers tell the rest. */
-function live(now: Situation): boolean {
-  const told = now.confirmed || now.scope === 'readonly' || waiting(now) > 0;
-  return now.connected && now.synced && told;
+export function isConnected(state: State): boolean {
+  return state.connection.phase !== 'closed';
 }
 
-const DENIED: Record<Exclude<Denial, 'change'>, string> = {
-  'signed-out': 'Signed out. Sign in again to go on.',
-  site: 'This server opens no documents on this site. Whoever runs it can allow the site.',
-  forbidden: 'You may not open this document.',
-  'not-found': 'There is no such document.',
-  deleted: 'This document was deleted.',
-  other: 'The server refused this document.',
-};
-
-function awayLine(now: Situation, count: number): [LineKind, string] {
-  const rest = count > 0 ? ` ${waits(count)}` : '';
-  if (!now.online) return ['offline', count > 0 ? `Offline.${rest}` : 'Offline'];
-  return now.liveOnce ? ['reconnecting', `Reconnecting…${rest}`] : ['connecting', `Connecting…${rest}`];
+export function isSynced(state: State): boolean {
+  return state.connection.phase === 'synced';
 }
 
-function waits(count: number): string {
-  return count === 1 ? '1 change waits on this device.' : `${count} changes wait on this device.`;
+export function stateLine(state: State): StateLine {
+  const kind = kindOf(state);
+  return { kind, text: textOf(state, kind), waiting: unsavedEdits(state) };
 }
 
-function unsaved(count: number): string {
-  return count === 1 ? '1 change is not saved: keep a copy.' : `${count} changes are not saved: keep a copy.`;
+/** The first of these that holds is what the status line says. */
+function kindOf(state: State): LineKind {
+  const unsaved = unsavedEdits(state) > 0;
+  const readonly = state.scope === 'readonly';
+  if (state.denial !== null) return DENIALS[state.denial].kind;
+  if (state.refused && (unsaved || !readonly)) return 'refused';
+  if (!state.online && (unsaved || !isLive(state))) return 'offline';
+  if (!isLive(state)) return state.reached === 'exchange' ? 'reconnecting' : 'connecting';
+  if (unsaved || (state.scope === 'read-write' && state.unsynced > 0)) return 'saving';
+  return readonly ? 'read-only' : 'saved';
+}
+
+/** Return what the header has room for. */
+export function headerText({ kind, waiting }: StateLine): string {
+  const { label } = LOOKS[kind];
+  return waiting > 0 && isAway(kind) ? `${asSentence(label)} Keep this tab open.` : label;
+}
+
+function textOf(state: State, kind: LineKind): string {
+  const unsaved = unsavedEdits(state) > 0;
+  const { label, severity } = LOOKS[kind];
+  if (severity === 'closed') return closedText(state, unsaved);
+  return unsaved && isAway(kind) ? `${asSentence(label)} ${KEEP_OPEN}` : label;
+}
+
+function isAway(kind: LineKind): boolean {
+  return kind === 'connecting' || LOOKS[kind].severity === 'trouble';
+}
+
+function asSentence(label: string): string {
+  return label.endsWith('…') ? label : `${label}.`;
+}
+
+/** What happened, whether the text is safe, and what to do. */
+function closedText(state: State, unsaved: boolean): string {
+  const demoted = state.denial === null && state.scope === 'readonly';
+  const { happened, advice } = demoted ? DEMOTED : DENIALS[state.denial ?? 'change'];
+  const said = state.denial === 'other' ? sentenceOf(state.reason) || happened : happened;
+  return [said, unsaved ? KEEP_A_COPY : '', advice].filter(Boolean).join(' ');
+}
+
+const DEMOTED = { happened: 'You can no longer edit this document.', advice: '' };
+const KEEP_OPEN = 'Your changes are not saved yet: keep this tab open.';
+const KEEP_A_COPY = 'Your latest changes are not saved: download a copy of the text.';
+
+/** The exchange with the server is through, both ways; with unsaved edits, their answers tell the rest. */
+function isLive(state: State): boolean {
+  const { phase, ownText } = state.connection;
+  const ours = ownText === 'acknowledged' || state.scope === 'readonly' || unsavedEdits(state) > 0;
+  return phase === 'synced' && ours;
 }

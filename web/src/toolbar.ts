@@ -1,6 +1,4 @@
-/**
- * The row of formatting buttons: one stop in the tab order, arrow keys within (WAI-ARIA toolbar).
- */
+/** The formatting buttons: one stop in the tab order, with arrow keys inside (the WAI-ARIA toolbar pattern). */
 import type { Editor } from '@tiptap/core';
 import { html, LitElement, type PropertyValues, type SVGTemplateResult, unsafeCSS } from 'lit';
 import { icons } from './icons';
@@ -9,7 +7,7 @@ import styles from './toolbar.css?inline';
 interface Tool {
   readonly id: string;
   readonly label: string;
-  /** As shown, "Mod" standing for Ctrl or ⌘. */
+  /** As shown to the person; "Mod" stands for Ctrl or ⌘. */
   readonly keys?: string;
   readonly icon: SVGTemplateResult;
   run(editor: Editor): void;
@@ -123,7 +121,7 @@ export class CollabToolbar extends LitElement {
   static override styles = unsafeCSS(styles);
 
   declare editor: Editor | null;
-  /** The button that Tab reaches. */
+  /** Index of the button that Tab reaches. */
   declare current: number;
 
   constructor() {
@@ -157,7 +155,7 @@ export class CollabToolbar extends LitElement {
   protected override render() {
     let index = 0;
     return html`
-      <div class="bar" role="toolbar" aria-label="Formatting" @keydown=${this.#moved}>
+      <div class="bar" role="toolbar" aria-label="Formatting" @keydown=${this.#keyPressed}>
         ${GROUPS.map(group => html`<div class="group">${group.map(tool => this.#tool(tool, index++))}</div>`)}
       </div>`;
   }
@@ -172,24 +170,24 @@ export class CollabToolbar extends LitElement {
         aria-label=${tool.label} title=${keys === undefined ? tool.label : `${tool.label} (${keys})`}
         aria-pressed=${tool.active === undefined ? 'undefined' : String(usable && tool.active(editor))}
         aria-disabled=${String(!possible)}
-        @mousedown=${keepSelection} @focus=${() => this.#reached(index)}
+        @mousedown=${keepSelection} @focus=${() => this.#setCurrent(index)}
         @click=${(event: MouseEvent) => possible && this.#use(tool, event)}>${tool.icon}</button>`;
   }
 
   #use(tool: Tool, event: MouseEvent): void {
     if (this.editor === null) return;
-    // A pointer goes back to the text; the keyboard stays here until Escape.
+    // After a mouse click the focus returns to the text; with the keyboard it stays here until Escape.
     if (event.detail > 0) this.editor.commands.focus(undefined, { scrollIntoView: false });
     tool.run(this.editor);
   }
 
-  #reached(index: number): void {
+  #setCurrent(index: number): void {
     this.current = index;
   }
 
   readonly #changed = (): void => this.requestUpdate();
 
-  readonly #moved = (event: KeyboardEvent): void => {
+  readonly #keyPressed = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') {
       this.editor?.commands.focus();
       return;
@@ -211,7 +209,7 @@ export class CollabToolbar extends LitElement {
   }
 }
 
-/** Pressing a button must not take the selection from the text. */
+/** Keep the selection in the text while a button is pressed. */
 function keepSelection(event: MouseEvent): void {
   event.preventDefault();
 }

@@ -1,9 +1,9 @@
 /**
- * What is said on the socket, as far as the truth about saving needs it.
+ * The frames on the socket, as far as saving depends on them.
  *
- * It stands under the provider as its WebSocket: only here is it known which frames really left on an open
- * socket, rather than waited in a queue that the next connection may drop. Frames are Hocuspocus v4:
- * varString address, varUint type, body; one message a frame.
+ * The provider uses this class as its WebSocket: only here can we tell which frames really left on an open
+ * socket, and which still wait in a queue that the next connection may drop. Frames are Hocuspocus v4:
+ * varString address, varUint type, body; one message per frame.
  */
 import { createDecoder, readVarString, readVarUint } from 'lib0/decoding';
 
@@ -19,7 +19,7 @@ export type ReceivedFrame =
   | { readonly kind: 'status'; readonly accepted: boolean }
   | { readonly kind: 'ended'; readonly reason: string };
 
-/** The sync message in a frame of ours, or null when it is something else. */
+/** Return which sync message a frame of ours holds, or null if it holds something else. */
 export function readSent(frame: Uint8Array): SentFrame | null {
   const decoder = createDecoder(frame);
   if (frame.length < 3) return null; // a pong
@@ -27,7 +27,7 @@ export function readSent(frame: Uint8Array): SentFrame | null {
   return readVarUint(decoder) === SYNC ? (SYNC_KINDS[readVarUint(decoder)] ?? null) : null;
 }
 
-/** What a frame of the server's means for saving, or null when nothing. */
+/** Return what a frame from the server means for saving, or null if it means nothing. */
 export function readReceived(frame: Uint8Array): ReceivedFrame | null {
   if (frame.length < 3) return null; // a ping
   const decoder = createDecoder(frame);
@@ -44,37 +44,37 @@ export function readReceived(frame: Uint8Array): ReceivedFrame | null {
   }
 }
 
-export interface Watch {
+export interface SocketObserver {
   opened(): void;
-  closed(code: number, reason: string): void;
+  closed(): void;
   sent(frame: SentFrame): void;
   received(frame: ReceivedFrame): void;
 }
 
-/** A WebSocket class that tells `watch` about the newest socket made of it, and about no older one. */
-export function watchedSocket(watch: Watch): typeof WebSocket {
+/** Return a WebSocket class that reports to `observer` what happens on the newest of its sockets. */
+export function observedSocket(observer: SocketObserver): typeof WebSocket {
   let newest: WebSocket | null = null;
-  return class WatchedSocket extends WebSocket {
+  return class ObservedSocket extends WebSocket {
     constructor(url: string | URL, protocols?: string | string[]) {
       super(url, protocols);
       newest = this;
-      // First of all: the provider speaks within its own listener.
-      this.addEventListener('open', () => newest === this && watch.opened());
-      this.addEventListener('close', event => newest === this && watch.closed(event.code, event.reason));
-      // Last of all, when the provider has added its own: what a frame changes has then happened.
-      queueMicrotask(() => this.addEventListener('message', event => this.#hear(event)));
+      // Before the provider's listener, which already sends frames.
+      this.addEventListener('open', () => newest === this && observer.opened());
+      this.addEventListener('close', () => newest === this && observer.closed());
+      // After the provider's listener, so that the frame has already taken effect.
+      queueMicrotask(() => this.addEventListener('message', event => this.#received(event)));
     }
 
-    #hear(event: MessageEvent): void {
+    #received(event: MessageEvent): void {
       const frame = newest === this ? readReceived(new Uint8Array(event.data as ArrayBuffer)) : null;
-      if (frame !== null) watch.received(frame);
+      if (frame !== null) observer.received(frame);
     }
 
     override send(data: string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBufferLike>): void {
       super.send(data as Uint8Array<ArrayBuffer>);
       if (newest !== this || this.readyState !== WebSocket.OPEN) return;
       const frame = data instanceof Uint8Array ? readSent(data) : null;
-      if (frame !== null) watch.sent(frame);
+      if (frame !== null) observer.sent(frame);
     }
   };
 }

@@ -3,16 +3,17 @@ import { describe, expect, test } from 'vitest';
 import { colourOf, contrast, freeColour, GROUNDS, inkOn, isColour, PALETTE } from '../src/colours';
 
 describe.each(PALETTE)('%s', colour => {
-  test('carries a white name', () => expect(contrast(colour, '#ffffff')).toBeGreaterThanOrEqual(4.5));
+  test('is dark enough for a white name', () =>
+    expect(contrast(colour, '#ffffff')).toBeGreaterThanOrEqual(4.5));
 
-  test('is a caret that is seen on a light and on a dark page', () => {
+  test('is visible as a caret on a light and on a dark page', () => {
     for (const ground of GROUNDS) expect(contrast(colour, ground)).toBeGreaterThanOrEqual(3);
   });
 
-  test('is a colour that the cursor plugin takes', () => expect(isColour(colour)).toBe(true));
+  test('is a colour that the cursor plugin accepts', () => expect(isColour(colour)).toBe(true));
 });
 
-test('the grounds are those of the style sheet', () => {
+test('the backgrounds are those of the style sheet', () => {
   const styles = readFileSync(new URL('../src/chrome.css', import.meta.url), 'utf8');
   expect(styles).toContain(`light-dark(${GROUNDS.join(', ')})`);
 });
@@ -23,14 +24,14 @@ test('the same person has the same colour everywhere, and different people mostl
   expect(used.size).toBe(PALETTE.length);
 });
 
-test('whoever comes later takes a colour that is free', () => {
+test('a newcomer gets a colour that is free', () => {
   const taken = new Set<string>(PALETTE.slice(0, 3));
   expect(freeColour(PALETTE[1], taken)).toBe(PALETTE[3]);
   expect(freeColour(PALETTE[5], taken)).toBe(PALETTE[5]);
   expect(freeColour(PALETTE[5], new Set(PALETTE))).toBe(PALETTE[5]);
 });
 
-test('a name is readable on any colour that another client chose', () => {
+test('a name is readable on any colour that another client chooses', () => {
   for (const ground of ['#ffff00', '#00ff00', '#000080', '#ff69b4', '#777777']) {
     expect(contrast(ground, inkOn(ground))).toBeGreaterThanOrEqual(4.4);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { claimsOf } from '../src/jwt';
 import { ago } from '../src/pages/ago';
-import { documentAt, documentName, documentPath, inventedName } from '../src/pages/names';
+import { documentAt, documentName, documentPath, generatedName } from '../src/pages/names';
 
 describe('document names', () => {
   test('a name survives its address, under any prefix', () => {
@@ -12,13 +12,13 @@ describe('document names', () => {
     }
   });
 
-  test('an address of something else names none', () => {
+  test('an address of another page holds no document name', () => {
     expect(documentAt('https://host/other', 'https://host/')).toBeNull();
     expect(documentAt('https://host/d/', 'https://host/')).toBeNull();
     expect(documentAt('https://host/d/%E0%A4%A', 'https://host/')).toBeNull();
   });
 
-  test('what was typed becomes a name that the server takes', () => {
+  test('typed text becomes a name that the server accepts', () => {
     expect(documentName('  Meeting \t notes ')).toBe('Meeting notes');
     expect(documentName('/a//./b/../c /')).toBe('a/b/c');
     expect(documentName('e\u0301te\u0301')).toBe('\u00e9t\u00e9');
@@ -26,12 +26,12 @@ describe('document names', () => {
   });
 
   test('a document without a name gets one', () => {
-    expect(inventedName(() => 0)).toBe('untitled-00000');
-    expect(inventedName(() => 0.999999999)).toBe('untitled-zzzzz');
+    expect(generatedName(() => 0)).toBe('untitled-00000');
+    expect(generatedName(() => 0.999999999)).toBe('untitled-zzzzz');
   });
 });
 
-test('times are said as people say them', () => {
+test('times are shown in words', () => {
   const now = new Date('2026-11-24T12:00:00Z');
   const before = (seconds: number) => ago(new Date(now.getTime() - seconds * 1000), now);
   expect(before(5)).toBe('just now');
@@ -43,7 +43,7 @@ test('times are said as people say them', () => {
   expect(ago(new Date('nonsense'), now)).toBe('');
 });
 
-test('a token tells its bearer, in any script; what is no token tells nothing', () => {
+test('claims are read from a token in any script, and from nothing else', () => {
   const payload = Buffer.from(JSON.stringify({ sub: 'z', name: 'Žofie 😀', exp: 7, color: 3 })).toString(
     'base64url',
   );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { comingsAndGoings, initials, peopleIn, shownName } from '../src/people';
+import { describePresenceChange, initials, peopleIn, shownName } from '../src/people';
 
 const state = (name: unknown, id?: string, color?: unknown) => ({ user: { name, id, color } });
 
@@ -18,7 +18,7 @@ test('tabs of one user are one person', () => {
   ]);
 });
 
-test('people without an id are one each, and those without a user are not shown', () => {
+test('people without an id are listed separately; clients without a user are not shown', () => {
   const states = new Map<number, unknown>([
     [1, state('Guest')],
     [2, state('Guest')],
@@ -29,7 +29,7 @@ test('people without an id are one each, and those without a user are not shown'
   expect(peopleIn(states, 9)).toHaveLength(2);
 });
 
-test('what others write about themselves is checked', () => {
+test('names and colours from other clients are checked', () => {
   const [person] = peopleIn(new Map([[1, state(`  A\n\tb ${'x'.repeat(500)}`, 'a', 'url(evil)')]]), 2);
   expect(person?.name.startsWith('A b xxx')).toBe(true);
   expect(person?.name.length).toBeLessThanOrEqual(60);
@@ -46,7 +46,7 @@ test('initials are one or two letters, of any script', () => {
   expect(initials('')).toBe('?');
 });
 
-test('comings and goings are one sentence', () => {
+test('a change of people is described in one sentence', () => {
   const [ada, grace, lin] = peopleIn(
     new Map([
       [1, state('Ada', 'a')],
@@ -56,7 +56,7 @@ test('comings and goings are one sentence', () => {
     9,
   );
   if (ada === undefined || grace === undefined || lin === undefined) throw new Error('three people');
-  expect(comingsAndGoings([ada], [ada, grace, lin])).toBe('Grace and Lin joined.');
-  expect(comingsAndGoings([ada, grace], [ada])).toBe('Grace left.');
-  expect(comingsAndGoings([ada], [ada])).toBe('');
+  expect(describePresenceChange([ada], [ada, grace, lin])).toBe('Grace and Lin joined.');
+  expect(describePresenceChange([ada, grace], [ada])).toBe('Grace left.');
+  expect(describePresenceChange([ada], [ada])).toBe('');
 });

@@ -7,27 +7,27 @@ const frame = (hex: string): Uint8Array =>
 // "d-v4", as a provider and a server were recorded to write it.
 const ADDRESS = '04642d7634';
 
-test('our sync messages are told apart', () => {
+test('our sync messages are distinguished', () => {
   expect(readSent(frame(`${ADDRESS}00000100`))).toBe('step1');
   expect(readSent(frame(`${ADDRESS}0001020000`))).toBe('step2');
   expect(readSent(frame(`${ADDRESS}00020c0101070004010464656661756c`))).toBe('update');
 });
 
-test('what is no sync message of ours says nothing about saving', () => {
+test('other frames of ours are ignored', () => {
   expect(readSent(frame(`${ADDRESS}010601070002 7b7d`.replace(' ', '')))).toBeNull();
   expect(readSent(frame(`${ADDRESS}020003746f6b05342e382e30`))).toBeNull();
   expect(readSent(frame(`${ADDRESS}07`))).toBeNull();
   expect(readSent(frame('0a'))).toBeNull();
 });
 
-test('answers and the whole text are heard', () => {
+test('answers, the text of the server and the end of a document are read', () => {
   expect(readReceived(frame(`${ADDRESS}0801`))).toEqual({ kind: 'status', accepted: true });
   expect(readReceived(frame(`${ADDRESS}0800`))).toEqual({ kind: 'status', accepted: false });
   expect(readReceived(frame(`${ADDRESS}0001020000`))).toEqual({ kind: 'step2' });
   expect(readReceived(frame(`${ADDRESS}07066b69636b6564`))).toEqual({ kind: 'ended', reason: 'kicked' });
 });
 
-test('the rest of what the server says is not about saving', () => {
+test('other frames of the server are ignored', () => {
   expect(readReceived(frame(`${ADDRESS}00000100`))).toBeNull();
   expect(readReceived(frame(`${ADDRESS}010100`))).toBeNull();
   expect(readReceived(frame(`${ADDRESS}02020a726561642d7772697465`))).toBeNull();

@@ -1,5 +1,3 @@
-/** How long ago, as people say it. */
-
 const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60],
   ['hour', 3600],
@@ -9,7 +7,7 @@ const UNITS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 const words = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 const date = new Intl.DateTimeFormat('en', { dateStyle: 'medium' });
 
-/** "just now", "5 minutes ago", "yesterday", and after a week the date. */
+/** Return "just now", "5 minutes ago", "yesterday" and so on; after a week, the date. */
 export function ago(then: Date, now: Date): string {
   const seconds = (now.getTime() - then.getTime()) / 1000;
   if (Number.isNaN(seconds)) return '';

@@ -1,6 +1,4 @@
-/**
- * The REST routes that the pages use, relative to wherever the server is mounted.
- */
+/** The REST routes that the pages use, relative to the address at which the server is mounted. */
 
 export interface DocumentEntry {
   readonly name: string;
@@ -12,11 +10,11 @@ export interface DocumentEntry {
 
 export interface DocumentPage {
   readonly documents: readonly DocumentEntry[];
-  /** What `after` takes for the next page; null at the end. */
+  /** Cursor of the next page, for `after`; null at the end. */
   readonly next: string | null;
 }
 
-/** An answer that is no success. `message` is one sentence for a person. */
+/** A request that failed. `message` is written for people. */
 export class Problem extends Error {
   readonly status: number;
 
@@ -49,14 +47,14 @@ export class Api {
     await this.#call('POST', 'documents', { name, title });
   }
 
-  /** Gives the document a title, and brings it into being if nobody has written in it yet. */
+  /** Set the title of the document, and create the document if it does not exist yet. */
   async retitle(name: string, title: string): Promise<void> {
     const change = (): Promise<Response> => this.#call('PATCH', documentRoute(name), { title });
     try {
       await change();
     } catch (error) {
       if (!(error instanceof Problem && error.status === 404)) throw error;
-      await this.create(name, title).catch(change); // somebody was faster
+      await this.create(name, title).catch(change); // another client created it first
     }
   }
 
@@ -75,7 +73,7 @@ export class Api {
         body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch {
-      throw new Problem(0, 'The server does not answer. Check your connection and try again.');
+      throw new Problem(0, 'The server cannot be reached. Check your connection and try again.');
     }
     if (!answer.ok) throw await problemIn(answer);
     return answer;
@@ -86,13 +84,15 @@ function documentRoute(name: string): string {
   return `documents/${encodeURIComponent(name)}`;
 }
 
-/** problem+json where the server wrote it, else the status in words. */
+/** Return the problem that the server describes (RFC 9457), or a sentence about the status. */
 async function problemIn(answer: Response): Promise<Problem> {
   const problem: unknown = await answer.json().catch(() => null);
   const { detail, title } = (problem ?? {}) as { detail?: unknown; title?: unknown };
-  const told = [detail, title].find(text => typeof text === 'string' && text !== '');
+  const message = [detail, title].find(text => typeof text === 'string' && text !== '');
   return new Problem(
     answer.status,
-    typeof told === 'string' ? told : `The server answered ${answer.status}.`,
+    typeof message === 'string'
+      ? message
+      : `Something went wrong on the server (error ${answer.status}). Try again.`,
   );
 }

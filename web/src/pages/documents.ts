@@ -1,71 +1,69 @@
-/**
- * The first page: the list of documents, one click to a new one.
- */
+/** The first page: the list of documents. */
 import { html, LitElement, nothing } from 'lit';
 import { initials } from '../people';
 import { ago } from './ago';
 import { Api, type DocumentEntry, Problem } from './api';
-import { documentName, documentPath, inventedName } from './names';
-import { type Bearer, hadToken, reloadOnSignIn, signIn } from './signin';
-import { signInCard } from './welcome';
+import { documentName, documentPath, generatedName } from './names';
+import { type Account, hadToken, reloadOnSignIn, signIn } from './sign-in';
+import { signInCard } from './sign-in-card';
 
-/** The server pages by name, people look for what was edited last: so many are read before they are shown. */
-const AT_ONCE = 1000;
+/** The server sorts by name, but people look for what was edited last: we read so many before we show any. */
+const BATCH = 1000;
 
 class CollabDocuments extends LitElement {
   static override properties = {
-    bearer: { state: true },
+    account: { state: true },
     documents: { state: true },
     next: { state: true },
     filter: { state: true },
     loading: { state: true },
     problem: { state: true },
-    doomed: { state: true },
-    refusal: { state: true },
+    toDelete: { state: true },
+    dialogProblem: { state: true },
     expired: { state: true },
   };
 
-  declare bearer: Bearer | null;
+  declare account: Account | null;
   declare documents: readonly DocumentEntry[];
-  /** The cursor of the next page, or null when all are here. */
+  /** Cursor of the next page, or null if all documents are loaded. */
   declare next: string | null;
   declare filter: string;
   declare loading: boolean;
   declare problem: string;
-  /** The document that the open dialog asks about. */
-  declare doomed: DocumentEntry | null;
-  /** Why the last creation or deletion failed. */
-  declare refusal: string;
+  /** The document that the delete dialog asks about. */
+  declare toDelete: DocumentEntry | null;
+  /** Why the document could not be created or deleted, for the open dialog. */
+  declare dialogProblem: string;
   declare expired: boolean;
 
   #api = new Api('');
 
   constructor() {
     super();
-    this.bearer = null;
+    this.account = null;
     this.documents = [];
     this.next = null;
     this.filter = '';
     this.loading = true;
     this.problem = '';
-    this.doomed = null;
-    this.refusal = '';
+    this.toDelete = null;
+    this.dialogProblem = '';
     this.expired = false;
   }
 
   protected override createRenderRoot(): HTMLElement {
-    return this; // a page, not a component: its styles are the page's
+    return this; // it is the page, and styled by it
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.bearer = signIn();
-    this.expired = this.bearer === null && hadToken();
+    this.account = signIn();
+    this.expired = this.account === null && hadToken();
     reloadOnSignIn();
-    if (this.bearer === null) return;
-    this.#api = new Api(this.bearer.token);
+    if (this.account === null) return;
+    this.#api = new Api(this.account.token);
     void this.#reload();
-    // Coming back from a document, or from another tab: what was edited meanwhile?
+    // Show what was edited while the person was on another page or tab.
     addEventListener('pageshow', event => event.persisted && this.#reload());
     document.addEventListener(
       'visibilitychange',
@@ -81,7 +79,7 @@ class CollabDocuments extends LitElement {
     await this.#load(this.next, this.documents);
   }
 
-  /** Reads on after `known` until all are here, or as many more as one sitting shows. */
+  /** Read the documents after `known`, until all are loaded or a batch is full. */
   async #load(after: string | null, known: readonly DocumentEntry[]): Promise<void> {
     let documents = known;
     let next = after;
@@ -90,21 +88,21 @@ class CollabDocuments extends LitElement {
         const page = await this.#api.list(next);
         documents = [...documents, ...page.documents];
         next = page.next;
-      } while (next !== null && documents.length < known.length + AT_ONCE);
+      } while (next !== null && documents.length < known.length + BATCH);
       this.documents = documents;
       this.next = next;
       this.problem = '';
     } catch (error) {
-      this.#failed(error);
+      this.#showProblem(error);
     } finally {
       this.loading = false;
     }
   }
 
-  #failed(error: unknown): void {
+  #showProblem(error: unknown): void {
     if (!(error instanceof Problem)) throw error;
     if (error.status === 401) {
-      this.bearer = null;
+      this.account = null;
       this.expired = true;
     } else this.problem = error.message;
   }
@@ -113,7 +111,7 @@ class CollabDocuments extends LitElement {
     this.filter = (event.target as HTMLInputElement).value;
   }
 
-  /** What the search finds, last edited first. */
+  /** The documents that match the search, last edited first. */
   get #found(): readonly DocumentEntry[] {
     const words = this.filter.toLocaleLowerCase().split(/\s+/).filter(Boolean);
     return this.documents
@@ -130,63 +128,63 @@ class CollabDocuments extends LitElement {
     return this.querySelector(`#${id}`) as HTMLDialogElement;
   }
 
-  #askName(): void {
-    this.refusal = '';
+  #openNewDialog(): void {
+    this.dialogProblem = '';
     this.#dialog('new').showModal();
   }
 
   async #create(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const typed = new FormData(event.target as HTMLFormElement).get('name');
-    const name = documentName(String(typed ?? '')) || inventedName();
+    const name = documentName(String(typed ?? '')) || generatedName();
     try {
       await this.#api.create(name);
       location.assign(new URL(documentPath(name), document.baseURI));
     } catch (error) {
-      this.#refused(error);
+      this.#showDialogProblem(error);
     }
   }
 
-  async #askDelete(entry: DocumentEntry): Promise<void> {
-    this.refusal = '';
-    this.doomed = entry;
+  async #openDeleteDialog(entry: DocumentEntry): Promise<void> {
+    this.dialogProblem = '';
+    this.toDelete = entry;
     await this.updateComplete;
     this.#dialog('delete').showModal();
   }
 
   async #delete(event: SubmitEvent): Promise<void> {
     event.preventDefault();
-    const { doomed } = this;
-    if (doomed === null) return;
+    const { toDelete } = this;
+    if (toDelete === null) return;
     try {
-      await this.#api.remove(doomed.name);
-      this.documents = this.documents.filter(entry => entry.name !== doomed.name);
+      await this.#api.remove(toDelete.name);
+      this.documents = this.documents.filter(entry => entry.name !== toDelete.name);
       this.#dialog('delete').close();
     } catch (error) {
-      this.#refused(error);
+      this.#showDialogProblem(error);
     }
   }
 
-  #refused(error: unknown): void {
-    this.#failed(error);
-    [this.refusal, this.problem] = [this.problem, ''];
+  #showDialogProblem(error: unknown): void {
+    this.#showProblem(error);
+    [this.dialogProblem, this.problem] = [this.problem, ''];
   }
 
-  // --- the look -----------------------------------------------------------------------------------------
+  // --- rendering ----------------------------------------------------------------------------------------
 
   protected override render() {
-    if (this.bearer === null) return html`<main>${signInCard(this.expired)}</main>`;
+    if (this.account === null) return html`<main>${signInCard(this.expired)}</main>`;
     return html`
       <header class="top">
         <span class="brand"><img src=${iconAddress()} alt="" width="24" height="24" />collab</span>
-        <span class="bearer" title=${`Signed in as ${this.bearer.name}`}>
-          <span class="initials" aria-hidden="true">${initials(this.bearer.name)}</span>${this.bearer.name}
+        <span class="account" title=${`Signed in as ${this.account.name}`}>
+          <span class="initials" aria-hidden="true">${initials(this.account.name)}</span>${this.account.name}
         </span>
       </header>
       <main class="column">
         <div class="row">
           <h1>Documents</h1>
-          <button type="button" class="main" @click=${this.#askName}>New document</button>
+          <button type="button" class="main" @click=${this.#openNewDialog}>New document</button>
         </div>
         <input class="search" type="search" placeholder="Search documents" aria-label="Search documents"
           autocomplete="off" .value=${this.filter} @input=${this.#search} />
@@ -205,16 +203,18 @@ class CollabDocuments extends LitElement {
 
   #list() {
     const found = this.#found;
-    if (found.length === 0) return html`<p class="empty" role="status">${this.#emptiness()}</p>`;
+    if (found.length === 0) return html`<p class="empty" role="status">${this.#emptyText()}</p>`;
     return html`
       <ul class="documents">${found.map(entry => this.#row(entry))}</ul>
       ${this.next === null ? nothing : html`<button type="button" class="more" @click=${this.#more}>Show more</button>`}`;
   }
 
-  #emptiness(): string {
+  #emptyText(): string {
     if (this.loading) return 'Loading…';
     if (this.problem !== '') return '';
-    return this.documents.length === 0 ? 'No documents yet. Begin with a new one.' : 'No document matches.';
+    return this.documents.length === 0
+      ? 'No documents yet. Create your first one.'
+      : 'No documents match your search.';
   }
 
   #row(entry: DocumentEntry) {
@@ -228,7 +228,7 @@ class CollabDocuments extends LitElement {
         </a>
         <time datetime=${entry.updated_at} title=${edited.toLocaleString()}>${ago(edited, new Date())}</time>
         <button type="button" class="quiet" aria-label=${`Delete ${title}`} title="Delete"
-          @click=${() => this.#askDelete(entry)}>${bin}</button>
+          @click=${() => this.#openDeleteDialog(entry)}>${bin}</button>
       </li>`;
   }
 
@@ -238,7 +238,7 @@ class CollabDocuments extends LitElement {
         <form @submit=${this.#create}>
           <h2 id="new-title">New document</h2>
           <label>Name <input name="name" maxlength="255" autocomplete="off" placeholder="Untitled" autofocus /></label>
-          ${this.#refusalLine()}
+          ${this.#dialogProblemLine()}
           <div class="buttons">
             <button type="button" @click=${() => this.#dialog('new').close()}>Cancel</button>
             <button type="submit" class="main">Create</button>
@@ -251,9 +251,9 @@ class CollabDocuments extends LitElement {
     return html`
       <dialog id="delete" aria-labelledby="delete-title">
         <form @submit=${this.#delete}>
-          <h2 id="delete-title">Delete “${this.doomed?.title || this.doomed?.name}”?</h2>
-          <p>People who have it open cannot go on writing.</p>
-          ${this.#refusalLine()}
+          <h2 id="delete-title">Delete “${this.toDelete?.title || this.toDelete?.name}”?</h2>
+          <p>It will be deleted for everyone. You cannot undo this.</p>
+          ${this.#dialogProblemLine()}
           <div class="buttons">
             <button type="button" autofocus @click=${() => this.#dialog('delete').close()}>Cancel</button>
             <button type="submit" class="main bad">Delete</button>
@@ -262,8 +262,10 @@ class CollabDocuments extends LitElement {
       </dialog>`;
   }
 
-  #refusalLine() {
-    return this.refusal === '' ? nothing : html`<p class="refusal" role="alert">${this.refusal}</p>`;
+  #dialogProblemLine() {
+    return this.dialogProblem === ''
+      ? nothing
+      : html`<p class="problem" role="alert">${this.dialogProblem}</p>`;
   }
 }
 

@@ -1,26 +1,24 @@
-/**
- * The page of one document: `d/{document}`. The element fills it; the page adds the way back and the title.
- */
+/** The page of one document, `d/{document}`. The page adds a link to the list and the title to the element. */
 import { html, render } from 'lit';
 import '../collab-editor';
 import type { CollabEventDetails } from '../collab-editor';
 import { Api } from './api';
 import { documentAt } from './names';
-import { hadToken, reloadOnSignIn, signIn } from './signin';
+import { hadToken, reloadOnSignIn, signIn } from './sign-in';
 import './title';
-import { signInCard } from './welcome';
+import { signInCard } from './sign-in-card';
 
 const backArrow = html`<svg viewBox="0 0 20 20" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.8"
   stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M12.5 4.5 7 10l5.5 5.5" /></svg>`;
 
 const page = document.querySelector('#page') as HTMLElement;
 const name = documentAt(location.href, document.baseURI);
-const bearer = signIn();
+const account = signIn();
 
 reloadOnSignIn();
-if (bearer === null) showSignIn(hadToken());
+if (account === null) showSignIn(hadToken());
 else if (name === null) location.replace(document.baseURI);
-else showEditor(name, bearer.token);
+else showEditor(name, account.token);
 
 function showEditor(documentName: string, token: string): void {
   const api = new Api(token);
@@ -44,6 +42,6 @@ function editor(documentName: string, token: string, api: Api, writable: boolean
 
 function showSignIn(expired: boolean): void {
   document.title = 'Sign in · collab';
-  document.body.classList.remove('writing');
+  document.body.classList.remove('editing');
   render(signInCard(expired), page);
 }

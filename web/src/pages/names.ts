@@ -1,25 +1,25 @@
-/** Document names, as people type them and as addresses hold them. */
+/** Document names, as people type them and as they appear in addresses. */
 
-/** What a person typed, as a document name may be: one line, composed, no empty or dot-only segments. */
+/** Turn what a person typed into a valid name: one line, in normal form C, no empty or dot-only segments. */
 export function documentName(typed: string): string {
   const line = typed.normalize('NFC').replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ');
   const segments = line.split('/').map(segment => segment.trim());
   return segments.filter(segment => !['', '.', '..'].includes(segment)).join('/');
 }
 
-/** A name for a document that was given none. */
-export function inventedName(random: () => number = Math.random): string {
+/** Return a name for a new document that was not given one. */
+export function generatedName(random: () => number = Math.random): string {
   return `untitled-${Math.floor(random() * 36 ** 5)
     .toString(36)
     .padStart(5, '0')}`;
 }
 
-/** The editor's address for a document, relative to the base of the site. */
+/** Return the address of a document's page, relative to the base of the site. */
 export function documentPath(name: string): string {
   return `d/${name.split('/').map(encodeURIComponent).join('/')}`;
 }
 
-/** The document that `address` names, or null when it names none. */
+/** Return the name of the document at `address`, or null if it is not a document's address. */
 export function documentAt(address: string, base: string): string | null {
   const root = new URL('d/', base).pathname;
   const path = new URL(address).pathname;

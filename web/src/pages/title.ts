@@ -1,8 +1,8 @@
 /**
- * The title of the document above its text: for who may write a field, for everybody else a heading.
+ * The title of the document above its text: a field for people who can edit, a heading for everybody else.
  *
- * A document without a title goes by its name, which never changes. The title is no part of the shared text: it
- * is kept by REST, at once when the field is left.
+ * A document without a title shows its name, which never changes. The title is not part of the shared text: it is
+ * saved over REST when the field loses focus.
  */
 import { html, LitElement } from 'lit';
 import { type Api, Problem } from './api';
@@ -16,10 +16,10 @@ class CollabTitle extends LitElement {
   };
 
   declare api: Api;
-  /** The document's. */
+  /** Name of the document. */
   declare name: string;
   declare writable: boolean;
-  /** The title as the server has it; empty when there is none. */
+  /** The title that the server has; empty if there is none. */
   declare text: string;
 
   constructor() {
@@ -29,7 +29,7 @@ class CollabTitle extends LitElement {
   }
 
   protected override createRenderRoot(): HTMLElement {
-    return this; // a part of the page: its styles are the page's
+    return this; // part of the page, and styled by it
   }
 
   override connectedCallback(): void {
@@ -47,14 +47,14 @@ class CollabTitle extends LitElement {
     if (!this.writable) return html`<h1 title=${this.name}>${shown}</h1>`;
     return html`
       <h1><input aria-label="Title" title=${this.name} placeholder=${this.name} maxlength="500" autocomplete="off"
-        .value=${this.text} @change=${this.#commit} @input=${this.#typed} @keydown=${this.#key} /></h1>`;
+        .value=${this.text} @change=${this.#save} @input=${this.#typed} @keydown=${this.#keyPressed} /></h1>`;
   }
 
   get #field(): HTMLInputElement | null {
     return this.querySelector('input');
   }
 
-  /** A document that nobody has written in is not there yet, and one that may not be read says so below. */
+  /** Read the title. Errors are ignored: a new document does not exist yet, and a denial is shown by the editor. */
   async #load(): Promise<void> {
     try {
       const { title } = await this.api.find(this.name);
@@ -64,7 +64,7 @@ class CollabTitle extends LitElement {
     }
   }
 
-  async #commit(event: Event): Promise<void> {
+  async #save(event: Event): Promise<void> {
     const field = event.target as HTMLInputElement;
     const title = field.value.trim();
     try {
@@ -72,7 +72,7 @@ class CollabTitle extends LitElement {
       this.text = title;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      field.setCustomValidity(`Not saved: ${error.message}`);
+      field.setCustomValidity(`The title is not saved. ${error.message}`);
       field.reportValidity();
     }
   }
@@ -81,10 +81,11 @@ class CollabTitle extends LitElement {
     (event.target as HTMLInputElement).setCustomValidity('');
   }
 
-  #key(event: KeyboardEvent): void {
+  #keyPressed(event: KeyboardEvent): void {
     const field = event.target as HTMLInputElement;
     if (event.key === 'Escape') field.value = this.text;
     if (event.key === 'Escape' || (event.key === 'Enter' && !event.isComposing)) {
+      event.preventDefault(); // the key would reach the text, which has the focus by then
       field.blur();
       this.closest('collab-editor')?.focus();
     }

@@ -1,0 +1,155 @@
+"""The sessions of one room, their presence, and everything the room says: one list of effects for each step.
+
+An answer to a frame is held back until everything accepted before it is committed (``uncommitted``); everything else
+is said at once.
+"""
+
+from collections.abc import Callable, Iterator
+
+from collab.errors import CollabError, Overloaded
+from collab.ids import SessionId, WriterId
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, FromServer, Refused, Saved
+from collab.protocol.presence import PresenceEntry
+from collab.room.awareness import Awareness
+from collab.room.effects import Effect, End, PublishPresence, Send
+from collab.room.session import Session, SessionState
+from collab.room.uncommitted import UncommittedQueue
+
+PENDING_ACKS_MAX = 4096
+"""Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
+
+
+class Sessions:
+    """The sessions that have one document open on this replica."""
+
+    def __init__(self, uncommitted: UncommittedQueue) -> None:
+        self._uncommitted = uncommitted
+        self._sessions: dict[SessionId, Session] = {}
+        self._dismissed: set[SessionId] = set()
+        self.awareness = Awareness()
+        self.effects: list[Effect] = []
+        """What this step has decided so far."""
+        self.now_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._sessions.values())
+
+    def begin_step(self, now_s: float) -> list[Effect]:
+        """Begin a new list of effects and return it."""
+        self.now_s = now_s
+        self.effects = []
+        return self.effects
+
+    def get(self, session: SessionId) -> Session | None:
+        """Return a session, or None once it has ended."""
+        return self._sessions.get(session)
+
+    # --- joining and leaving ------------------------------------------------------------------------
+
+    def join(self, session: Session) -> None:
+        """Add a session and tell it who is here."""
+        assert session.id not in self._sessions
+        self._sessions[session.id] = session
+        if here := self.awareness.entries():
+            self.send(session.id, AwarenessUpdate(here))
+
+    def leave(self, session: SessionId, *, clean: bool, error: CollabError | None = None) -> None:
+        """Forget a session. What it wrote stays on its way to the log. Leaving twice is normal."""
+        if self._sessions.pop(session, None) is not None:
+            self._dismissed.discard(session)
+            self._uncommitted.forget(session)
+            self.effects.append(End(session, error))
+            self.tell_presence(self.awareness.leave(session, self.now_s, clean=clean))
+
+    def end(self, session: SessionId, error: CollabError) -> None:
+        """End a session for this reason."""
+        self.leave(session, clean=False, error=error)
+
+    def dismiss(self, session: SessionId, *, clean: bool) -> None:
+        """Send a session nothing but the answers it waits for. Its presence goes as when it leaves."""
+        if (dismissed := self._sessions.get(session)) is not None:
+            dismissed.become(SessionState.DISMISSED)
+            self._dismissed.add(session)
+            self.tell_presence(self.awareness.leave(session, self.now_s, clean=clean))
+
+    def release_dismissed(self, has_pending_update: Callable[[SessionId], bool]) -> None:
+        """Forget the dismissed sessions that have all their answers."""
+        for session in list(self._dismissed):
+            if not self._uncommitted.pending_acks(session) and not has_pending_update(session):
+                self.leave(session, clean=False)
+
+    def change_role(self, session: SessionId, *, can_write: bool, name: str) -> None:
+        """Give a session another role and name, from now on."""
+        if (changed := self._sessions.get(session)) is not None:
+            changed.can_write, changed.name = can_write, name
+            self._publish_presence(self.awareness.change_role(changed))
+
+    # --- saying -------------------------------------------------------------------------------------
+
+    def send(self, session: SessionId, message: FromServer) -> None:
+        """Send a message to one session."""
+        self.effects.append(Send((session,), message))
+
+    def show(self, message: FromServer, *, besides: SessionId | None = None) -> None:
+        """Send a message to every synced session but one."""
+        sessions = tuple(s.id for s in self._sessions.values() if s.is_synced and s.id != besides)
+        if sessions:
+            self.effects.append(Send(sessions, message))
+
+    def answer(self, session: SessionId, answer: Saved | Refused) -> None:
+        """Answer a frame once everything accepted before it is committed, if its session is still here.
+
+        What the frame repeats may not be committed yet itself, and a session's answers keep the order of its frames.
+        """
+        if session not in self._sessions:
+            return
+        if self._uncommitted.is_durable:
+            self.send(session, answer)
+        elif self._uncommitted.pending_acks(session) >= PENDING_ACKS_MAX:
+            self.end(session, Overloaded("Too much that you sent waits to be saved; reconnect."))
+        else:
+            self._uncommitted.add_pending_ack(session, answer)
+
+    def refuse(self, session: SessionId, error: CollabError, *, counted: bool) -> None:
+        """Refuse a frame and end its session, if it is still here. ``counted``: its client waits for the answer."""
+        if session in self._sessions:
+            if counted:
+                self.send(session, Refused())
+            self.end(session, error)
+
+    # --- presence -----------------------------------------------------------------------------------
+
+    def receive_awareness(self, sender: Session, entries: tuple[AwarenessEntry, ...]) -> None:
+        """Take in what a session says of the clients it carries."""
+        self.tell_presence(self.awareness.receive(sender, entries, self.now_s))
+
+    def receive_presence(self, replica: WriterId, entries: tuple[PresenceEntry, ...], *, is_query: bool) -> None:
+        """Take in what another replica says of its clients. With ``is_query``, tell it of ours."""
+        self._show_presence(self.awareness.receive_from_replica(replica, entries, self.now_s))
+        if is_query:
+            self._publish_presence(self.awareness.local_entries())
+
+    def lose_replica(self, replica: WriterId) -> None:
+        """Remove the clients of a replica that is gone. Each replica notices that by itself."""
+        self._show_presence(self.awareness.lose_replica(replica, self.now_s))
+
+    def expire_presence(self) -> None:
+        """Remove the presence of clients that did not come back."""
+        self.tell_presence(self.awareness.expire(self.now_s))
+
+    def tell_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
+        """Tell every session and every replica. The sender too: clients take the echo as a sign of life."""
+        self._show_presence(changed)
+        self._publish_presence(changed)
+
+    def _show_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
+        if changed and self._sessions:
+            message = AwarenessUpdate(tuple(each.entry for each in changed))
+            self.effects.append(Send(tuple(self._sessions), message))
+
+    def _publish_presence(self, entries: tuple[PresenceEntry, ...]) -> None:
+        if entries:
+            self.effects.append(PublishPresence(entries))

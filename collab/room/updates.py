@@ -1,0 +1,229 @@
+"""Settles the update frames of a room's sessions: take what is ready, keep the rest, answer once nothing is left.
+
+One method, ``_settle``, decides about an update: when it arrives, whenever something it waits for has arrived, and when
+its time is over. The document says what the update would do (``Document.assess``), ``ownership`` whose ids it may use,
+and the session's role whether it may be taken at all.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
+from collab.crdt.document import Document
+from collab.crdt.guard import inspect_update
+from collab.crdt.statevector import encode_state_vector
+from collab.crdt.update import InspectedUpdate
+from collab.errors import (
+    CollabError,
+    Conflict,
+    DocumentPoisoned,
+    MissingDependencies,
+    Overloaded,
+    UpdateRefused,
+)
+from collab.ids import SessionId, UserId
+from collab.protocol.limits import Limits
+from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1, Update
+from collab.protocol.rows import Entry
+from collab.room.effects import Append
+from collab.room.ownership import is_carried, is_of_another
+from collab.room.pending import PendingLimits, PendingUpdate, PendingUpdates
+from collab.room.session import Session
+from collab.room.sessions import Sessions
+from collab.room.stalled import StalledUpdates
+from collab.room.uncommitted import UncommittedQueue
+
+ECHO_BYTES_MAX = 64 * 1024
+"""Frames up to this size are kept while part of them is pending, to be repeated in their acknowledgement."""
+
+
+class Updates:
+    """The updates of one room on their way from a session's frame into the document and towards the log."""
+
+    def __init__(
+        self,
+        document: Document,
+        sessions: Sessions,
+        uncommitted: UncommittedQueue,
+        *,
+        update_limits: Limits,
+        pending_limits: PendingLimits,
+    ) -> None:
+        self._document = document
+        self._sessions = sessions
+        self._uncommitted = uncommitted
+        self._update_limits = update_limits
+        self._pending = PendingUpdates(pending_limits)
+        self._stalled = StalledUpdates()
+        self._changed: set[int] = set()
+        """Clients of which the document has gained something that pending updates may wait for."""
+
+    @property
+    def pending(self) -> int:
+        """Number of updates that wait for what they build on."""
+        return len(self._pending)
+
+    def has_pending(self, session: SessionId) -> bool:
+        """Return True if an update of this session waits whose answer its client waits for."""
+        return self._pending.has_unanswered(session)
+
+    def receive(self, sender: Session, payload: bytes, *, counted: bool, resync: bool) -> None:
+        """Settle one update frame. ``counted``: its client waits for the answer; ``resync``: it is a SyncStep2."""
+        if payload == EMPTY_UPDATE:
+            if counted:
+                self._sessions.answer(sender.id, Saved())
+            return
+        try:
+            update = inspect_update(payload, self._update_limits)
+        except UpdateRefused as error:
+            self._sessions.refuse(sender.id, error, counted=counted)
+            return
+        now_s = self._sessions.now_s
+        self._settle(PendingUpdate(sender.id, sender.user, update, update.payload, counted, resync, now_s))
+
+    def ask(self, session: Session) -> None:
+        """Ask a client for all it has that is not here, unless it is being asked already."""
+        if not session.step1_outstanding:
+            session.step1_outstanding = True
+            self._sessions.send(session.id, SyncStep1(encode_state_vector(self._document.state)))
+
+    def _settle(self, pending: PendingUpdate) -> None:
+        """Take what is ready of one update, keep the rest pending, and answer its frame once nothing is left.
+
+        This happens when it arrives, whenever something it waits for has arrived, and when its time is over.
+        """
+        try:
+            assessment = self._assess(pending)
+        except UpdateRefused as error:
+            self._refuse(pending, error)
+            return
+        match assessment:
+            case Contradicted():
+                self._refuse(pending, contradicted())
+            case Known():
+                self._answer(pending, Saved(pending.frame if pending.update.structs else b""))
+            case _ if not self._may_write(pending.session):
+                self._answer(pending, Refused())
+            case News(rest=None) as news:
+                self._take(pending, news)
+                self._answer(pending, Saved(pending.frame))
+            case _ if not self._queues_incomplete(pending.session):
+                self._refuse(pending, Conflict(_INCOMPLETE))
+            case News(rest=rest, waits_for=waits_for) as news:
+                self._take(pending, news)
+                self._keep(pending, rest, waits_for)
+            case Lacks(rest, waits_for):
+                self._keep(pending, rest, waits_for)
+
+    def _assess(self, pending: PendingUpdate) -> Assessment:
+        return self._document.assess(
+            pending.update,
+            exact=pending.resync,
+            read_only=not self._may_write(pending.session),
+            is_withheld=partial(is_of_another, user=pending.user, owner=self._sessions.awareness.owner),
+        )
+
+    def _may_write(self, session: SessionId) -> bool:
+        """Return True if what a session sent may be taken: its role counts now, or it has left and sent it in time."""
+        sender = self._sessions.get(session)
+        return sender is None or sender.can_write
+
+    def _queues_incomplete(self, session: SessionId) -> bool:
+        sender = self._sessions.get(session)
+        return sender is None or sender.queues_incomplete
+
+    def _take(self, pending: PendingUpdate, news: News) -> None:
+        """Apply what is new, show it at once, and queue it for the log."""
+        carried = is_carried(news.update, self._document.state, pending.user, self._sessions.awareness.owner)
+        try:
+            self._document.apply(news)
+        except DocumentPoisoned:  # its sender must not simply send it again
+            self._refuse(pending, UpdateRefused("The update could not be applied."))
+            raise
+        if news.before is not None:
+            self.accept(news.before, pending.user)
+        self.accept(news.update, pending.user, carried=carried, besides=pending.session)
+
+    def accept(
+        self, update: InspectedUpdate, user: UserId, *, carried: bool = False, besides: SessionId | None = None
+    ) -> None:
+        """Show an update that is in the document now, and queue it for the log."""
+        size = self._uncommitted.accept(Entry(user, update.payload, carried))
+        self.show(update, besides=besides)
+        self._sessions.effects.append(Append(size))
+
+    def show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> None:
+        """Send an update to every synced session but its author, and note what it may make ready."""
+        self._changed.update(struct.client for struct in update.structs)
+        self._sessions.show(Update(update.payload), besides=besides)
+
+    def _answer(self, pending: PendingUpdate, answer: Saved | Refused) -> None:
+        if pending.counted:
+            self._sessions.answer(pending.session, answer)
+
+    def _refuse(self, pending: PendingUpdate, error: CollabError) -> None:
+        self._sessions.refuse(pending.session, error, counted=pending.counted)
+
+    # --- updates that wait --------------------------------------------------------------------------
+
+    def _keep(self, pending: PendingUpdate, rest: InspectedUpdate | None, waits_for: Mapping[int, int]) -> None:
+        """Let the rest of an update wait for what it builds on, as long as it may and as far as there is space."""
+        assert rest is not None
+        is_first_wait = not pending.waits_for
+        pending.update, pending.waits_for = rest, waits_for
+        if len(pending.frame) > ECHO_BYTES_MAX:
+            pending.frame = b""
+        if self._pending.is_overdue(pending, self._sessions.now_s):
+            self._give_up(pending)
+        elif self._pending.add(pending):
+            if is_first_wait and not pending.resync:
+                self._ask_sender(pending)
+        elif pending.resync:
+            self._give_up(pending)  # what was ready of it has been taken
+        else:
+            self._sessions.refuse(pending.session, Overloaded(_TOO_MUCH_WAITS), counted=False)
+
+    def _ask_sender(self, pending: PendingUpdate) -> None:
+        if (sender := self._sessions.get(pending.session)) is not None:
+            self.ask(sender)
+
+    def settle_overdue(self) -> None:
+        """Settle every update whose time is over; what is still missing then is given up."""
+        while (pending := self._pending.take_overdue(self._sessions.now_s)) is not None:
+            self._settle(pending)
+
+    def settle_ready(self) -> None:
+        """Settle every update for which something has arrived; each may make others ready."""
+        while self._changed:
+            changed, self._changed = self._changed, set()
+            for pending in self._pending.take_ready(changed, self._document.state):
+                self._settle(pending)
+            for session in self._sessions:
+                if session.lacks is not None and self._document.state.get(session.lacks[0], 0) > session.lacks[1]:
+                    session.lacks = None
+                    self.ask(session)
+
+    def _give_up(self, pending: PendingUpdate) -> None:
+        """Have the client of an incomplete update reconnect, which brings all it has; the second time, continue.
+
+        A browser may keep for ever what another of its tabs wrote on top of an edit that is lost: that must not cost it
+        the document. The rest is then not acknowledged, and its client is asked again once the missing edit arrives.
+        """
+        missing = min(pending.waits_for.items())
+        owner = self._sessions.awareness.owner
+        is_withheld = any(is_of_another(struct.client, pending.user, owner) for struct in pending.update.structs)
+        # While an owner is present, the sender can only come back until that presence has gone.
+        if is_withheld or self._stalled.is_first_time(pending.user, missing):
+            self._refuse(pending, MissingDependencies())
+        elif (sender := self._sessions.get(pending.session)) is not None:
+            sender.lacks = missing
+            self._answer(pending, Refused())
+
+
+_INCOMPLETE = "The update builds on edits that are not here, or that their author is here to send."
+_TOO_MUCH_WAITS = "Too many edits wait for others that have not arrived; reconnect."
+
+
+def contradicted() -> UpdateRefused:
+    """Return the refusal of an update that has other content where the document has some."""
+    return UpdateRefused("Other text stands at the place of one of your edits: copy what you wrote, and reload.")
