@@ -37,7 +37,7 @@ class TokenAccepted:
 
 @dataclass(frozen=True, slots=True)
 class TokenRejected:
-    """The token that was checked does not open this document, or the document cannot be opened by anybody."""
+    """The token that was checked does not open this document, or the document cannot be opened."""
 
     error: PeerError
 

@@ -8,7 +8,7 @@ comes back as an event. Messages that cannot go to the room yet wait here, in or
 
 from collections import deque
 from collections.abc import Iterator
-from enum import Enum
+from enum import Enum, auto
 from typing import assert_never
 
 from collab.errors import CollabError, PeerError, PermissionDenied, TokenExpired, TokenMissing
@@ -45,18 +45,18 @@ from collab.serve.document_events import (
 from collab.serve.preauth_buffer import PreAuthBuffer
 
 
-class State(Enum):
+class DocumentState(Enum):
     """Where a document on a socket stands."""
 
-    AWAITING_TOKEN = "awaiting token"  # noqa: S105 - the name of a state
+    AWAITING_TOKEN = auto()
     """No token was sent yet."""
-    JOINING = "joining"
+    JOINING = auto()
     """A token is being checked, or the document is being opened."""
-    JOINED = "joined"
+    JOINED = auto()
     """The client has a session in the document's room."""
-    DENIED = "denied"
+    DENIED = auto()
     """The client was told that its token is missing, bad or expired; it may send another."""
-    LEFT = "left"
+    LEFT = auto()
     """The client has left the document, or its socket is closed."""
 
 
@@ -64,7 +64,7 @@ class DocumentSession:
     """One document on one socket. ``has_principal``: the handshake came with a good token."""
 
     def __init__(self, buffer: PreAuthBuffer, *, has_principal: bool) -> None:
-        self.state = State.AWAITING_TOKEN
+        self.state = DocumentState.AWAITING_TOKEN
         self._buffer = buffer
         self._has_principal = has_principal
         self._waiting: deque[tuple[DocumentMessage, int]] = deque()
@@ -76,17 +76,17 @@ class DocumentSession:
     @property
     def has_left(self) -> bool:
         """True if the client has left the document, or its socket is closed."""
-        return self.state is State.LEFT
+        return self.state is DocumentState.LEFT
 
     @property
     def has_token(self) -> bool:
         """True if the client's token is good, or is not checked yet. Without one a document only costs."""
-        return self.state in (State.JOINING, State.JOINED)
+        return self.state in (DocumentState.JOINING, DocumentState.JOINED)
 
     @property
     def may_read(self) -> bool:
         """True if the next frame may be read: in a room, one message is heard before the next is read."""
-        return self.state is not State.JOINED or self._work is None
+        return self.state is not DocumentState.JOINED or self._work is None
 
     def take_waiting(self) -> list[Received]:
         """Take what the client has sent since it left: it may have opened the document again."""
@@ -124,58 +124,58 @@ class DocumentSession:
         self._buffer.add(size)
         self._waiting.append((message, size))
         match self.state:
-            case State.AWAITING_TOKEN:
+            case DocumentState.AWAITING_TOKEN:
                 yield from self._receive_first(message)
-            case State.JOINING if isinstance(self._work, WaitForKeys):
+            case DocumentState.JOINING if isinstance(self._work, WaitForKeys):
                 self._work = None
                 if isinstance(message, Authenticate | Leave):
                     self._drop_waiting(1)  # the token that could not be checked: the client has moved on
                 yield from self._go_on()
-            case State.JOINING | State.JOINED | State.DENIED:
+            case DocumentState.JOINING | DocumentState.JOINED | DocumentState.DENIED:
                 yield from self._go_on()
-            case State.LEFT:
+            case DocumentState.LEFT:
                 pass
 
     @property
     def _is_free(self) -> bool:
         """True if the next message for the room need not wait."""
-        return self.state is State.JOINED and self._work is None and not self._waiting
+        return self.state is DocumentState.JOINED and self._work is None and not self._waiting
 
     def _receive_first(self, message: DocumentMessage) -> Iterator[Action]:
         if isinstance(message, Authenticate | Leave):
             yield from self._go_on()
         elif self._has_principal:
-            yield self._start(CheckToken(""), State.JOINING)
+            yield self._start(CheckToken(""), DocumentState.JOINING)
         elif len(self._waiting) == 1:
             yield WaitForToken()
 
     def _disconnect(self, clean: bool) -> Iterator[Action]:
-        if self.state is State.JOINED:
+        if self.state is DocumentState.JOINED:
             yield LeaveRoom(clean)
-        self.state = State.LEFT
+        self.state = DocumentState.LEFT
 
     def _expire(self) -> Iterator[Action]:
-        if self.state is State.JOINED:
+        if self.state is DocumentState.JOINED:
             yield from self._deny(TokenExpired())
             yield Dismiss(clean=False)
             yield from self._go_on()
 
     def _end(self, error: CollabError) -> Iterator[Action]:
-        if self.state is State.JOINED:
+        if self.state is DocumentState.JOINED:
             yield from self._deny(error)
             yield from self._go_on()
 
     def _time_out(self) -> Iterator[Action]:
-        if self.state is State.AWAITING_TOKEN:
+        if self.state is DocumentState.AWAITING_TOKEN:
             yield from self._deny(TokenMissing())
-        elif self.state is State.JOINING and isinstance(self._work, WaitForKeys):
+        elif self.state is DocumentState.JOINING and isinstance(self._work, WaitForKeys):
             self._work = None
             yield from self._go_on()
 
     # --- results of work --------------------------------------------------------------------------------
 
     def _finish(self, result: TokenAccepted | TokenRejected | KeysAway | RoomJoined | Said) -> Iterator[Action]:
-        if self.state is State.LEFT:
+        if self.state is DocumentState.LEFT:
             return
         work, self._work = self._work, None
         match work, result:
@@ -186,7 +186,7 @@ class DocumentSession:
             case CheckToken(token), KeysAway():
                 yield from self._put_off(token)
             case JoinRoom(grant), RoomJoined():
-                self.state = State.JOINED
+                self.state = DocumentState.JOINED
                 self._user = grant.principal.user
                 yield Renew(grant.principal)
             case Say(message), Said(heard):
@@ -198,16 +198,16 @@ class DocumentSession:
 
     def _accept(self, grant: TokenAccepted) -> Iterator[Action]:
         yield Reply(Authenticated(grant.can_write))
-        if self.state is State.JOINED and grant.principal.user == self._user:
+        if self.state is DocumentState.JOINED and grant.principal.user == self._user:
             yield Renew(grant.principal)
             yield ChangeRole(grant.can_write, grant.principal.name)
             return
-        if self.state is State.JOINED:
+        if self.state is DocumentState.JOINED:
             yield Dismiss(clean=True)  # what comes from now on must not stand under the other user's name
-        yield self._start(JoinRoom(grant), State.JOINING)
+        yield self._start(JoinRoom(grant), DocumentState.JOINING)
 
     def _reject(self, error: PeerError) -> Iterator[Action]:
-        was_joined = self.state is State.JOINED
+        was_joined = self.state is DocumentState.JOINED
         if was_joined and isinstance(error, PermissionDenied):
             yield ChangeRole(can_write=False)  # updates that are still pending may not be written either
         yield from self._deny(error)
@@ -219,10 +219,10 @@ class DocumentSession:
 
         To close the socket instead would end its other documents too, once a second while the issuer is away.
         """
-        if self.state is State.JOINED or self._decision() is not None:
+        if self.state is DocumentState.JOINED or self._decision() is not None:
             return
         self._requeue(Authenticate(token, self._client_version), len(token))
-        yield self._start(WaitForKeys(), State.JOINING)
+        yield self._start(WaitForKeys(), DocumentState.JOINING)
 
     # --- what waits -------------------------------------------------------------------------------------
 
@@ -230,10 +230,10 @@ class DocumentSession:
         """Begin with what waits, unless work is under way."""
         if self._work is not None:
             return
-        if self.state is State.JOINED:
+        if self.state is DocumentState.JOINED:
             if self._waiting:
                 yield from self._take(0)
-        elif self.state is not State.LEFT and (index := self._decision()) is not None:
+        elif self.state is not DocumentState.LEFT and (index := self._decision()) is not None:
             yield from self._take(index)
 
     def _take(self, index: int) -> Iterator[Action]:
@@ -241,9 +241,9 @@ class DocumentSession:
         message, size = self._waiting[index]
         match message:
             case Leave():
-                was_joined = self.state is State.JOINED
+                was_joined = self.state is DocumentState.JOINED
                 self._drop_waiting(index + 1)
-                self.state = State.LEFT
+                self.state = DocumentState.LEFT
                 if self._client_version is not None:  # version 2 of the provider does not know the answer
                     yield Reply(Closed("provider_initiated"))
                 if was_joined:
@@ -251,11 +251,11 @@ class DocumentSession:
             case Authenticate(token, version):
                 del self._waiting[index]
                 self._buffer.remove(size)
-                if self.state is State.JOINED:
-                    yield self._start(CheckToken(token), State.JOINED)
+                if self.state is DocumentState.JOINED:
+                    yield self._start(CheckToken(token), DocumentState.JOINED)
                 else:
                     self._client_version = version
-                    yield self._start(CheckToken(token), State.JOINING)
+                    yield self._start(CheckToken(token), DocumentState.JOINING)
             case _:
                 self._drop_waiting(1)
                 yield self._start_saying(message, size)
@@ -275,7 +275,7 @@ class DocumentSession:
 
     # --- changes of state -------------------------------------------------------------------------------
 
-    def _start(self, work: Work, state: State) -> Work:
+    def _start(self, work: Work, state: DocumentState) -> Work:
         self._work, self.state = work, state
         return work
 
@@ -284,5 +284,5 @@ class DocumentSession:
         return self._work
 
     def _deny(self, error: CollabError) -> Iterator[Action]:
-        self.state = State.DENIED
+        self.state = DocumentState.DENIED
         yield Deny(error)

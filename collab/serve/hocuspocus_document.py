@@ -42,7 +42,7 @@ from collab.serve.document_events import (
     WaitForToken,
     Work,
 )
-from collab.serve.document_session import DocumentSession, State
+from collab.serve.document_session import DocumentSession, DocumentState
 from collab.serve.jwks import COOLDOWN_S
 from collab.serve.live_session import LiveSession
 from collab.serve.parts import ServerParts
@@ -122,7 +122,7 @@ class HocuspocusDocument:
     @property
     def is_joined(self) -> bool:
         """True if the client is in the document's room."""
-        return self._machine.state is State.JOINED
+        return self._machine.state is DocumentState.JOINED
 
     @property
     def has_token(self) -> bool:

@@ -1,4 +1,4 @@
-"""The documents that are open on this replica: each is loaded once, and forgotten when nobody needs it.
+"""The documents that are open on this replica: each is loaded once, and forgotten when it stays empty.
 
 Two races are decided here. A document is loaded by one task, however many sessions ask for it at once; and a session
 that asks for a room while it is being forgotten waits and then joins a new one. A room is subscribed to the relay

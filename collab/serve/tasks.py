@@ -4,8 +4,9 @@ asyncio's own ways each lose something in a rare moment. A TaskGroup that is can
 the failure. ``gather`` that is cancelled raises its child's cancellation in place of its caller's, which the cancel
 scope above does not recognise. And a library below may swallow one ``cancel`` as its own.
 
-These tasks cannot live in anyio task groups. A task group must be left by the task that entered it, but a program that
-embeds the server may start and stop it in different tasks, and a load of a room outlives the session that asked first.
+Not every task here can live in an anyio task group, and one style is better than two. A task group must be left by the
+task that entered it, but a program that embeds the server may start and stop it in different tasks, and the load of a
+room outlives the session that asked for it first.
 """
 
 import asyncio

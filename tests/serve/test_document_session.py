@@ -35,7 +35,7 @@ from collab.serve.document_events import (
     TokenRejected,
     WaitForToken,
 )
-from collab.serve.document_session import DocumentSession, State
+from collab.serve.document_session import DocumentSession, DocumentState
 from collab.serve.preauth_buffer import PreAuthBuffer
 
 NOTES = DocumentName("notes")
@@ -79,23 +79,23 @@ SITUATIONS: dict[str, tuple[Event, ...]] = {
 class Cell:
     """What an event does: the state after it, and the actions. ``AssertionError`` where it is impossible."""
 
-    state: State | None
+    state: DocumentState | None
     actions: tuple[str, ...] = ()
 
 
 def stays(name: str) -> Cell:
     """Return the cell of an event that only waits, or does nothing."""
-    return Cell(State[name.partition(",")[0]])
+    return Cell(DocumentState[name.partition(",")[0]])
 
 
 IMPOSSIBLE = Cell(None)
-CHECK = Cell(State.JOINING, ("CheckToken",))
-LEFT = Cell(State.LEFT)
-LEFT_ROOM = Cell(State.LEFT, ("LeaveRoom",))
-DENIED = Cell(State.DENIED, ("Deny",))
-DISMISSED = Cell(State.DENIED, ("Deny", "Dismiss"))
-JOIN = Cell(State.JOINING, ("Reply", "JoinRoom"))
-RETRY = Cell(State.JOINING, ("WaitForKeys",))
+CHECK = Cell(DocumentState.JOINING, ("CheckToken",))
+LEFT = Cell(DocumentState.LEFT)
+LEFT_ROOM = Cell(DocumentState.LEFT, ("LeaveRoom",))
+DENIED = Cell(DocumentState.DENIED, ("Deny",))
+DISMISSED = Cell(DocumentState.DENIED, ("Deny", "Dismiss"))
+JOIN = Cell(DocumentState.JOINING, ("Reply", "JoinRoom"))
+RETRY = Cell(DocumentState.JOINING, ("WaitForKeys",))
 
 EVENTS: dict[str, Event] = {
     "token": TOKEN,
@@ -136,22 +136,22 @@ TABLE: dict[str, dict[str, Cell]] = {
         **NO_RESULT,
         **GOES,
         "rejected": DENIED,
-        "room joined": Cell(State.JOINED, ("Renew",)),
+        "room joined": Cell(DocumentState.JOINED, ("Renew",)),
     },
     "JOINED": {
         **NO_RESULT,
         **ENDS,
-        "token": Cell(State.JOINED, ("CheckToken",)),
-        "edit": Cell(State.JOINED, ("Say",)),
+        "token": Cell(DocumentState.JOINED, ("CheckToken",)),
+        "edit": Cell(DocumentState.JOINED, ("Say",)),
         "leave": LEFT_ROOM,
     },
     "JOINED, token": {
         **TOKEN_RESULT,
         **ENDS,
-        "accepted": Cell(State.JOINED, ("Reply", "Renew", "ChangeRole")),
+        "accepted": Cell(DocumentState.JOINED, ("Reply", "Renew", "ChangeRole")),
         "rejected": DISMISSED,
     },
-    "JOINED, saying": {**SAY_RESULT, **ENDS, "not said": Cell(State.JOINED, ("Say",))},
+    "JOINED, saying": {**SAY_RESULT, **ENDS, "not said": Cell(DocumentState.JOINED, ("Say",))},
     "DENIED": {**NO_RESULT, **GOES, "token": CHECK, "leave": LEFT},
     "DENIED, token": {**TOKEN_RESULT, **GOES, "accepted": JOIN, "rejected": DENIED, "keys away": RETRY},
     "DENIED, saying": {**SAY_RESULT, **GOES},
@@ -168,7 +168,7 @@ def names(actions: tuple[Action, ...]) -> tuple[str, ...]:
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_event_in_every_state(situation: str, event: str) -> None:
     session = make(*SITUATIONS[situation])
-    assert session.state is State[situation.partition(",")[0]]
+    assert session.state is DocumentState[situation.partition(",")[0]]
     expected = TABLE[situation].get(event, stays(situation))
     if expected is IMPOSSIBLE:
         with pytest.raises(AssertionError):
@@ -180,7 +180,7 @@ def test_every_event_in_every_state(situation: str, event: str) -> None:
 
 def test_the_table_names_every_event_and_every_state() -> None:
     assert {type(event) for event in EVENTS.values()} == set(get_args(Event))
-    assert {name.partition(",")[0] for name in SITUATIONS} == set(State.__members__)
+    assert {name.partition(",")[0] for name in SITUATIONS} == set(DocumentState.__members__)
     assert set(TABLE) == set(SITUATIONS)
 
 
@@ -208,7 +208,7 @@ def test_a_client_may_leave_and_come_back_in_one_breath() -> None:
 
 def test_messages_without_a_token_are_dropped_on_leaving() -> None:
     session = make(EDIT, EDIT, LEAVE)
-    assert session.state is State.LEFT
+    assert session.state is DocumentState.LEFT
     assert session.take_waiting() == []
 
 
