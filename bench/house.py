@@ -47,12 +47,12 @@ Stay: TypeAlias = tuple[str, int, str, int]
 """File and line of the call; file and first line of the function called."""
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.house", description=__doc__.split("\n\n")[0])
     ways = _ways()
     parser.add_argument("--way", choices=ways, help="list the stays of this update")
-    if (way := parser.parse_args().way) is not None:
+    if (way := parser.parse_args(arguments).way) is not None:
         _list(_follow(ways[way]))
         return
     lines = [*_update_lines(), *_room_lines(), *_code_lines()]

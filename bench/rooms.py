@@ -11,8 +11,9 @@ from typing import Any
 import pycrdt
 
 from collab.crdt.document import Document
+from collab.crdt.statevector import encode_state_vector
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
-from collab.protocol.messages import EMPTY_STATE_VECTOR, SyncStep1
+from collab.protocol.messages import SyncStep1
 from collab.protocol.rows import Row
 from collab.room.effects import Write
 from collab.room.events import Joined, RoomMessage, RowWanted, Said
@@ -21,7 +22,7 @@ from collab.room.session import Session
 
 NAME = DocumentName("bench")
 WRITER, READER = SessionId(1), SessionId(2)
-HELLO = SyncStep1(EMPTY_STATE_VECTOR)
+HELLO = SyncStep1(encode_state_vector({}))
 """A client's first message, after which it is sent every update."""
 
 

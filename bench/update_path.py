@@ -32,9 +32,9 @@ from collab.serve.sink import EncodedMessage
 from collab.store.base import Committed
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Parse, measure, print."""
-    options = _options()
+    options = _options(arguments)
     print(f"{'CPU us per update':<34}" + "".join(f"{f'{number} listening':>14}" for number in options.listeners))
     workloads = _workloads(options.updates)
     with tqdm(total=len(workloads) * len(options.listeners) * options.rounds, leave=False, disable=None) as bar:
@@ -43,12 +43,12 @@ def main() -> None:
             tqdm.write(f"{workload.name:<34}" + "".join(f"{figure:>14.1f}" for figure in figures))
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.update_path", description=__doc__.split("\n\n")[0])
     parser.add_argument("--listeners", type=int, nargs="+", default=[1, 10], help="sessions besides the writer's")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median is taken")
     parser.add_argument("--updates", type=int, default=2000, help="keystrokes a round; the large updates are fewer")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 @dataclass(frozen=True)

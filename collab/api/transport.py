@@ -19,6 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from collab.api import problems
+from collab.api.close_codes import CloseCode
 from collab.settings import Settings
 
 if sys.platform == "linux":
@@ -124,7 +125,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             return
         self.pong_timer = None
         if not self.close_sent:
-            self._tell(1006, "no-pong")
+            self._tell(CloseCode.NO_CLOSE_FRAME, "no-pong")
         self.transport.abort()  # uvicorn would write a close frame and wait until it is taken
 
     def _may_live(self) -> bool:
@@ -135,7 +136,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         assert self.conn.close_sent is not None
         code = int(self.conn.close_sent.code)
-        self._tell(code, "too-large" if code == 1009 else "protocol-error")
+        self._tell(code, "too-large" if code == CloseCode.TOO_BIG else "protocol-error")
         super().handle_parser_exception()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:

@@ -10,13 +10,14 @@ pairs and, once an update changes its structure, how deep everything lies. ``ass
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import pycrdt
 
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
-from collab.crdt.causality import NO_CLIENTS, Split, in_slices, is_ready, split_update
+from collab.crdt.causality import in_slices, is_ready, split_update
 from collab.crdt.comparison import find_contradiction, is_known_in_part
 from collab.crdt.content import equivalent_updates
 from collab.crdt.diff import diff_update
@@ -108,11 +109,14 @@ class Document:
             return Known()
         if read_only:
             return Lacks(update, {})
-        split = self._split(update, is_withheld)
-        if split.ready is None or (split.ready is not update and self._has(split.ready)):
+        withheld = frozenset([client for client in self._new_clients(update) if is_withheld(client)])
+        if not withheld and is_ready(update, self.state):
+            return self._news(update)
+        split = split_update(update, self.state, withheld)
+        if split.ready is None or self._has(split.ready):
             assert split.rest is not None, "what is not known is ready or not"
             return Lacks(split.rest, split.waits_for)
-        return self._news(split.ready, split)
+        return replace(self._news(split.ready), rest=split.rest, waits_for=split.waits_for)
 
     def _assess_committed(self, update: InspectedUpdate) -> Known | Lacks | News:
         if not is_ready(update, self.state):
@@ -123,23 +127,20 @@ class Document:
         before = deletion(split_pairs) if split_pairs else None
         return News(diff_update(update, self.state, self._deleted), before)
 
-    def _split(self, update: InspectedUpdate, is_withheld: Callable[[int], bool]) -> Split:
-        """Split off what cannot be taken. Most updates are ready whole."""
+    def _new_clients(self, update: InspectedUpdate) -> set[int]:
+        """Return the clients of which the update has structs that are not here."""
         state = self.state
-        new = {struct.client for struct in update.structs if struct.clock + struct.length > state.get(struct.client, 0)}
-        withheld = frozenset(filter(is_withheld, new)) or NO_CLIENTS
-        if not withheld and is_ready(update, state):
-            return Split(update, None, {})
-        return split_update(update, state, withheld)
+        return {
+            struct.client for struct in update.structs if struct.clock + struct.length > state.get(struct.client, 0)
+        }
 
-    def _news(self, ready: InspectedUpdate, split: Split) -> News:
+    def _news(self, ready: InspectedUpdate) -> News:
         """Return what of ``ready`` is new. Raises UpdateRefused when that must not be applied."""
         cut = self._pairs_cut_by(ready) if self._pairs else []
         if ready.low_surrogates:
             ready = replace_split_pairs(ready, self.state)
         news = diff_update(ready, self.state, self._deleted)
-        levels = self._check(news)
-        return News(news, deletion(cut) if cut else None, split.rest, split.waits_for, levels)
+        return News(news, deletion(cut) if cut else None, levels=self._check(news))
 
     def _check(self, news: InspectedUpdate) -> list[int] | None:
         """Return the levels of the structs, once the document has a structure. Raises UpdateRefused."""
@@ -170,8 +171,10 @@ class Document:
 
     def _has(self, update: InspectedUpdate, *, exact: bool = False) -> bool:
         """Return True if the update adds nothing: its structs and its deletions are all here."""
-        if any(s.clock + s.length > self.state.get(s.client, 0) and s.kind != SKIP for s in update.structs):
-            return False
+        state = self.state
+        for struct in update.structs:
+            if struct.clock + struct.length > state.get(struct.client, 0) and struct.kind != SKIP:
+                return False
         if self._covers(update):
             return True
         return exact and self._learn_deletions() and self._covers(update)

@@ -126,32 +126,34 @@ class Room:
         effects = self._sessions.begin_step(now_s)
         try:
             self._decide(event)
-            self._updates.settle_ready()
+            if self._updates.has_news:
+                self._updates.settle_ready()
         except CollabError as error:
             if error.fault is Fault.PEER and not error.ends_room:
                 raise
             effects.append(Fail(error))
-        self._sessions.release_dismissed(self._updates.has_pending)
+        if self._sessions.dismissed:
+            self._sessions.release_dismissed(self._updates.has_pending)
         return effects
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event
         match event:
-            case Joined(session, resumes):
-                self._join(session, resumes=resumes)
             case Said(session_id, message):
                 self._receive(session_id, message)
-            case Left(session_id, clean):
-                self._sessions.leave(session_id, clean=clean)
-            case Dismissed(session_id, clean):
-                self._sessions.dismiss(session_id, clean=clean)
-            case RoleChanged(session_id, can_write, name):
-                self._sessions.change_role(session_id, can_write=can_write, name=name)
             case RowWanted():
                 self._hand_out_row()
             case RowCommitted(seq):
                 self._commit(seq)
             case RowRelayed(row, epoch):
                 self._receive_row(row, epoch)
+            case Joined(session, resumes):
+                self._join(session, resumes=resumes)
+            case Left(session_id, clean):
+                self._sessions.leave(session_id, clean=clean)
+            case Dismissed(session_id, clean):
+                self._sessions.dismiss(session_id, clean=clean)
+            case RoleChanged(session_id, can_write, name):
+                self._sessions.change_role(session_id, can_write=can_write, name=name)
             case RowsRead(rows, after):
                 self._receive_rows(list(rows), after)
             case HeadRead():

@@ -25,7 +25,8 @@ class Sessions:
     def __init__(self, uncommitted: UncommittedQueue) -> None:
         self._uncommitted = uncommitted
         self._sessions: dict[SessionId, Session] = {}
-        self._dismissed: set[SessionId] = set()
+        self.dismissed: set[SessionId] = set()
+        """Sessions that still wait for answers."""
         self.awareness = Awareness()
         self.effects: list[Effect] = []
         """What this step has decided so far."""
@@ -59,7 +60,7 @@ class Sessions:
     def leave(self, session: SessionId, *, clean: bool, error: CollabError | None = None) -> None:
         """Forget a session. What it wrote stays on its way to the log. Leaving twice is normal."""
         if self._sessions.pop(session, None) is not None:
-            self._dismissed.discard(session)
+            self.dismissed.discard(session)
             self._uncommitted.forget(session)
             self.effects.append(End(session, error))
             self.tell_presence(self.awareness.leave(session, self.now_s, clean=clean))
@@ -72,12 +73,12 @@ class Sessions:
         """Send a session nothing but the answers it waits for. Its presence goes as when it leaves."""
         if (dismissed := self._sessions.get(session)) is not None:
             dismissed.become(SessionState.DISMISSED)
-            self._dismissed.add(session)
+            self.dismissed.add(session)
             self.tell_presence(self.awareness.leave(session, self.now_s, clean=clean))
 
     def release_dismissed(self, has_pending_update: Callable[[SessionId], bool]) -> None:
         """Forget the dismissed sessions that have all their answers."""
-        for session in list(self._dismissed):
+        for session in list(self.dismissed):
             if not self._uncommitted.pending_acks(session) and not has_pending_update(session):
                 self.leave(session, clean=False)
 

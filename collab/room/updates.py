@@ -63,6 +63,11 @@ class Updates:
         """Number of updates that wait for what they build on."""
         return len(self._pending)
 
+    @property
+    def has_news(self) -> bool:
+        """True if the document has gained something that pending updates may wait for."""
+        return bool(self._changed)
+
     def has_pending(self, session: SessionId) -> bool:
         """Return True if an update of this session waits whose answer its client waits for."""
         return self._pending.has_unanswered(session)

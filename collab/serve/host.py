@@ -156,6 +156,8 @@ class Host:
 
     def next_row(self) -> Row | None:
         """Return the next row of this room, or None when nothing waits."""
+        if self._room.is_settled:
+            return None
         self._step(RowWanted())
         row, self._row = self._row, None
         return row

@@ -51,7 +51,7 @@ async def pair(killable: KillableServer, clients: JavaScriptClients) -> tuple[Ja
 
 
 async def written_by(database: str, client: int, clock: int) -> tuple[str, bool]:
-    """The author of the first entry in the log that has this id, and whether it was carried."""
+    """Return the author of the first entry in the log with this id, and whether it was carried."""
     store = SqlStore(database)
     await store.open()
     rows = await store.rows_after(DocumentName(DOCUMENT), Sequence(0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collab.crdt.causality import Split
+from collab.crdt.assessment import Assessment, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.update import InspectedUpdate
 from collab.ids import Sequence
@@ -96,8 +96,9 @@ class FaultyRoom(Room):
 
 
 class TakesWhatIsNotReady(Document):
-    def _split(self, update: InspectedUpdate, is_withheld: Callable[[int], bool]) -> Split:
-        return Split(update, None, {})
+    def assess(self, update: InspectedUpdate, **how: Any) -> Assessment:
+        assessment = super().assess(update, **how)
+        return News(update) if isinstance(assessment, Lacks) and not how.get("committed") else assessment
 
 
 class UnloadsWithoutFlushing(Replica):
