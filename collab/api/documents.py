@@ -190,7 +190,7 @@ async def delete_document(server: ServerDep, principal: PrincipalDep, name: Name
     """Move the document to the bin. Everybody who has it open is told within a second."""
     policy.require_manage(principal, name)
     await server.store.delete(name)
-    server.rooms.interrupted()
+    server.log_sync.look_now()
 
 
 def etag(seq: int) -> str:

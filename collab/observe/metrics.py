@@ -8,7 +8,7 @@ two servers in one process do not count into each other. A label has few values,
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-DIALECTS = ("y-websocket", "hocuspocus", "program")
+DIALECTS = ("y-websocket", "hocuspocus", "rest")
 """The two wire dialects, and REST."""
 
 PROMISE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

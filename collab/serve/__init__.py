@@ -1,7 +1,10 @@
 """The running server: tasks, their owners and their ends.
 
-``server.Server`` owns everything and stops it in stages: hear nobody any more → flush the log → end the sessions →
-stop the tasks (``tasks``) → close relay and store. ``connection`` is one socket, on which ``ywebsocket`` or
-``hocuspocus`` is spoken, the latter with a ``channel`` for each document; ``rooms`` maps names to hosts, ``host`` runs
-one room and performs its effects, ``log_writer`` commits what queued, ``compactor`` writes snapshots.
+``server.Server`` owns everything and stops it in stages: hear no more messages → flush the log → end the sessions →
+stop the tasks (``tasks``) → close relay and store.
+
+``connection`` is one socket. ``ywebsocket`` or ``hocuspocus`` is spoken on it, the latter with a
+``hocuspocus_document`` for each document, whose decisions ``document_session`` makes. Every session passes its messages
+to a room through ``live_session``. ``rooms`` loads and forgets rooms, ``host`` runs one and performs its effects,
+``log_writer`` commits what is queued, ``log_sync`` reads what the relay lost, and ``compactor`` writes snapshots.
 """

@@ -1,6 +1,6 @@
-"""Who comes in, and as what: a token becomes a principal, a principal becomes a session's rights.
+"""Authentication: turns a token into a principal, and a principal into what a session may do.
 
-It stands between the sockets and ``access``, which is pure and needs to be told the time and the keys.
+``access`` decides both, but is pure: the time and the published keys come from here.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,20 @@ from collab.serve.jwks import JwksClient
 
 
 class Authenticator:
-    """Checks tokens and grants. ``wall_clock`` gives seconds since 1970: tokens say when they end.
-
-    ``published``: keys that count besides the verifier's own, if somebody publishes some.
-    """
+    """Checks tokens and grants."""
 
     def __init__(
         self, verifier: TokenVerifier, *, wall_clock: Callable[[], float], published: JwksClient | None = None
     ) -> None:
+        """``wall_clock`` gives seconds since 1970. ``published``: an issuer's keys, besides the verifier's own."""
         self._verifier = verifier
         self._wall_clock = wall_clock
         self._published = published
 
     async def principal(self, token: str) -> Principal:
-        """Whose token this is. Raises NotAuthenticated, with the reason in words; KeysUnavailable.
+        """Return the principal of a token. Raises NotAuthenticated with the reason in words, KeysUnavailable.
 
-        A key that is not known may have been published just now, so the keys are read again before saying no.
+        An unknown key may have been published just now, so the keys are read again before the token is rejected.
         """
         try:
             return self._verify(token)
@@ -39,7 +37,10 @@ class Authenticator:
         return self._verify(token)
 
     def may_write(self, principal: Principal, document: DocumentName) -> bool:
-        """Whether this person may change the document, now. Raises TokenExpired; PermissionDenied without reading."""
+        """Return True if the principal may change the document now.
+
+        Raises TokenExpired, and PermissionDenied if it may not even read the document.
+        """
         if principal.is_expired(self._wall_clock()):
             raise TokenExpired
         return require_read(principal, document).can_write

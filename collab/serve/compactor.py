@@ -1,8 +1,8 @@
 """Writes snapshots, so that opening a document costs its content and not its history.
 
-It stands apart from the road: no edit waits for it, and any number may run. The store is read, the tail folded
-into the snapshot outside any transaction, the result checked, and put in place only if nobody else did
-meanwhile. No row is ever deleted.
+No edit waits for it, and any number of compactors may run. One reads the store, compacts the tail into the snapshot
+outside any transaction, checks the result, and puts it in place only if no other one did meanwhile. No row is ever
+deleted.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ CANDIDATES_MAX = 50
 
 
 class Compactor:
-    """``run`` is one task of the server; ``left`` tells it of a document that nobody has open here any more."""
+    """Compacts the documents whose log has grown enough; ``run`` is its task."""
 
     def __init__(self, store: Store, *, interval_s: float, metrics: Metrics | None = None) -> None:
         self._store = store
@@ -30,10 +30,10 @@ class Compactor:
         self._left: dict[DocumentName, None] = {}
         self._wake = asyncio.Event()
         self._refused: set[DocumentName] = set()
-        """Documents whose fold failed its check: not tried again by this process."""
+        """Documents whose compaction failed its check. This process does not try them again."""
 
     def left(self, name: DocumentName) -> None:
-        """The last person has left the document here."""
+        """Note that the last session has left the document on this replica."""
         self._left[name] = None
         self._wake.set()
 
@@ -53,7 +53,7 @@ class Compactor:
                 log.warning("store_unavailable", error=str(error))
 
     async def compact_due(self) -> int:
-        """Compact every document that is due now; how many were."""
+        """Compact every document that is due now, and return their number."""
         left, self._left = self._left, {}
         due = [tail.document for tail in await self._heaviest()]
         for name in left:
@@ -69,18 +69,18 @@ class Compactor:
         return done
 
     async def _heaviest(self) -> list[Tail]:
-        """Those that are due however many people are there. Refused ones must not stand before the others."""
-        limit = CANDIDATES_MAX + len(self._refused)
+        """Return the heaviest tails, which are due even while people are in the document."""
+        limit = CANDIDATES_MAX + len(self._refused)  # refused ones must not crowd out the others
         return await self._store.tails(row_cost=ROW_COST_BYTES, cost_min=TAIL_BYTES_MIN, limit=limit)
 
     async def compact(self, name: DocumentName) -> bool:
-        """Fold one document's tail into its snapshot. False when somebody else was quicker, or it cannot be."""
+        """Compact one document. Return False if another compactor was quicker, or if it cannot be compacted."""
         try:
             stored = await self._store.load(name)
             if stored.deleted or not stored.tail:
                 return False
             before = stored.snapshot
-            # A fold of many rows holds the loop for milliseconds: the tail is bounded by the rule above.
+            # Many rows hold the event loop for milliseconds; the rule above bounds the tail.
             state = compact(None if before is None else before.state, stored.tail)
         except StoreUnavailable:
             raise

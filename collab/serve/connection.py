@@ -1,9 +1,8 @@
-"""One socket: a reader, a writer, and an end that is always told and logged.
+"""One socket: a reader, a writer, and an end that the peer is told and the log records.
 
-It stands between the transport (``api/sockets.py`` adapts the web framework's) and the conversations of the two
-dialects (``ywebsocket``, ``hocuspocus``), which say what to do with a frame. The reader takes one frame at
-a time and waits while the log is full, so that a flood fills the client's own buffers and not ours; the writer
-empties a bounded outbox, so that a peer who does not read loses only its own connection.
+The conversations of the two dialects (``ywebsocket``, ``hocuspocus``) say what to do with a frame. The reader takes
+one frame at a time and waits while the log is full, so that a flood fills the client's own buffers and not ours. The
+writer empties a bounded outbox, so that a peer that does not read loses only its own connection.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from collab.serve.sink import EncodedMessage
 log = get_logger("connection")
 
 FLUSH_S_MAX = 2.0
-"""How long the last frames may take before the socket is closed."""
+"""Seconds that the last frames may take before the socket is closed."""
 
 
 class SocketClosed(Exception):
@@ -43,20 +42,20 @@ class SocketClosed(Exception):
 
 
 UNKNOWN_MAX = 10
-"""Messages of unknown types that are passed over; a client that sends more speaks another protocol."""
+"""Messages of unknown types that are ignored; a client that sends more speaks another protocol."""
 
 FRAMES_A_TURN = 32
-"""How many frames of one socket are heard before it is the others' turn."""
+"""Frames of one socket that are read before other tasks get their turn."""
 
-Part: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs as long as the connection does."""
 
 
 class Socket(Protocol):
-    """A WebSocket as the server sees it. Knows how errors are said as close codes."""
+    """A WebSocket as the server sees it. It knows the close code of every error."""
 
     async def receive(self) -> bytes:
-        """The next binary frame. Raises SocketClosed, ProtocolError for a text frame."""
+        """Return the next binary frame. Raises SocketClosed, ProtocolError for a text frame."""
 
     async def send(self, frame: bytes) -> None:
         """Write a binary frame. Raises SocketClosed."""
@@ -79,24 +78,24 @@ class Connection:
         limits: ServerLimits,
         metrics: Metrics,
         *,
-        parting: bytes | None = None,
-        holds: bool = False,
+        close_frame: bytes | None = None,
+        linger_on_error: bool = False,
     ) -> None:
-        """``parting``: the frame for a peer that we end before we have said anything else to it.
+        """``close_frame``: sent before the close if nothing else was sent on this socket.
 
-        ``holds``: a peer that is at fault is held before the close, since it comes back as soon as it is closed,
-        to do the same again.
+        ``linger_on_error``: wait before closing on a peer that is at fault, since it comes back as soon as it is
+        closed, to do the same again.
         """
         loop = asyncio.get_running_loop()
         self.dialect = dialect
         self.limits = limits
-        self.account = ConnectionStats(dialect.name, metrics, clock=loop.time)
+        self.stats = ConnectionStats(dialect.name, metrics, clock=loop.time)
         self.ended: SocketClosed | None = None
-        """How the peer ended it, once it has; None when we did."""
+        """How the peer has ended the connection; None while it has not, or if we did."""
         self._socket = socket
         self._metrics = metrics
-        self._parting = parting
-        self._holds = holds
+        self._close_frame = close_frame
+        self._linger_on_error = linger_on_error
         self._outbox = Outbox(bytes_max=limits.outbox_bytes_max, keepalive_s=limits.keepalive_s)
         self._unknown = 0
         self._ending: asyncio.Future[CollabError | None] = loop.create_future()
@@ -104,37 +103,37 @@ class Connection:
 
     @property
     def clean(self) -> bool:
-        """Whether the peer has left on purpose."""
+        """True if the peer has left on purpose."""
         return self.ended is not None and self.ended.clean
 
     def end(self, error: CollabError | None) -> None:
-        """End the connection for this reason; the first reason counts. A second ends it without delay."""
+        """End the connection for this reason. Only the first reason counts; a second call cuts the lingering short."""
         if self._ending.done():
             self._ended_again.set()
             return
         if error is not None and not self._outbox.was_used:
-            self.write(self._parting)
+            self._queue(self._close_frame)
         self._ending.set_result(error)
 
     async def wait_writable(self) -> None:
-        """Return when the peer has taken most of what it was sent: only then is it heard further."""
+        """Return when the peer has read most of what it was sent: only then is more read from it."""
         await self._outbox.writable()
 
     def count_unknown(self) -> None:
-        """The peer has sent a message of a type that is not known. Raises ProtocolError when it keeps doing so."""
+        """Count a message of an unknown type. Raises ProtocolError when there are too many."""
         self._unknown += 1
         if self._unknown > UNKNOWN_MAX:
             raise ProtocolError("Too many messages of unknown types.")
 
-    def say(self, message: FromServer, address: str = "") -> None:
+    def send(self, message: FromServer, address: str = "") -> None:
         """Queue a message for the peer."""
-        self.write(self.dialect.encode(message, address))
+        self._queue(self.dialect.encode(message, address))
 
-    def deliver(self, outgoing: EncodedMessage, address: str = "") -> None:
-        """Queue a message that others get as well."""
-        self.write(outgoing.frame(self.dialect, address))
+    def send_encoded(self, message: EncodedMessage, address: str = "") -> None:
+        """Queue a message that other peers get as well."""
+        self._queue(message.frame(self.dialect, address))
 
-    def write(self, frame: bytes | None) -> None:
+    def _queue(self, frame: bytes | None) -> None:
         """Queue a frame. A peer that does not read what it is sent is ended."""
         if frame is None or self._ending.done():
             return
@@ -146,62 +145,64 @@ class Connection:
 
     async def run(
         self,
-        converse: Callable[[bytes], Coroutine[Any, Any, None]],
+        on_frame: Callable[[bytes], Coroutine[Any, Any, None]],
         *,
         keepalive_address: Callable[[], str | None],
-        beside: Part | None = None,
+        background: Work | None = None,
     ) -> int:
-        """Read until the end, handing each frame to ``converse``; the close code that was said or heard.
+        """Read until the end, passing each frame to ``on_frame``, and return the close code.
 
-        ``beside`` runs as long as the connection does.
+        ``background`` runs as long as the connection does.
         """
         ending = self._socket.cancelled
-        self.account.accepted()
+        self.stats.accepted()
         try:
             error = await self._until_the_end(
-                reader=partial(self._read, converse), writer=partial(self._write, keepalive_address), beside=beside
+                reader=partial(self._read, on_frame),
+                writer=partial(self._write, keepalive_address),
+                background=background,
             )
             ending = await self._close(error)
             return ending.code
         finally:
-            self.account.ended(ending, frames_out=self._outbox.frames_sent, bytes_out=self._outbox.bytes_sent)
+            self.stats.ended(ending, frames_out=self._outbox.frames_sent, bytes_out=self._outbox.bytes_sent)
 
-    async def _until_the_end(self, *, reader: Part, writer: Part, beside: Part | None) -> CollabError | None:
-        """Run the parts side by side until the connection is to end; why it is."""
-        reading = asyncio.create_task(self._run_part(reader), name="reader")
-        writing = asyncio.create_task(self._run_part(writer), name="writer")
-        helping = [] if beside is None else [asyncio.create_task(self._run_part(beside), name="beside")]
+    async def _until_the_end(self, *, reader: Work, writer: Work, background: Work | None) -> CollabError | None:
+        """Run reader, writer and background side by side until the connection ends, and return why it did."""
+        reading = asyncio.create_task(self._run_work(reader), name="reader")
+        writing = asyncio.create_task(self._run_work(writer), name="writer")
+        others = [] if background is None else [asyncio.create_task(self._run_work(background), name="background")]
         try:
             error = await self._ending
-            await self._farewell(reading)
-            if self._holds and error is not None and not error.retryable:
-                await self._hold(reading)
+            await self._finish(reading)
+            if self._linger_on_error and error is not None and not error.retryable:
+                await self._linger(reading)
             return error
         finally:
-            await tasks.end([reading, writing, *helping])
+            await tasks.end([reading, writing, *others])
 
-    async def _run_part(self, part: Part) -> None:
-        """Whatever ends one part ends the connection."""
+    async def _run_work(self, work: Work) -> None:
+        """Run one of the tasks. Whatever ends it ends the connection."""
         try:
-            await part()
+            await work()
         except CollabError as error:
             self.end(error)
         except Exception:
             log.exception("connection_crashed")
             self.end(RoomClosed())
 
-    async def _read(self, converse: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
-        account = self.account
+    async def _read(self, on_frame: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+        stats = self.stats
         try:
             while True:
                 frame = await self._socket.receive()
-                account.frames_in += 1
-                account.bytes_in += len(frame)
-                await converse(frame)
-                if account.frames_in % FRAMES_A_TURN == 0:
-                    await asyncio.sleep(0)  # thousands may have come in one read, and nothing above had to wait
+                stats.frames_in += 1
+                stats.bytes_in += len(frame)
+                await on_frame(frame)
+                if stats.frames_in % FRAMES_A_TURN == 0:
+                    await asyncio.sleep(0)  # thousands may come in one read, and nothing above need ever wait
         except SocketClosed as closed:
-            self.ended = closed  # also when the writer was quicker: here it is known how the peer closed
+            self.ended = closed  # also if the writer was quicker: only the reader knows how the peer closed
             self.end(None)
 
     async def _write(self, keepalive_address: Callable[[], str | None]) -> None:
@@ -215,8 +216,8 @@ class Connection:
             self.ended = self.ended or closed
             self.end(None)
 
-    async def _farewell(self, reader: "asyncio.Task[None]") -> None:
-        """Hear what a peer that has gone had said before, or let our own last words out, if it takes them soon."""
+    async def _finish(self, reader: "asyncio.Task[None]") -> None:
+        """Read what a peer sent before it closed, or send it our last frames. Both must not take long."""
         if self.ended is not None:
             await asyncio.wait({reader}, timeout=FLUSH_S_MAX)
             return
@@ -225,8 +226,8 @@ class Connection:
             async with asyncio.timeout(FLUSH_S_MAX):
                 await self._outbox.flushed()
 
-    async def _hold(self, reader: "asyncio.Task[None]") -> None:
-        """Be deaf to the peer for a while, or until it has gone."""
+    async def _linger(self, reader: "asyncio.Task[None]") -> None:
+        """Ignore the peer for a while, or until it has gone."""
         await tasks.end([reader])
         waiting = [asyncio.create_task(each) for each in (self._ignore(), self._ended_again.wait())]
         try:
@@ -243,5 +244,5 @@ class Connection:
         ending = await self._socket.close(error)
         if error is not None:
             return ending
-        assert self.ended is not None, "we end it for a reason"
+        assert self.ended is not None, "we never end a connection without a reason"
         return self.ended.ending

@@ -1,7 +1,6 @@
-"""What one connection did, told once: in one log line and in the metrics, when it has ended.
+"""What one connection did: one log line and a few metrics when it has ended.
 
-It stands between a connection and the operator who asks why people were disconnected. Sizes and numbers only: what
-was said is nobody's business.
+They tell an operator why people were disconnected. They hold sizes and numbers only, never content.
 """
 
 from collections.abc import Callable
@@ -30,7 +29,7 @@ class Ending:
 
 
 class ConnectionStats:
-    """Of one connection. Begins with it."""
+    """The statistics of one connection."""
 
     def __init__(self, dialect: str, metrics: Metrics, *, clock: Callable[[], float]) -> None:
         self._dialect = dialect
@@ -43,19 +42,19 @@ class ConnectionStats:
         self.frames_in = self.bytes_in = 0
 
     def accepted(self) -> None:
-        """The socket is open."""
+        """Count the socket as open."""
         self._metrics.sockets_accepted.labels(self._dialect).inc()
         self._metrics.sockets.labels(self._dialect).inc()
 
-    def names(self, document: DocumentName | None, user: UserId | None) -> None:
-        """It is about this document, among others perhaps, and this user."""
+    def set_context(self, document: DocumentName | None, user: UserId | None) -> None:
+        """Note a document of this connection, and its user."""
         if document is not None:
             self._document = document
             self._documents += 1
         self._user = user
 
     def ended(self, ending: Ending, *, frames_out: int, bytes_out: int) -> None:
-        """The socket is closed, or lost."""
+        """Count the socket as closed, and log how it ended."""
         self._metrics.sockets.labels(self._dialect).dec()
         self._metrics.sockets_closed.labels(self._dialect, ending.label, ending.by).inc()
         log.info(

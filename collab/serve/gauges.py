@@ -1,4 +1,4 @@
-"""What there is right now, looked up when somebody asks: a number that nobody keeps cannot go wrong."""
+"""Gauges whose values are looked up when they are read: a number that is not kept cannot go wrong."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from collab.serve.rooms import Rooms
 
 
 def connect_gauges(metrics: Metrics, *, rooms: Rooms, log_writer: LogWriter, relay: Relay) -> None:
-    """From now on ``metrics`` tells of these parts. Asking costs a walk over the open rooms."""
+    """Let ``metrics`` read these parts from now on. Reading walks over the open rooms."""
     metrics.rooms.set_function(lambda: len(rooms))
     metrics.updates_held.set_function(lambda: sum(host.pending for host in rooms.hosts))
     metrics.unsaved_bytes.set_function(lambda: log_writer.queued_bytes)

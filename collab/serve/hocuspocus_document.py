@@ -1,60 +1,56 @@
-"""One document on a socket of a Hocuspocus provider: let in by its token, heard in order, and left in any moment.
+"""One document on a Hocuspocus socket: performs what its state machine decides.
 
-It stands between the socket's conversation (``hocuspocus``), which gives it what is said for its document, and the
-document's host. A denial is said in-band. A token that is about to end is asked for again; one that has ended is a
-denial like any other, and what its client says meanwhile waits for the next good token, as at the beginning.
+``DocumentSession`` says what to do about each message, token and timer. Here it is done: tokens are checked, the room
+is joined, messages pass the gate of the live session. A denial is said in-band and the socket stays.
 """
 
 import asyncio
-from collections import deque
-from contextlib import suppress
 from typing import assert_never
 
 from collab.access.tokens import Principal
-from collab.errors import (
-    CollabError,
-    KeysUnavailable,
-    MissingDependencies,
-    Overloaded,
-    PeerError,
-    PermissionDenied,
-    TokenExpired,
-    TokenMissing,
-)
+from collab.errors import CollabError, KeysUnavailable, MissingDependencies, PeerError
 from collab.ids import DocumentName, document_name
-from collab.limits import ServerLimits
 from collab.observe.logs import get_logger
 from collab.protocol.hocuspocus import Hocuspocus
-from collab.protocol.messages import (
-    Authenticate,
-    Authenticated,
-    AwarenessUpdate,
-    Closed,
-    Denied,
-    FromClient,
-    FromServer,
-    Leave,
-    Pong,
-    QueryAwareness,
-    Refused,
-    Saved,
-    Stateless,
-    SyncStep1,
-    SyncStep2,
-    TokenWanted,
-    Unknown,
-    Update,
-)
-from collab.room.events import Dismissed, Left, RoleChanged, Said
+from collab.protocol.messages import Denied, Refused, Saved, TokenWanted
 from collab.room.session import Session
 from collab.serve.connection import Connection
-from collab.serve.host import Host
+from collab.serve.document_events import (
+    Action,
+    ChangeRole,
+    CheckToken,
+    Deny,
+    Disconnected,
+    Dismiss,
+    DocumentMessage,
+    Event,
+    JoinRoom,
+    KeysAway,
+    LeaseExpired,
+    LeaveRoom,
+    Received,
+    Renew,
+    Reply,
+    RoomEnded,
+    RoomJoined,
+    Said,
+    Say,
+    TimedOut,
+    TokenAccepted,
+    TokenRejected,
+    WaitForKeys,
+    WaitForToken,
+    Work,
+)
+from collab.serve.document_session import DocumentSession, DocumentState
 from collab.serve.jwks import COOLDOWN_S
+from collab.serve.live_session import LiveSession
 from collab.serve.parts import ServerParts
+from collab.serve.preauth_buffer import PreAuthBuffer
 from collab.serve.sink import EncodedMessage
 from collab.serve.token_lease import TokenLease
 
-log = get_logger("channel")
+log = get_logger("hocuspocus_document")
 
 TOKEN_LEAD_S = 60.0
 """Seconds before its token expires at which a client is asked for a fresh one."""
@@ -63,29 +59,8 @@ SESSION_SEPARATOR = "\0"
 """Between the document's name and a session id, in an address of a provider with session awareness."""
 
 
-class PreAuthBuffer:
-    """What was said on one socket before its documents were authenticated: bounded over all of them."""
-
-    def __init__(self, limits: ServerLimits) -> None:
-        self._limits = limits
-        self._frames = 0
-        self._bytes = 0
-
-    def take(self, size: int) -> None:
-        """One more frame waits. Raises Overloaded at the bound."""
-        self._frames += 1
-        self._bytes += size
-        if self._frames > self._limits.preauth_frames_max or self._bytes > self._limits.preauth_bytes_max:
-            raise Overloaded("Too much was sent before the token; reconnect.")
-
-    def give_back(self, size: int) -> None:
-        """One frame waits no longer."""
-        self._frames -= 1
-        self._bytes -= size
-
-
 class DismissedSession:
-    """The outlet of a session that was ended with the socket kept: only the answers to its own frames pass."""
+    """The sink of a session that was ended while its socket stays: only the answers to its own frames pass."""
 
     dialect = Hocuspocus.name
 
@@ -94,24 +69,24 @@ class DismissedSession:
         self._address = address
 
     def send(self, message: EncodedMessage) -> None:
-        """From the host."""
+        """Queue an answer for the client, and drop everything else."""
         if isinstance(message.message, Saved | Refused):
-            self._connection.deliver(message, self._address)
+            self._connection.send_encoded(message, self._address)
 
     def end(self, error: CollabError) -> None:
-        """From the host. When its room is gone there will be no more answers, and the client must start over.
+        """Close the socket if the room is gone: there will be no more answers, and the client must start over.
 
-        That something never completed is no reason: the next session is asked for all its client has.
+        An update that never completed is no reason: the next session is asked for all that its client has.
         """
         if error.retryable and not isinstance(error, MissingDependencies):
             self._connection.end(error)
 
 
 class HocuspocusDocument:
-    """One document on one socket. Is the outlet of its session.
+    """One document on one socket, and the sink of its session. ``run`` is its task.
 
-    ``run`` is the channel's task: it lets the client in and hears what waited. From then on, what comes is heard
-    by the socket's reader itself (``take``) unless the task is still at it: the order is always that of arrival.
+    The socket's reader calls ``receive``. In a room it hands messages over itself; everything that takes longer is
+    work for the task, so that one document holds up no other.
     """
 
     dialect = Hocuspocus.name
@@ -119,286 +94,223 @@ class HocuspocusDocument:
     def __init__(
         self,
         address: str,
-        *,
         parts: ServerParts,
         connection: Connection,
-        early: PreAuthBuffer,
+        buffer: PreAuthBuffer,
         principal: Principal | None,
     ) -> None:
+        """``principal``: from the token of the handshake, if there was one."""
         self.address = address
-        self._connection = connection
-        self._early = early
-        self._principal = principal
         self._parts = parts
-        self._authenticator = parts.authenticator
-        self._waiting: deque[tuple[FromClient, int]] = deque()
-        self._changed = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._host: Host | None = None
-        self._session: Session | None = None
+        self._connection = connection
+        self._principal = principal
+        self._machine = DocumentSession(buffer, has_principal=principal is not None)
+        self._work: Work | None = None
+        self._stirred = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._live: LiveSession | None = None
+        self._synced: Session | None = None
+        """The last session here, if its client had sent its SyncStep1: it does not send another."""
         self._lease = TokenLease(
             parts.timers,
             lead_s=TOKEN_LEAD_S,
-            on_wanted=lambda: self._say(TokenWanted()),
-            on_over=self._expire,
+            on_expired=lambda: self._tell(LeaseExpired()),
+            on_renewal_due=lambda: connection.send(TokenWanted(), address),
         )
-        self._earlier: Session | None = None
-        """The last session on this socket, if its client had sent its SyncStep1: it does not send another."""
-        self._was_denied = False
-        self._left = False
-        self.has_token = principal is not None
-        """A token came that is good, or was not looked at yet. Without one a document only costs."""
-        self._client_version: str | None = None
 
     @property
     def is_joined(self) -> bool:
-        """Whether the client is in the document's room."""
-        return self._host is not None
+        """True if the client is in the document's room."""
+        return self._machine.state is DocumentState.JOINED
 
     @property
-    def has_more(self) -> bool:
-        """Whether something waits to be heard."""
-        return bool(self._waiting)
+    def has_token(self) -> bool:
+        """True if the client's token is good, or is not checked yet."""
+        return self._machine.has_token
 
-    def continue_after(self, other: "HocuspocusDocument") -> None:
-        """Begin with what was said on the same address after the client had left."""
-        self._waiting = other._waiting
-        self.has_token |= any(isinstance(message, Authenticate) for message, _ in self._waiting)
+    async def receive(self, message: DocumentMessage, size: int) -> None:
+        """Take a message from the socket's reader, and return when the next frame may be read."""
+        work = self._step(Received(message, size))
+        if isinstance(work, Say):
+            work = await self._do(work)
+        self._hand_to_task(work)
+        await self._may_read.wait()
 
-    async def take(self, message: FromClient, size: int) -> None:
-        """From the socket's reader. Once in the room, returns when it has been heard: no frame is read before."""
-        if self._host is not None and self._idle.is_set() and not isinstance(message, Authenticate | Leave):
-            await self._hear(message, size)
-            return
-        self._early.take(size)
-        if isinstance(message, Authenticate):
-            self.has_token = True
-        self._waiting.append((message, size))
-        self._idle.clear()
-        self._changed.set()
-        if self._host is not None:
-            await self._idle.wait()
+    def take_waiting(self) -> list[Received]:
+        """Take what the client has sent since it left."""
+        return self._machine.take_waiting()
+
+    def requeue(self, received: Received) -> None:
+        """Take a message that an earlier document on the same address was sent after its client had left."""
+        self._tell(received)
 
     async def run(self) -> None:
-        """Until the client leaves the document. Raises what the whole socket must end for."""
+        """Do the work of the document until the client leaves it. Raises what the whole socket must end for."""
         try:
-            if self._principal is not None and not any(isinstance(m, Authenticate) for m, _ in self._waiting):
-                await self._try_admit("")
-            while not self._left:
-                await self._enter()
-                await self._stay()
+            while (work := await self._next_work()) is not None:
+                self._hand_to_task(await self._do(work))
         finally:
-            self.leave()  # first: only a client that said so has left on purpose
-            self._left = True
-            self._idle.set()
+            self.disconnect()
 
-    def leave(self) -> None:
-        """The session is over, if there is one: the client has left, or its socket has."""
-        host, session = self._part()
-        if host is not None and session is not None:
-            host.tell(Left(session.id, clean=self._left or self._connection.clean))
+    def disconnect(self) -> None:
+        """End the session, if there is one: the socket is closed."""
+        self._tell(Disconnected(self._connection.clean))
+        self._stop_timer()
 
-    def _dismiss(self, *, clean: bool = False) -> None:
-        """The session is over, if there is one, and the client is still there. ``clean``: for somebody else."""
-        host, session = self._part()
-        if host is not None and session is not None:
-            host.tell(Dismissed(session.id, clean), DismissedSession(self._connection, self.address))
-        self._changed.set()
-
-    def _part(self) -> tuple[Host | None, Session | None]:
-        host, session, self._host, self._session = self._host, self._session, None, None
-        if session is not None and session.is_synced:
-            self._earlier = session
-        self._lease.drop()
-        self._idle.set()  # the socket's reader may wait for this channel, and the next token must be read
-        return host, session
-
-    def _expire(self) -> None:
-        """The token has ended, and no fresh one came in time."""
-        self._deny(TokenExpired())
-        self._dismiss()
-
-    # --- before the room ----------------------------------------------------------------------------
-
-    async def _enter(self) -> None:
-        """Wait for a token that is good enough; what else is said meanwhile waits, in order."""
-        while self._host is None and not self._left:
-            message = await self._next_token()
-            if message is None:
-                self._depart()
-            else:
-                self._client_version = message.client_version
-                try:
-                    await self._try_admit(message.token)
-                except KeysUnavailable:
-                    await self._wait_for_keys(message)
-
-    async def _next_token(self) -> Authenticate | None:
-        """The next Authenticate, taken out of what waits. None when the client leaves instead."""
-        patience_s = None if self._was_denied else self._connection.limits.preauth_s
-        while True:
-            for index, (message, size) in enumerate(self._waiting):
-                if isinstance(message, Authenticate):
-                    del self._waiting[index]
-                    self._early.give_back(size)
-                    return message
-                if isinstance(message, Leave):
-                    self._forget(index + 1)
-                    return None
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(patience_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._deny(TokenMissing())
-                patience_s = None  # said once; the client may still send one
-
-    async def _wait_for_keys(self, unchecked: Authenticate) -> None:
-        """Try the same token again in a while, unless the client sends another, or leaves.
-
-        To end the socket would end its other documents as well, once a second for as long as the issuer is away.
-        """
-        if not self._has_decision:
-            self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(COOLDOWN_S):
-                    await self._changed.wait()
-        if not self._has_decision:
-            size = len(unchecked.token)
-            self._early.take(size)
-            self._waiting.appendleft((unchecked, size))
-
-    @property
-    def _has_decision(self) -> bool:
-        """Whether a token or a farewell is among what waits."""
-        return any(isinstance(message, Authenticate | Leave) for message, _ in self._waiting)
-
-    def _forget(self, number: int) -> None:
-        """So many of the messages that wait will not be heard: the client has left without being let in."""
-        for _ in range(number):
-            _, size = self._waiting.popleft()
-            self._early.give_back(size)
-
-    async def _try_admit(self, token: str) -> bool:
-        """Let the token's owner in, or deny them in-band.
-
-        Raises TransientError when the document, or the keys, cannot be had.
-
-        While nobody can tell whether the token is good, a session goes on by the one before it, and is asked again.
-        """
-        try:
-            await self._admit(await self._identify(token))
-        except KeysUnavailable:
-            if self._session is None:
-                raise
-            log.info("token_not_checked", address=self.address)
-        except PeerError as error:
-            if isinstance(error, PermissionDenied) and self._host is not None and self._session is not None:
-                # Nor may what it has sent already and what waits for others.
-                self._host.tell(RoleChanged(self._session.id, can_write=False, name=self._session.name))
-            self._deny(error)
-            return False
-        return True
-
-    def _deny(self, error: CollabError) -> None:
-        log.info("denied", address=self.address, reason=error.slug)
-        self._was_denied = True
-        self.has_token = False
-        self._say(Denied(error.reason))
-
-    async def _identify(self, token: str) -> Principal:
-        """An empty token stands for the one of the handshake, if that had one."""
-        if not token and self._principal is not None:
-            return self._principal
-        return await self._authenticator.principal(token)
-
-    async def _admit(self, principal: Principal) -> None:
-        name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])
-        can_write = self._authenticator.may_write(principal, name)
-        self._say(Authenticated(can_write))
-        if self._host is not None and self._session is not None and self._session.user == principal.user:
-            self._host.tell(RoleChanged(self._session.id, can_write=can_write, name=principal.name))
-        else:
-            self._dismiss(clean=True)  # what is said from now on must not stand under another's name
-            await self._join(name, principal, can_write=can_write)
-        self._lease.rest_on(principal)
-
-    async def _join(self, name: DocumentName, principal: Principal, *, can_write: bool) -> None:
-        session = Session(self._parts.next_session(), principal.user, principal.name, can_write)
-        if self._earlier is not None:
-            session.acks_next_step2 = self._earlier.acks_next_step2
-        host = await self._parts.rooms.join(
-            name,
-            session,
-            self,
-            resumes=self._earlier is not None,
-            # Opening the document may take longer than the token lasts.
-            check=lambda: self._authenticator.may_write(principal, name),
-        )
-        self._session, self._host = session, host
-        self._connection.account.names(name, session.user)
-        self._idle.clear()  # what waits comes before what is read from now on
-
-    # --- in the room --------------------------------------------------------------------------------
-
-    async def _stay(self) -> None:
-        """Hear what waits, then wait for what only this task may do: tokens and leaving."""
-        while self._host is not None:
-            if not self._waiting:
-                self._idle.set()
-                self._changed.clear()
-                await self._changed.wait()
-                continue
-            message, size = self._waiting.popleft()
-            self._early.give_back(size)
-            match message:
-                case Leave():
-                    self._depart()
-                    return
-                case Authenticate(token):
-                    if not await self._try_admit(token):
-                        self._dismiss()
-                case _:
-                    await self._hear(message, size)
-
-    async def _hear(self, message: FromClient, size: int) -> None:
-        """Hand a message to the room, if the session is still there when its turn has come; else it waits, first."""
-        match message:
-            case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness() | Stateless():
-                await self._parts.log_writer.writable()
-                await self._connection.wait_writable()
-                if self._lease.is_over:
-                    self._lease.end()
-                if self._host is not None and self._session is not None:
-                    self._host.tell(Said(self._session.id, message))
-                else:
-                    self._early.take(size)
-                    self._waiting.appendleft((message, size))
-            case Authenticate() | Leave() | Pong() | Unknown():
-                pass
-            case _:
-                assert_never(message)
-
-    def _depart(self) -> None:
-        """The client has left. Only providers that know the answer get one: version 2 throws on it."""
-        self._left = True
-        if self._client_version is not None:
-            self._say(Closed("provider_initiated"))
-
-    # --- outlet -------------------------------------------------------------------------------------
+    # --- the sink of the session ------------------------------------------------------------------------
 
     def send(self, message: EncodedMessage) -> None:
-        """From the host: a message for this client."""
-        self._connection.deliver(message, self.address)
+        """Queue a message for the client."""
+        self._connection.send_encoded(message, self.address)
 
     def end(self, error: CollabError) -> None:
-        """From the host: the session is over. For what passes, the socket is closed and the client comes back."""
+        """Note that the room has ended the session. If trying again helps, the socket is closed for that."""
         if error.retryable:
             self._connection.end(error)
             return
-        self._part()
-        self._deny(error)
-        self._changed.set()
+        if (live := self._part()) is not None:
+            live.ended()
+        self._tell(RoomEnded(error))
 
-    def _say(self, message: FromServer) -> None:
-        self._connection.say(message, self.address)
+    # --- the state machine ------------------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> None:
+        self._hand_to_task(self._step(event))
+
+    def _hand_to_task(self, work: Work | None) -> None:
+        if work is not None:
+            self._work = work
+        if work is not None or self._machine.has_left:
+            self._stirred.set()
+
+    def _step(self, event: Event) -> Work | None:
+        """Perform what the machine decides, and return the work that it asks for."""
+        work: Work | None = None
+        for action in self._machine.step(event):
+            if isinstance(action, CheckToken | JoinRoom | Say | WaitForKeys):
+                work = action
+            self._perform(action)
+        if self._machine.may_read:
+            self._may_read.set()
+        else:
+            self._may_read.clear()
+        return work
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case CheckToken() | JoinRoom() | Say():
+                pass
+            case WaitForKeys():
+                self._set_timer(COOLDOWN_S)
+            case WaitForToken():
+                self._set_timer(self._parts.limits.preauth_s)
+            case Reply(message):
+                self._connection.send(message, self.address)
+            case Deny(error):
+                log.info("denied", address=self.address, reason=error.slug)
+                self._connection.send(Denied(error.reason), self.address)
+            case Renew() | ChangeRole() | Dismiss() | LeaveRoom():
+                if self._live is not None:  # the room may have ended the session a moment ago
+                    self._change(self._live, action)
+            case _:
+                assert_never(action)
+
+    def _change(self, live: LiveSession, action: Renew | ChangeRole | Dismiss | LeaveRoom) -> None:
+        match action:
+            case Renew(principal):
+                self._lease.renew(principal)
+            case ChangeRole(can_write, name):
+                live.change_role(can_write=can_write, name=name)
+            case Dismiss(clean):
+                self._part()
+                live.dismiss(DismissedSession(self._connection, self.address), clean=clean)
+            case LeaveRoom(clean):
+                self._part()
+                live.leave(clean=clean)
+            case _:
+                assert_never(action)
+
+    def _part(self) -> LiveSession | None:
+        live, self._live = self._live, None
+        if live is not None and live.session.is_synced:
+            self._synced = live.session
+        return live
+
+    # --- work -------------------------------------------------------------------------------------------
+
+    async def _next_work(self) -> Work | None:
+        """Wait for work and take it. None once the client has left."""
+        while self._work is None and not self._machine.has_left:
+            self._stirred.clear()
+            await self._stirred.wait()
+        work, self._work = self._work, None
+        return None if self._machine.has_left else work
+
+    async def _do(self, work: Work) -> Work | None:
+        """Do the work, and return what comes next. Raises TransientError when the document cannot be had."""
+        match work:
+            case CheckToken(token):
+                return self._step(await self._check(token))
+            case JoinRoom(grant):
+                try:
+                    await self._join(grant)
+                except PeerError as error:
+                    return self._step(TokenRejected(error))
+                return self._step(RoomJoined())
+            case Say(message):
+                return self._step(Said(self._live is not None and await self._live.say(message)))
+            case WaitForKeys():
+                return None  # its timer is running
+            case _:
+                assert_never(work)
+
+    async def _check(self, token: str) -> TokenAccepted | TokenRejected | KeysAway:
+        try:
+            principal = await self._identify(token)
+            name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])
+            return TokenAccepted(name, principal, self._parts.authenticator.may_write(principal, name))
+        except KeysUnavailable:
+            if self._live is not None:
+                log.info("token_not_checked", address=self.address)
+            return KeysAway()
+        except PeerError as error:
+            return TokenRejected(error)
+
+    async def _identify(self, token: str) -> Principal:
+        """Return the principal of the token. An empty one stands for the token of the handshake."""
+        if not token and self._principal is not None:
+            return self._principal
+        return await self._parts.authenticator.principal(token)
+
+    async def _join(self, grant: TokenAccepted) -> None:
+        principal = grant.principal
+        session = Session(self._parts.next_session(), principal.user, principal.name, grant.can_write)
+        if self._synced is not None:
+            session.acks_next_step2 = self._synced.acks_next_step2
+        self._live = await LiveSession.join(
+            self._parts,
+            grant.name,
+            session,
+            self,
+            self._lease,
+            peer=self._connection,
+            resumes=self._synced is not None,
+            check=lambda: self._check_again(principal, grant.name),
+        )
+        self._connection.stats.set_context(grant.name, session.user)
+
+    def _check_again(self, principal: Principal, name: DocumentName) -> None:
+        """Opening the document may have taken longer than the token lasts."""
+        self._parts.authenticator.may_write(principal, name)
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    def _set_timer(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tell, TimedOut())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

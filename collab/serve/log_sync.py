@@ -1,8 +1,8 @@
-"""Asks the store what the relay may have missed: the reason why losing a frame costs time and nothing else.
+"""Reads from the store what the relay may have missed, so that a lost frame costs time and nothing else.
 
-One query a second asks for every open document whose log goes on past its room's cursor; four a second while
-the relay is down, so that people on different replicas go on seeing each other's edits. Rooms that know of
-a gap have it filled at once.
+One query a second asks for every open document whose log goes on past its room's cursor; four a second while the
+relay is down, so that people on different replicas go on seeing each other's edits. A room that knows of a gap has it
+filled at once.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from collab.serve.host import Host
 from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
 
-log = get_logger("healer")
+log = get_logger("log_sync")
 
 GAP_CHECK_S = 0.05
-"""How soon a gap is read from the store. Frames of two replicas overtake each other for a few milliseconds."""
+"""Seconds until a gap is read from the store. Frames of two replicas overtake each other for a few milliseconds."""
 
 ROWS_PER_READ = 1000
 
 
 class LogSync:
-    """``run`` is one task of the server."""
+    """The anti-entropy task of a server: ``run``."""
 
     def __init__(self, replica: Replica, rooms: Rooms) -> None:
         self._store = replica.store
@@ -31,19 +31,22 @@ class LogSync:
         self._rooms = rooms
         self._limits = replica.limits
         self._metrics = replica.metrics
+        self._look_now = asyncio.Event()
+
+    def look_now(self) -> None:
+        """Ask the store at the next chance: frames may have been lost, or a document was deleted."""
+        self._look_now.set()
 
     async def run(self) -> None:
-        """Heal for ever. While the store is away there is nothing to heal from."""
+        """Compare the rooms with the store for ever, and try again later while the store is away."""
         loop = asyncio.get_running_loop()
         next_poll_s = loop.time()
         while True:
             try:
-                if loop.time() >= next_poll_s or self._rooms.interruption.is_set():
-                    self._rooms.interruption.clear()
+                if loop.time() >= next_poll_s or self._look_now.is_set():
+                    self._look_now.clear()
                     await self.poll()
-                    limits = self._limits
-                    poll_s = limits.heads_poll_s if self._relay.up else limits.heads_poll_relay_down_s
-                    next_poll_s = loop.time() + poll_s
+                    next_poll_s = loop.time() + self._poll_s
                 for host in self._rooms.hosts:
                     if host.needs_catch_up:
                         await self.catch_up(host)
@@ -52,6 +55,10 @@ class LogSync:
                 log.warning("store_unavailable", error=str(error))
                 next_poll_s = loop.time() + self._limits.heads_poll_s
             await asyncio.sleep(GAP_CHECK_S)
+
+    @property
+    def _poll_s(self) -> float:
+        return self._limits.heads_poll_s if self._relay.up else self._limits.heads_poll_relay_down_s
 
     async def poll(self) -> None:
         """Ask for the heads of all open documents in one query."""
@@ -66,12 +73,12 @@ class LogSync:
             host.tell(HeadRead(head.seq, head.epoch, head.deleted, cursor))
 
     async def catch_up(self, host: Host) -> None:
-        """Read what is missing in one room, to the end."""
+        """Read everything that is missing in one room."""
         while True:
             after = host.cursor
             try:
                 rows = await self._store.rows_after(host.name, after, ROWS_PER_READ)
-            except RoomClosed as error:  # damaged in the store: its own misfortune, and nobody else's
+            except RoomClosed as error:  # damaged in the store: that ends this room and no other
                 host.fail(error)
                 return
             host.tell(RowsRead(rows, after))

@@ -1,4 +1,4 @@
-"""What waits to be written to one socket: bounded, so that a reader who does not read costs only itself."""
+"""A bounded send queue for one socket, so that a peer that does not read costs only itself."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ from collab.errors import TooSlow
 
 
 class Outbox:
-    """Frames for one socket, in order. ``run`` is its writer task."""
+    """Frames for one socket, in order. ``run`` is the task that writes them."""
 
     def __init__(self, *, bytes_max: int, keepalive_s: float) -> None:
         self._bytes_max = bytes_max
@@ -17,9 +17,9 @@ class Outbox:
         self._bytes = 0
         self._largest = 0
         self.was_used = False
-        """Whether there was ever a frame for this socket."""
+        """True if there was ever a frame for this socket."""
         self.frames_sent = self.bytes_sent = 0
-        """What was handed to the socket so far."""
+        """What the socket has taken so far."""
         self._writable = asyncio.Event()
         self._writable.set()
         self._filled = asyncio.Event()
@@ -27,7 +27,7 @@ class Outbox:
         self._emptied.set()
 
     def put(self, frame: bytes) -> None:
-        """Queue a frame. Raises TooSlow when the peer has let too much pile up.
+        """Queue a frame. Raises TooSlow if too much waits already.
 
         The largest frame does not count: a document is as large as it is, and edits may follow it.
         """
@@ -46,24 +46,24 @@ class Outbox:
     async def writable(self) -> None:
         """Return when what waits is within the bound.
 
-        Who asks for more waits here first: the answers to a peer that asks and does not read cannot pile up, and
-        one that opens many large documents gets them one after another.
+        A peer's next message is taken only then. So the answers to a peer that asks and does not read cannot pile up,
+        and one that opens many large documents gets them one after another.
         """
         await self._writable.wait()
 
     async def flushed(self) -> None:
-        """Return when everything queued was handed to the socket, or the writer has ended."""
+        """Return when the socket has taken everything queued, or the writer has ended."""
         await self._emptied.wait()
 
     async def run(self, send: Callable[[bytes], Awaitable[None]], keepalive: Callable[[], bytes | None]) -> None:
-        """Write for ever; after ``keepalive_s`` without a frame, write what ``keepalive`` gives.
+        """Write for ever. After ``keepalive_s`` without a frame, write what ``keepalive`` returns.
 
         Every client drops a socket on which no message came for 30 s; WebSocket pings do not count for them.
         """
         try:
             await self._write(send, keepalive)
         finally:
-            # Nobody shall wait for what nobody writes any more.
+            # Nothing is written any more, so nothing may wait for it.
             self._writable.set()
             self._emptied.set()
 

@@ -1,6 +1,6 @@
-"""Whether this replica can save what it takes, for whoever sends people to it.
+"""The readiness check: can this replica save what it accepts?
 
-It stands between the route that anybody may ask, as often as they like, and the store, which others need.
+Anybody may ask, as often as they like, so the store's answer is kept for a second.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from collab.errors import StoreUnavailable
 from collab.store.base import Store
 
 READY_S_MAX = 2.0
-"""How long the store may take to answer."""
+"""Seconds that the store may take to answer."""
 
 HOLDS_S = 1.0
-"""How long its answer holds."""
+"""Seconds for which its answer is kept."""
 
 
 class Readiness:
-    """Of one store. ``clock`` is any steady one, in seconds."""
+    """The readiness of one store. ``clock`` is any monotonic clock, in seconds."""
 
     def __init__(self, store: Store, *, clock: Callable[[], float]) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class Readiness:
         self._can_save = False
 
     async def check(self) -> None:
-        """Raises StoreUnavailable when nothing can be saved now."""
+        """Return if edits can be saved now. Raises StoreUnavailable if not."""
         async with self._asking:
             if self._clock() >= self._holds_until_s:
                 self._can_save = await self._ask()

@@ -1,41 +1,42 @@
-"""A program that writes one update and waits until it is committed: a session without a socket.
+"""A REST write: one update, and waiting until it is committed. It is a session without a socket.
 
-It stands between REST and the room, so that a program's edit goes the same road as a person's: the same
-guard, the same rights, the same log, the same acknowledgement.
+An edit over REST so takes the same way as a person's: the same guard, the same rights, the same log, the same
+acknowledgement.
 """
 
 import asyncio
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError, StoreUnavailable
+from collab.errors import CollabError, StoreUnavailable, TokenExpired
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, Update
-from collab.room.events import Left, Said
 from collab.room.session import Session
+from collab.serve.live_session import LiveSession
 from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
+from collab.serve.token_lease import TokenLease
 
 WRITE_S_MAX = 30.0
-"""How long a write may take to be committed before the program is told that it failed."""
+"""Seconds that a write may take to be committed before the program is told that it failed."""
 
 
 class _Answer:
-    """The outlet of a session that says one thing and waits for what becomes of it."""
+    """The sink of a session that sends one update and waits for its acknowledgement."""
 
-    dialect = "program"
+    dialect = "rest"
 
     def __init__(self) -> None:
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def send(self, message: EncodedMessage) -> None:
-        """Saved is the good answer. Behind a refusal of somebody who may write stands ``end``, with the reason."""
-        if isinstance(message.message, Saved) and not self.future.done():
-            self.future.set_result(None)
+        """Note that the update is saved. A refusal needs no note: ``end`` follows it, with the reason."""
+        if isinstance(message.message, Saved) and not self.saved.done():
+            self.saved.set_result(None)
 
     def end(self, error: CollabError) -> None:
-        """The room ended the session."""
-        if not self.future.done():
-            self.future.set_exception(error)
+        """Note that the room has ended the session."""
+        if not self.saved.done():
+            self.saved.set_exception(error)
 
 
 async def write_update(
@@ -43,21 +44,26 @@ async def write_update(
 ) -> None:
     """Write ``update`` as ``principal``, who may write, and return when it is committed.
 
-    Raises UpdateRefused, Conflict when predecessors are missing, TokenExpired when it ended while the update came in,
-    and whatever opening the document raises; nothing of the update is kept then. Only after Draining, RoomClosed or
-    StoreUnavailable it may be that it was written, or will be: the same update again does no harm. Takes
-    ``timeout_s`` at most once the document is open.
+    Takes ``timeout_s`` at most once the document is open.
+
+    Raises:
+        UpdateRefused: the update is harmful or too large.
+        Conflict: it builds on edits that are not in the document.
+        TokenExpired: the token expired before the update was handed over.
+        Draining, RoomClosed, StoreUnavailable: it may have been written, or may be yet. Sending the same update again
+            does no harm. After every other error nothing of the update is kept.
     """
     answer = _Answer()
+    lease = TokenLease(parts.timers, on_expired=lambda: None)  # an update that was handed over is still answered
     session = Session(parts.next_session(), principal.user, principal.name, can_write=True, queues_incomplete=False)
-    host = await parts.rooms.join(name, session, answer)
+    live = await LiveSession.join(parts, name, session, answer, lease)
+    lease.renew(principal)
     try:
         async with asyncio.timeout(timeout_s):
-            await parts.log_writer.writable()
-            parts.authenticator.may_write(principal, name)
-            host.tell(Said(session.id, Update(update)))
-            await answer.future
+            if not await live.say(Update(update)):
+                raise TokenExpired
+            await answer.saved
     except TimeoutError:
         raise StoreUnavailable("The update could not be saved in time; send it again.") from None
     finally:
-        host.tell(Left(session.id, clean=True))
+        live.leave(clean=True)

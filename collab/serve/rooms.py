@@ -1,14 +1,12 @@
-"""Which documents are open on this replica: name → host, each loaded once and forgotten when idle.
+"""The documents that are open on this replica: each is loaded once, and forgotten when it stays empty.
 
-It stands between sessions, which come and go by name, and hosts. Two races are decided here: a document is
-loaded by one task however many sessions ask for it at once, and a session that comes while a room is being
-forgotten waits for the new one. A room is subscribed to the relay *before* it is loaded, and frames that come
-meanwhile are kept for it, so that no row falls between the two.
+Two races are decided here. A document is loaded by one task, however many sessions ask for it at once; and a session
+that asks for a room while it is being forgotten waits and then joins a new one. A room is subscribed to the relay
+*before* it is loaded, and frames that come meanwhile are kept for it, so that no row falls between the two.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from collab.crdt.stored import load_document
 from collab.errors import CollabError, DocumentDeleted, Draining
@@ -22,25 +20,14 @@ from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica, draw_writer_id
+from collab.serve.room_life import RoomLife, RoomState
 from collab.serve.sink import Sink
 
 log = get_logger("rooms")
 
-EARLY_FRAMES_MAX = 1000
-"""Frames kept for a room that is still loading; beyond it the store is asked instead."""
-
-
-@dataclass
-class _Opening:
-    """A room that is being loaded, and what the relay said meanwhile."""
-
-    task: "asyncio.Task[Host]"
-    frames: list[RelayFrame] = field(default_factory=list)
-    overflowed: bool = False
-
 
 class Rooms:
-    """Every open room of one replica. Is the relay's listener."""
+    """Every room of one replica, and the relay's listener."""
 
     def __init__(
         self,
@@ -49,32 +36,27 @@ class Rooms:
         *,
         clock: Callable[[], float],
         on_left: Callable[[DocumentName], None],
+        on_interrupted: Callable[[], None],
     ) -> None:
+        """``on_left``: a room was forgotten. ``on_interrupted``: relay frames may have been lost."""
+        self.is_draining = False
+        """True if no session may join any more."""
         self._replica = replica
         self._store = replica.store
         self._relay = replica.relay
         self._log_writer = log_writer
         self._clock = clock
-        self._linger_s = replica.limits.room_linger_s
         self._on_left = on_left
-        self._hosts: dict[DocumentName, Host] = {}
-        self._openings: dict[DocumentName, _Opening] = {}
-        self._forgetting: set[DocumentName] = set()
-        self._forgotten = asyncio.Condition()
-        self.is_draining = False
-        """Nobody is let in any more."""
-        self._orphans: set[DocumentName] = set()
-        """Subscribed names whose room has failed; unsubscribed soon if nobody opens them."""
-        self.interruption = asyncio.Event()
-        """Set when relay frames may have been lost: the healer then asks the store at once."""
+        self._on_interrupted = on_interrupted
+        self._rooms: dict[DocumentName, RoomLife] = {}
 
     def __len__(self) -> int:
-        return len(self._hosts)
+        return len(self.hosts)
 
     @property
-    def hosts(self) -> Iterable[Host]:
+    def hosts(self) -> list[Host]:
         """Every open room."""
-        return list(self._hosts.values())
+        return [room.host for room in self._in(RoomState.OPEN)]
 
     async def join(
         self,
@@ -87,53 +69,55 @@ class Rooms:
     ) -> Host:
         """Open the document if need be, and begin a session in it. ``check`` is called just before, and may raise.
 
-        Raises DocumentDeleted, Draining, StoreUnavailable, and RoomClosed when the stored document cannot be
-        read.
+        Raises DocumentDeleted, Draining, StoreUnavailable, and RoomClosed when the stored document cannot be read.
         """
         while True:
             host = await self._open(name)
-            if host.failed is None and self._hosts.get(name) is host:
+            if host.failed is None and self._is_open(host):
                 check()
                 host.tell(Joined(session, resumes), sink)
                 return host
 
+    # --- opening ------------------------------------------------------------------------------------
+
     async def _open(self, name: DocumentName) -> Host:
-        async with self._forgotten:
-            await self._forgotten.wait_for(lambda: name not in self._forgetting)
+        while (room := self._rooms.get(name)) is not None and room.state is RoomState.FORGETTING:
+            await room.forgotten.wait()
         if self.is_draining:
             raise Draining
-        if (host := self._hosts.get(name)) is not None:
-            return host
-        opening = self._openings.get(name)
-        if opening is None:
-            opening = self._openings[name] = _Opening(asyncio.create_task(self._load(name), name=f"load {name}"))
+        if room is None:
+            room = self._rooms[name] = RoomLife(name)
+            room.loading = asyncio.create_task(self._load(room), name=f"load {name}")
+        elif room.state is RoomState.FAILED:
+            room.load_again()
+            room.loading = asyncio.create_task(self._load(room), name=f"load {name}")
+        return room.host if room.loading is None else await self._loaded(room.loading)
+
+    async def _loaded(self, loading: "asyncio.Task[Host]") -> Host:
         try:
-            # Shielded: the loading belongs to everybody who waits for it, not to the first who asked.
-            return await asyncio.shield(opening.task)
+            # Shielded, because the task belongs to every session that waits for it, not to the first that asked.
+            return await asyncio.shield(loading)
         except asyncio.CancelledError:
-            if opening.task.cancelled():
+            if loading.cancelled():
                 raise Draining from None
             raise
 
-    async def _load(self, name: DocumentName) -> Host:
-        opening = self._openings[name]
+    async def _load(self, room: RoomLife) -> Host:
         try:
-            await self._relay.subscribe(name)
-            host = await self._make_host(name)
+            await self._relay.subscribe(room.name)
+            host = await self._make_host(room.name)
         except BaseException:
-            # Before the entry goes: whoever opens next must not subscribe while we unsubscribe.
+            # Before the room is gone: a session that asks for it now must not subscribe while we unsubscribe.
             try:
-                await self._relay.unsubscribe(name)
+                await self._relay.unsubscribe(room.name)
             finally:
-                del self._openings[name]
+                del self._rooms[room.name]
             raise
-        del self._openings[name]
-        self._hosts[name] = host
-        host.needs_catch_up = opening.overflowed
+        frames = room.open(host)
         host.request_presence()
-        for frame in opening.frames:
+        for frame in frames:
             self._tell(host, frame)
-        log.info("room_opened", document=name, seq=host.cursor)
+        log.info("room_opened", document=room.name, seq=host.cursor)
         return host
 
     async def _make_host(self, name: DocumentName) -> Host:
@@ -156,34 +140,39 @@ class Rooms:
             log_writer=self._log_writer,
             relay=self._relay,
             clock=self._clock,
-            on_fail=self._drop,
+            on_fail=self._note_failure,
             metrics=self._replica.metrics,
         )
 
-    def _drop(self, host: Host) -> None:
-        """A room has failed: whoever comes next loads it anew, on the subscription that is there."""
-        if self._hosts.get(host.name) is host:
-            del self._hosts[host.name]
-            self._orphans.add(host.name)
+    def _note_failure(self, host: Host) -> None:
+        if self._is_open(host):
+            self._rooms[host.name].fail()
+
+    def _is_open(self, host: Host) -> bool:
+        room = self._rooms.get(host.name)
+        return room is not None and room.state is RoomState.OPEN and room.host is host
+
+    def _in(self, state: RoomState) -> Iterable[RoomLife]:
+        return [room for room in self._rooms.values() if room.state is state]
 
     # --- the relay's listener -----------------------------------------------------------------------
 
     def relayed(self, frame: RelayFrame) -> None:
-        """A frame of another replica for a document that is open here, or is being loaded."""
-        if (host := self._hosts.get(frame.document)) is not None:
-            self._tell(host, frame)
-        elif (opening := self._openings.get(frame.document)) is not None:
-            if len(opening.frames) < EARLY_FRAMES_MAX:
-                opening.frames.append(frame)
-            else:
-                opening.overflowed = True
+        """Take in a frame of another replica for a document that is open here, or is being loaded."""
+        room = self._rooms.get(frame.document)
+        if room is None:
+            return
+        if room.state is RoomState.OPEN:
+            self._tell(room.host, frame)
+        elif room.state is RoomState.LOADING:
+            room.keep(frame)
 
     def interrupted(self) -> None:
-        """Frames may have been lost."""
-        self.interruption.set()
+        """Note that frames may have been lost."""
+        self._on_interrupted()
 
     def replica_lost(self, writer: WriterId) -> None:
-        """Its people are gone, as far as anybody here can know."""
+        """Tell every room that another replica is gone."""
         for host in self.hosts:
             host.tell(ReplicaLost(writer))
 
@@ -192,64 +181,58 @@ class Rooms:
         try:
             host.relayed(frame)
         except CollabError as error:
-            # Another replica's bytes: not a reason to trust them, nor to stop. The store has the truth.
+            # Another replica sent bad bytes. They are not to be trusted, nor a reason to stop: the store has the truth.
             log.warning("relay_frame_refused", document=host.name, reason=error.slug)
             host.needs_catch_up = True
 
     # --- time and the end ---------------------------------------------------------------------------
 
     def publish_presence(self) -> None:
-        """Ten times a second: tell the other replicas whose people moved."""
-        for host in self._hosts.values():
+        """Tell the other replicas whose presence has changed: called ten times a second."""
+        for host in self.hosts:
             host.publish_presence()
 
     async def tick(self) -> None:
-        """Once a second: let time pass in every room, and forget those nobody has needed for a while."""
-        now_s = self._clock()
+        """Let a second pass in every room, and forget the rooms that were empty for a while or have failed."""
         for host in self.hosts:
             host.tell(Ticked())
-            empty_since_s = host.empty_since_s
-            if empty_since_s is not None and now_s - empty_since_s >= self._linger_s and host.is_settled:
-                await self._forget(host)
-        while self._orphans:
-            name = self._orphans.pop()
-            if name not in self._hosts and name not in self._openings:  # asked anew each time: somebody may open it
-                await self._unsubscribe(name)
+            if self._is_idle(host):
+                await self._forget(self._rooms[host.name])
+                log.info("room_forgotten", document=host.name, seq=host.cursor)
+                self._on_left(host.name)
+        for room in self._in(RoomState.FAILED):
+            if room.state is RoomState.FAILED:  # while others were unsubscribed, a session may have opened it again
+                await self._forget(room)
 
-    async def _forget(self, host: Host) -> None:
-        """Nobody is here and all is committed. Who comes from now on waits for the next room."""
-        name = host.name
-        if host.failed or host.sessions or not host.is_settled:
-            return
-        del self._hosts[name]
-        await self._unsubscribe(name)
-        log.info("room_forgotten", document=name, seq=host.cursor)
-        self._on_left(name)
+    def _is_idle(self, host: Host) -> bool:
+        """True if the room was empty for a while, and everything accepted is committed."""
+        since_s = host.empty_since_s
+        linger_s = self._replica.limits.room_linger_s
+        return self._is_open(host) and since_s is not None and self._clock() - since_s >= linger_s and host.is_settled
 
-    async def _unsubscribe(self, name: DocumentName) -> None:
-        """Meanwhile nobody may open the document: their subscription would be undone."""
-        self._forgetting.add(name)
+    async def _forget(self, room: RoomLife) -> None:
+        """Unsubscribe a room. A session that asks for it from now on waits for the next one."""
+        room.forget()
         try:
-            await self._relay.unsubscribe(name)
+            await self._relay.unsubscribe(room.name)
         finally:
-            async with self._forgotten:
-                self._forgetting.discard(name)
-                self._forgotten.notify_all()
+            del self._rooms[room.name]
+            room.forgotten.set()
 
     async def drain(self) -> None:
-        """Let nobody in any more, hear nobody any more, commit what was accepted, then end every session.
+        """Let no session join, accept no message, commit what was accepted, then end every session.
 
-        In this order: while clients are heard, those who type go on adding to what must be committed. Bounded by
-        the caller: while the database is away this waits for it.
+        In this order, since sessions that are heard go on adding to what must be committed. The caller bounds the
+        time: while the database is away, this waits for it.
         """
         self.is_draining = True
-        await tasks.end([opening.task for opening in self._openings.values()])
+        await tasks.end([room.loading for room in self._rooms.values() if room.loading is not None])
         for host in self.hosts:
             host.stop_hearing()
         await self._log_writer.flush()
         self.abandon()
 
     def abandon(self) -> None:
-        """End every session; what is not committed is dropped, unacknowledged."""
+        """End every session. What is not committed is dropped, unacknowledged."""
         for host in self.hosts:
             host.fail(Draining())

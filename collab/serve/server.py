@@ -75,14 +75,20 @@ class Server:
         self.log_writer = LogWriter(self.store, self.limits, clock=clock, metrics=self.metrics)
         self.readiness = Readiness(self.store, clock=clock)
         self.compactor = Compactor(self.store, interval_s=COMPACT_S, metrics=self.metrics)
-        self.rooms = Rooms(replica, self.log_writer, clock=clock, on_left=self.compactor.left)
+        self.rooms = Rooms(
+            replica,
+            self.log_writer,
+            clock=clock,
+            on_left=self.compactor.left,
+            on_interrupted=self._look_now,
+        )
+        self.log_sync = LogSync(replica, self.rooms)
         self.parts = ServerParts(
             self.rooms, self.log_writer, self.timers, self.authenticator, self.limits, self.metrics
         )
         self.is_running = False
         """True inside `async with`: sessions are accepted, or told that the server drains."""
         self._published = published
-        self._log_sync = LogSync(replica, self.rooms)
         self._background = BackgroundTasks()
         self._conversations = OpenConversations()
         self._draining: asyncio.Task[None] | None = None
@@ -107,6 +113,9 @@ class Server:
     ) -> None:
         self.is_running = False
         await self._stack.aclose()
+
+    def _look_now(self) -> None:
+        self.log_sync.look_now()
 
     # --- connections --------------------------------------------------------------------------------
 
@@ -188,7 +197,7 @@ class Server:
             self._background.start("issuer keys", self._published.run)
         self._background.start("log writer", self.log_writer.run)
         self._background.start("timers", self.timers.run)
-        self._background.start("log sync", self._log_sync.run)
+        self._background.start("log sync", self.log_sync.run)
         self._background.start("compactor", self.compactor.run)
         self._background.start("presence", self._publish_presence)
         self._background.start("ticks", self._tick)

@@ -1,4 +1,4 @@
-"""Where a session's messages go: a socket, or a program that waits for one answer."""
+"""Where a session's messages go: to a socket, or to a REST request that waits for its answer."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from collab.protocol.messages import FromServer
 
 
 class EncodedMessage:
-    """One message on its way to many: each dialect and address encodes it once."""
+    """One message for many sessions, encoded once for each dialect and address."""
 
     __slots__ = ("_frames", "message")
 
@@ -17,7 +17,7 @@ class EncodedMessage:
         self._frames: dict[tuple[str, str], bytes | None] = {}
 
     def frame(self, dialect: Dialect, address: str) -> bytes | None:
-        """The bytes for this dialect, or None where it has no words for the message."""
+        """Return the bytes for this dialect, or None where it has no words for the message."""
         key = (dialect.name, address)
         if key not in self._frames:
             self._frames[key] = dialect.encode(self.message, address)
@@ -25,7 +25,7 @@ class EncodedMessage:
 
 
 class Sink(Protocol):
-    """The far side of one session. Both calls only take note; they never block and never raise."""
+    """The far side of one session. Both calls only take note: they never block and never raise."""
 
     dialect: str
     """How it speaks: one of ``observe.metrics.DIALECTS``."""
@@ -34,4 +34,4 @@ class Sink(Protocol):
         """Queue a message."""
 
     def end(self, error: CollabError) -> None:
-        """The room has ended the session."""
+        """Note that the room has ended the session."""

@@ -1,8 +1,12 @@
-"""How tasks are ended by whoever owns them: all of them, surely, and without losing whose cancellation it was.
+"""How an owner ends its tasks: every one, reliably, and without losing its own cancellation.
 
-asyncio's own ways each lose something in a rare moment. A TaskGroup that is cancelled while a child fails tells of the
-failure only. ``gather`` that is cancelled answers with its child's cancellation in place of its caller's, which the
-cancel scope above does not know for its own. And one ``cancel`` may be taken by a library below for its own.
+asyncio's own ways each lose something in a rare moment. A TaskGroup that is cancelled while a child fails reports only
+the failure. ``gather`` that is cancelled raises its child's cancellation in place of its caller's, which the cancel
+scope above does not recognise. And a library below may swallow one ``cancel`` as its own.
+
+Not every task here can live in an anyio task group, and one style is better than two. A task group must be left by the
+task that entered it, but a program that embeds the server may start and stop it in different tasks, and the load of a
+room outlives the session that asked for it first.
 """
 
 import asyncio
@@ -10,13 +14,13 @@ from collections.abc import Collection
 from typing import Any
 
 AGAIN_S = 0.5
-"""How long a cancelled task may take before it is cancelled again."""
+"""Seconds that a cancelled task may take before it is cancelled again."""
 
 
 async def end(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    """Cancel them until all have ended, however they do.
+    """Cancel the tasks until all have ended.
 
-    A caller that is cancelled meanwhile has its cancellation raised, the very one, when they have ended.
+    If the caller is cancelled meanwhile, that same cancellation is raised once they have.
     """
     cancelled: asyncio.CancelledError | None = None
     while running := [task for task in tasks if not task.done()]:

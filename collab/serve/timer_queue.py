@@ -1,7 +1,7 @@
-"""What is to happen at a time of day, on one heap and in one task, however many sessions there are.
+"""Timers for times of day, on one heap and in one task, however many sessions there are.
 
-Times are wall-clock seconds since 1970, as tokens give them. The clock may be set meanwhile, so the task looks at
-it at least once a second and trusts no timer for longer.
+Times are wall-clock seconds since 1970, as tokens give them. The clock may be set meanwhile, so the task looks at it
+at least once a second.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from itertools import count
 
 LOOK_S = 1.0
 CANCELLED_MAX = 1024
-"""Cancelled deadlines that stay on the heap until their time, at least; beyond, not more than there are live ones."""
+"""Cancelled timers that may stay on the heap. When there are more, at most as many stay as there are live ones."""
 
 
 class Timer:
-    """One of them, until it is due or cancelled."""
+    """A call at a time, until it was made or is cancelled."""
 
     __slots__ = ("_timers", "act", "at_s")
 
@@ -25,62 +25,62 @@ class Timer:
         self.act: Callable[[], None] | None = act
 
     def cancel(self) -> None:
-        """It will not happen. Cancelling twice, or what has happened, means nothing."""
+        """Cancel the call. Does nothing if it was made or cancelled already."""
         if self.act is not None:
             self.act = None
             self._timers.count_cancelled()
 
 
 class TimerQueue:
-    """``run`` is their task. ``wall_clock`` gives seconds since 1970."""
+    """All timers of a server; ``run`` is their task. ``wall_clock`` gives seconds since 1970."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._heap: list[tuple[float, int, Timer]] = []
         self._numbers = count()
         self._cancelled = 0
-        self._earlier = asyncio.Event()
+        self._new_first = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._heap) - self._cancelled
 
     def now_s(self) -> float:
-        """The time that counts here."""
+        """Return the time of day."""
         return self._wall_clock()
 
-    def at(self, at_s: float, act: Callable[[], None]) -> Timer:
-        """Call ``act`` once it is ``at_s``, in the task of ``run``. It must not raise."""
-        deadline = Timer(self, at_s, act)
-        heapq.heappush(self._heap, (at_s, next(self._numbers), deadline))
-        if self._heap[0][2] is deadline:
-            self._earlier.set()
-        return deadline
+    def call_at(self, at_s: float, act: Callable[[], None]) -> Timer:
+        """Call ``act`` in the task of ``run`` once it is ``at_s``. It must not raise."""
+        timer = Timer(self, at_s, act)
+        heapq.heappush(self._heap, (at_s, next(self._numbers), timer))
+        if self._heap[0][2] is timer:
+            self._new_first.set()
+        return timer
 
     def run_due(self) -> None:
-        """Do everything that is due."""
+        """Make every call that is due."""
         now_s = self._wall_clock()
         while self._heap and self._heap[0][0] <= now_s:
-            deadline = heapq.heappop(self._heap)[2]
-            act, deadline.act = deadline.act, None
+            timer = heapq.heappop(self._heap)[2]
+            act, timer.act = timer.act, None
             if act is None:
                 self._cancelled -= 1
             else:
                 act()
 
     async def run(self) -> None:
-        """Fire each when its time has come, for ever."""
+        """Make each call when its time has come, for ever."""
         while True:
             self.run_due()
-            self._earlier.clear()
+            self._new_first.clear()
             wait_s = min(LOOK_S, self._heap[0][0] - self._wall_clock()) if self._heap else None
             try:
                 async with asyncio.timeout(wait_s):
-                    await self._earlier.wait()
+                    await self._new_first.wait()
             except TimeoutError:
                 continue
 
     def count_cancelled(self) -> None:
-        """From a deadline: it is on the heap for nothing. Tokens may live for months, and connections for seconds."""
+        """Note that a timer on the heap is cancelled. Tokens may live for months, and connections for seconds."""
         self._cancelled += 1
         if self._cancelled > CANCELLED_MAX and 2 * self._cancelled > len(self._heap):
             self._heap = [each for each in self._heap if each[2].act is not None]

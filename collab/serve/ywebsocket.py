@@ -14,9 +14,9 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.ywebsocket import YWebsocket
-from collab.room.events import Left, Said
 from collab.room.session import Session
 from collab.serve.connection import Connection, Socket
+from collab.serve.live_session import LiveSession
 from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
 from collab.serve.token_lease import TokenLease
@@ -27,7 +27,7 @@ DIALECT = YWebsocket()
 
 
 class YWebsocketConversation:
-    """One y-websocket client. Is the outlet of its only session."""
+    """One y-websocket client, and the sink of its only session."""
 
     dialect = DIALECT.name
 
@@ -39,65 +39,60 @@ class YWebsocketConversation:
         document: DocumentName | None,
         user: UserId | None,
     ) -> None:
-        self._connection = Connection(socket, DIALECT, parts.limits, parts.metrics, holds=True)
-        self._connection.account.names(document, user)
-        # Nobody can be asked for a token here: the client comes back by itself, with the one that it has by then.
-        self._lease = TokenLease(parts.timers, lead_s=0, on_over=lambda: self._connection.end(SessionExpired()))
-        self._rooms = parts.rooms
-        self._log_writer = parts.log_writer
+        self._parts = parts
+        self._connection = Connection(socket, DIALECT, parts.limits, parts.metrics, linger_on_error=True)
+        self._connection.stats.set_context(document, user)
+        # A client of this dialect cannot be asked for a token: it comes back by itself, with the one it has by then.
+        self._lease = TokenLease(parts.timers, on_expired=lambda: self._connection.end(SessionExpired()))
 
     async def run(self, name: DocumentName, session: Session, principal: Principal) -> int:
-        """Until the socket ends; the close code. Errors end the socket, they are not raised."""
-        self._lease.rest_on(principal)
+        """Run until the socket ends, and return the close code. Errors end the socket, they are not raised."""
+        self._lease.renew(principal)
         try:
             return await self._run(name, session)
         finally:
-            self._lease.drop()
+            self._lease.cancel()
 
     async def _run(self, name: DocumentName, session: Session) -> int:
         try:
-            host = await self._rooms.join(name, session, self)
+            live = await LiveSession.join(self._parts, name, session, self, self._lease, peer=self._connection)
         except CollabError as error:
             return await self.refuse(error)
         except Exception:
             log.exception("connection_crashed")
             return await self.refuse(RoomClosed())
 
-        async def converse(frame: bytes) -> None:
+        async def on_frame(frame: bytes) -> None:
             message = DIALECT.decode(frame).message
             match message:
                 case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
-                    await self._log_writer.writable()
-                    await self._connection.wait_writable()
-                    if self._lease.is_over:
-                        raise SessionExpired
-                    host.tell(Said(session.id, message))
+                    await live.say(message)  # a session that is over has ended the connection too
                 case Unknown():
                     self._connection.count_unknown()
                 case _:
                     raise ProtocolError("This message has no meaning on a y-websocket connection.")
 
         try:
-            return await self._connection.run(converse, keepalive_address=lambda: "")
+            return await self._connection.run(on_frame, keepalive_address=lambda: "")
         finally:
-            host.tell(Left(session.id, clean=self._connection.clean))
+            live.leave(clean=self._connection.clean)
 
     async def refuse(self, error: CollabError) -> int:
-        """Say why, and close."""
+        """Tell the client why it may not come in, and close."""
         if not error.retryable:
-            self._connection.say(Denied(error.reason))
+            self._connection.send(Denied(error.reason))
         self._connection.end(error)
-        return await self._connection.run(self._never, keepalive_address=lambda: None)
+        return await self._connection.run(self._ignore, keepalive_address=lambda: None)
 
-    async def _never(self, _frame: bytes) -> None:
+    async def _ignore(self, _frame: bytes) -> None:
         return
 
-    # --- outlet -------------------------------------------------------------------------------------
+    # --- the sink of the session ------------------------------------------------------------------------
 
     def send(self, message: EncodedMessage) -> None:
-        """From the host: a message for this client."""
-        self._connection.deliver(message)
+        """Queue a message for the client."""
+        self._connection.send_encoded(message)
 
     def end(self, error: CollabError) -> None:
-        """From the host: the session is over."""
+        """Note that the room has ended the session, and close the socket."""
         self._connection.end(error)

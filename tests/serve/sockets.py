@@ -1,4 +1,4 @@
-"""WebSocket clients of the app in this process: no port, no thread, and every word in the order in which it was said.
+"""WebSocket clients of an app in this process: no port, no thread, and every message in order.
 
 They speak ASGI to the app as a web server does, so what is tested begins at the routes. What the server says is
 put into short words (``saved``, ``denied token-expired``), so that a table of outcomes can be read.
@@ -26,7 +26,7 @@ PATIENCE_S = 10.0
 
 
 def app_around(server: Server, directory: Path) -> FastAPI:
-    """The app with a server of the test's own behind it, which the test starts and stops."""
+    """Return the app with the test's own server behind it, which the test starts and stops."""
     app = create_app(Settings(secret=SecretStr(SECRET), data_dir=directory), store=server.store, relay=server.relay)
     app.state.server = server
     return app
@@ -62,7 +62,7 @@ class Client:
         }
         self.heard: list[str] = []
         self.closed: int | None = None
-        """The server's close code."""
+        """The server's close code, once it has closed."""
         self.text_of_denial = ""
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
@@ -87,19 +87,19 @@ class Client:
         self._say(2, 0, token.encode())
 
     def step1(self, state_vector: bytes = b"\0") -> None:
-        """Say what it has: nothing."""
+        """Send SyncStep1. By default the client has nothing."""
         self._say(0, 0, state_vector)
 
     def step2(self, update: bytes) -> None:
-        """Say what the server lacks."""
+        """Send SyncStep2: what the server lacks."""
         self._say(0, 1, update)
 
     def update(self, update: bytes) -> None:
-        """Edit."""
+        """Send an edit."""
         self._say(0, 2, update)
 
     def presence(self, client: int, clock: int = 1) -> None:
-        """Say where it is."""
+        """Send an awareness state."""
         state = b'{"user":{"name":"?"}}'
         entry = Writer()
         for number in (1, client, clock):
@@ -108,11 +108,11 @@ class Client:
         self._say(1, None, entry.to_bytes())
 
     def query(self) -> None:
-        """Ask who is here."""
+        """Ask for every awareness state."""
         self._say(3, None, None)
 
     def stateless(self) -> None:
-        """An application's own message. y-websocket has none: there it is a type that nobody knows."""
+        """Send an application's own message. To y-websocket it is a message of an unknown type."""
         self._say(5, None, b"hello")
 
     def leave(self) -> None:
@@ -131,21 +131,21 @@ class Client:
     # --- what it hears ----------------------------------------------------------------------------------
 
     async def hear(self, word: str) -> None:
-        """Listen until the server has said this once more than it was heard up to now, or the end came."""
+        """Listen until the server says this word again, or closes."""
         seen = self.heard.count(word)
         async with asyncio.timeout(PATIENCE_S):
             while self.heard.count(word) == seen and self.closed is None:
                 await self._hear_one()
 
     async def hear_close(self) -> int:
-        """Listen until the server closes; its code."""
+        """Listen until the server closes, and return the close code."""
         async with asyncio.timeout(PATIENCE_S):
             while self.closed is None:
                 await self._hear_one()
         return self.closed
 
     async def catch_up(self) -> list[str]:
-        """What the server has said up to the answer to one more question of ours."""
+        """Ask one more question, and return all that the server has said up to its answer."""
         self.query()
         await self.hear("presence")
         return self.heard

@@ -1,4 +1,4 @@
-"""Snapshots are written for documents that are due, and a document that cannot be folded is nobody else's trouble."""
+"""Snapshots are written for documents that are due. One that cannot be compacted holds up no other."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def compactor(store: MemoryStore) -> Compactor:
 
 
 async def write(store: MemoryStore, name: str, updates: list[bytes]) -> DocumentName:
-    """A document with these updates, each in a row of its own."""
+    """Store a document with these updates, each in a row of its own, and return its name."""
     document = DocumentName(name)
     entries = [encode_entries([Entry(UserId("ann"), update)]) for update in updates]
     await store.append([Row(document, Epoch(0), WriterId(7), n, payload) for n, payload in enumerate(entries, 1)])
@@ -36,7 +36,7 @@ def typing(count: int, *, size: int = 1) -> list[bytes]:
     return [author.type(0, "x" * size) for _ in range(count)]
 
 
-async def test_a_heavy_tail_is_folded_and_reads_the_same(store: MemoryStore, compactor: Compactor) -> None:
+async def test_heavy_tail_is_compacted_and_reads_the_same(store: MemoryStore, compactor: Compactor) -> None:
     name = await write(store, "heavy", typing(10, size=10_000))
     before = await store.load(name)
     assert await compactor.compact_due() == 1
@@ -47,14 +47,14 @@ async def test_a_heavy_tail_is_folded_and_reads_the_same(store: MemoryStore, com
     assert await compactor.compact_due() == 0
 
 
-async def test_a_light_tail_is_folded_when_the_last_person_leaves(store: MemoryStore, compactor: Compactor) -> None:
+async def test_light_tail_is_compacted_when_the_last_session_leaves(store: MemoryStore, compactor: Compactor) -> None:
     name = await write(store, "light", typing(LEFT_TAIL_ROWS_MIN))
     assert await compactor.compact_due() == 0
     compactor.left(name)
     assert await compactor.compact_due() == 1
 
 
-async def test_documents_that_cannot_be_folded_hide_no_other(store: MemoryStore, compactor: Compactor) -> None:
+async def test_documents_that_cannot_be_compacted_hide_no_other(store: MemoryStore, compactor: Compactor) -> None:
     for number in range(CANDIDATES_MAX):
         await write(store, f"damaged/{number}", [*typing(1, size=100_000), DAMAGE])
     assert await compactor.compact_due() == 0
@@ -62,6 +62,6 @@ async def test_documents_that_cannot_be_folded_hide_no_other(store: MemoryStore,
     assert await compactor.compact_due() == 1
 
 
-async def test_a_document_that_is_gone_by_now_is_no_trouble(store: MemoryStore, compactor: Compactor) -> None:
+async def test_missing_document_is_skipped(store: MemoryStore, compactor: Compactor) -> None:
     compactor.left(DocumentName("never written"))
     assert await compactor.compact_due() == 0

@@ -1,4 +1,4 @@
-"""A connection ends once, whole, and with its cancellation, whatever happens in the same moment."""
+"""A connection ends once and completely, and passes its cancellation on, whatever happens in the same moment."""
 
 import asyncio
 
@@ -17,11 +17,11 @@ from tests.metering import sample
 from tests.serve.parts import ticks
 
 TICKS = range(12)
-"""Of the event loop: more than it takes for any of these connections to end."""
+"""Turns of the event loop: more than any of these connections needs to end."""
 
 
 class ScriptedSocket:
-    """Gives ``frames``, then closes as told; the writer breaks after so many ticks."""
+    """A socket that gives ``frames`` and then ``close``. Writing breaks after so many turns of the event loop."""
 
     cancelled = CANCELLED
 
@@ -54,15 +54,15 @@ def make(socket: ScriptedSocket) -> tuple[Connection, Metrics]:
 
 
 async def hear_nothing(_frame: bytes) -> None:
-    """What is said means nothing here."""
+    """Ignore the frame."""
 
 
 @pytest.mark.parametrize("breaks", TICKS)
-async def test_a_cancellation_in_the_moment_in_which_a_part_fails_is_not_lost(breaks: int) -> None:
+async def test_cancellation_is_not_lost_while_a_task_fails(breaks: int) -> None:
     for cancelled_after in TICKS:
         socket = ScriptedSocket(breaks=breaks)
         connection, metrics = make(socket)
-        connection.say(KEEPALIVE)
+        connection.send(KEEPALIVE)
         running = asyncio.create_task(connection.run(hear_nothing, keepalive_address=lambda: ""))
         await ticks(cancelled_after)
         asked = running.cancel()
@@ -74,8 +74,8 @@ async def test_a_cancellation_in_the_moment_in_which_a_part_fails_is_not_lost(br
         assert sample(metrics, "sockets", dialect="y-websocket") == 0
 
 
-async def test_a_cancel_scope_knows_its_cancellation_again_in_whatever_moment_of_the_end_it_comes() -> None:
-    """So do the frameworks end an application that is embedded, and their own test clients."""
+async def test_cancel_scope_recognises_its_cancellation_at_any_moment() -> None:
+    """Frameworks end an embedded application this way, and so do their test clients."""
 
     async def cancel(scope: anyio.CancelScope, after: int) -> None:
         await ticks(after)
@@ -90,16 +90,16 @@ async def test_a_cancel_scope_knows_its_cancellation_again_in_whatever_moment_of
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_part_that_fails_ends_the_connection_and_says_try_again() -> None:
+async def test_failing_task_ends_the_connection_retryably() -> None:
     socket = ScriptedSocket(breaks=0)
     connection, metrics = make(socket)
-    connection.say(KEEPALIVE)
+    connection.send(KEEPALIVE)
     assert await connection.run(hear_nothing, keepalive_address=lambda: "") == 1012
     assert isinstance(socket.closed_for, RoomClosed)
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
 
 
-async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_was_quicker() -> None:
+async def test_frames_before_the_close_are_read_although_writing_failed_first() -> None:
     heard: list[bytes] = []
 
     async def hear_slowly(frame: bytes) -> None:
@@ -111,32 +111,32 @@ async def test_what_a_client_said_before_it_closed_is_heard_although_the_writer_
             raise SocketClosed(LOST)
 
     connection, metrics = make(Gone(b"one", b"two", close=1001))
-    connection.say(KEEPALIVE)
+    connection.send(KEEPALIVE)
     assert await connection.run(hear_slowly, keepalive_address=lambda: "") == 1001
     assert heard == [b"one", b"two"]
     assert connection.clean
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1001", by="peer") == 1
 
 
-def make_holding(socket: ScriptedSocket) -> Connection:
-    """What it is held for is long: no test waits for that."""
-    return Connection(socket, YWebsocket(), ServerLimits(denial_hold_s=3600), Metrics(), holds=True)
+def make_lingering(socket: ScriptedSocket) -> Connection:
+    """Return a connection that lingers for an hour, which no test waits for."""
+    return Connection(socket, YWebsocket(), ServerLimits(denial_hold_s=3600), Metrics(), linger_on_error=True)
 
 
 async def refuse(_frame: bytes) -> None:
     raise ProtocolError
 
 
-async def test_a_peer_at_fault_is_held_and_not_heard_until_it_goes() -> None:
+async def test_connection_lingers_and_ignores_a_peer_at_fault() -> None:
     socket = ScriptedSocket(b"nonsense", b"more", b"of it", close=1006)
-    assert await make_holding(socket).run(refuse, keepalive_address=lambda: "") == 1012
+    assert await make_lingering(socket).run(refuse, keepalive_address=lambda: "") == 1012
     assert socket.frames == []
     assert isinstance(socket.closed_for, ProtocolError)
 
 
-async def test_a_peer_at_fault_is_held_no_longer_when_the_server_goes() -> None:
+async def test_shutdown_cuts_the_lingering_short() -> None:
     socket = ScriptedSocket(b"nonsense")
-    connection = make_holding(socket)
+    connection = make_lingering(socket)
     running = asyncio.create_task(connection.run(refuse, keepalive_address=lambda: ""))
     await ticks(50)
     assert not running.done()
@@ -146,15 +146,15 @@ async def test_a_peer_at_fault_is_held_no_longer_when_the_server_goes() -> None:
 
 
 @pytest.mark.parametrize("error", [Overloaded, TooSlow])
-async def test_a_peer_that_may_come_back_or_does_not_read_is_not_held(error: type[CollabError]) -> None:
+async def test_connection_does_not_linger_for_other_errors(error: type[CollabError]) -> None:
     socket = ScriptedSocket()
-    connection = make_holding(socket)
+    connection = make_lingering(socket)
     connection.end(error())
     await connection.run(hear_nothing, keepalive_address=lambda: "")
     assert isinstance(socket.closed_for, error)
 
 
-async def test_the_first_reason_counts() -> None:
+async def test_first_reason_counts() -> None:
     socket = ScriptedSocket(close=1006)
     connection, metrics = make(socket)
     connection.end(reason := Overloaded())
@@ -163,8 +163,8 @@ async def test_the_first_reason_counts() -> None:
     assert sample(metrics, "sockets_closed_total", dialect="y-websocket", code="1012", by="server") == 1
 
 
-async def test_a_client_that_says_thousands_of_things_at_once_leaves_others_their_turn() -> None:
-    """What it said is there already, so nothing that is done with it has to wait."""
+async def test_flood_on_one_socket_leaves_other_tasks_their_turn() -> None:
+    """All frames are there already, so nothing ever has to wait for one."""
     connection, _ = make(ScriptedSocket(*[b"\3"] * 1000, close=1000))
     heard = 0
     heard_at_others_turns = []

@@ -1,4 +1,4 @@
-"""What the background tasks count: commits, the store being away, polls and snapshots."""
+"""The metrics of the background tasks: commits, failed tries, polls and snapshots."""
 
 from collections.abc import Sequence as Seq
 
@@ -12,14 +12,14 @@ from collab.store.base import Outcome
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import Author, a_session
-from tests.serve.parts import Ear, make_server
+from tests.serve.parts import RecordingSink, make_server
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
 
 
 class AbsentStore(MemoryStore):
-    """Does not answer the first append."""
+    """A store that does not answer the first append."""
 
     asked = 0
 
@@ -30,24 +30,24 @@ class AbsentStore(MemoryStore):
         return await super().append(rows)
 
 
-async def test_a_commit_is_counted_once_and_each_time_that_the_store_was_away() -> None:
+async def test_commit_is_counted_once_and_every_failed_try() -> None:
     async with make_server(AbsentStore()) as server:
-        host = await server.rooms.join(NOTES, a_session(1), Ear())
+        host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
         host.tell(Said(a_session(1).id, Update(Author(1).type(0, "a"))))
         assert sample(server.metrics, "unsaved_bytes") == server.log_writer.queued_bytes > 0
         await server.log_writer.flush()
         assert sample(server.metrics, "store_unavailable_total") == 1
         assert sample(server.metrics, "commit_seconds_count") == sample(server.metrics, "commit_rows_sum") == 1
-        assert sample(server.metrics, "rooms") == sample(server.metrics, "sessions", dialect="program") == 1
+        assert sample(server.metrics, "rooms") == sample(server.metrics, "sessions", dialect="rest") == 1
         await eventually(lambda: sample(server.metrics, "heads_poll_seconds_count") > 0)
         await eventually(lambda: sample(server.metrics, "loop_lag_seconds_count") > 0)
-    assert sample(server.metrics, "sessions", dialect="program") == sample(server.metrics, "unsaved_bytes") == 0
+    assert sample(server.metrics, "sessions", dialect="rest") == sample(server.metrics, "unsaved_bytes") == 0
 
 
-async def test_a_snapshot_is_counted_with_its_bytes() -> None:
+async def test_snapshot_is_counted_with_its_bytes() -> None:
     store = MemoryStore()
     async with make_server(store) as server:
-        host = await server.rooms.join(NOTES, a_session(1), Ear())
+        host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
         ann = Author(1)
         for at in range(100):
             host.tell(Said(a_session(1).id, Update(ann.type(at, "a"))))

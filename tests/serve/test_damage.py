@@ -1,4 +1,4 @@
-"""A document that is damaged in the store costs only itself."""
+"""A document that is damaged in the store harms no other."""
 
 from collab.errors import RoomClosed
 from collab.ids import DocumentName, Epoch, Sequence, UserId, WriterId
@@ -6,14 +6,14 @@ from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.serve.compactor import Compactor
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
-from tests.serve.parts import Ear, make_server, writer
+from tests.serve.parts import RecordingSink, make_server, writer
 from tests.waiting import eventually
 
 BAD, GOOD = DocumentName("bad"), DocumentName("good")
 
 
 class DamagedStore(MemoryStore):
-    """Rows of one document do not pass their checksum, once ``damaged`` is set."""
+    """A store in which the rows of one document fail their checksum once ``damaged`` is set."""
 
     damaged = False
 
@@ -31,15 +31,15 @@ class DamagedStore(MemoryStore):
 
 
 def row(name: DocumentName, n: int) -> Row:
-    """Client ``n`` writes "x" into the root "content"."""
+    """Return a row in which client ``n`` writes "x" into the root "content"."""
     update = bytes([1, 1, n, 0, 4, 1, 7]) + b"content" + b"\x01x\x00"
     return Row(name, Epoch(0), WriterId(9), n, encode_entries([Entry(UserId("eve"), update)]))
 
 
-async def test_a_damaged_row_ends_its_own_room_and_no_other_is_left_behind() -> None:
+async def test_damaged_row_ends_its_own_room_only() -> None:
     store = DamagedStore()
     async with make_server(store) as server:
-        bad, good = Ear(), Ear()
+        bad, good = RecordingSink(), RecordingSink()
         await server.rooms.join(BAD, writer(101), bad)
         host = await server.rooms.join(GOOD, writer(102), good)
         store.damaged = True
@@ -49,7 +49,7 @@ async def test_a_damaged_row_ends_its_own_room_and_no_other_is_left_behind() -> 
         assert good.ended is None
 
 
-async def test_a_damaged_document_does_not_keep_others_from_being_compacted() -> None:
+async def test_damaged_document_does_not_keep_others_from_compaction() -> None:
     store = DamagedStore()
     await store.append([row(BAD, n) for n in range(1, 60)] + [row(GOOD, n) for n in range(1, 40)])
     store.damaged = True

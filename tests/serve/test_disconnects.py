@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from collab.access.roles import Role
 from collab.api.close_codes import close_code_label
 from collab.protocol.varint import Writer
-from collab.serve.hocuspocus import PARTING
+from collab.serve.hocuspocus import CLOSE_FRAME
 from tests.deployment import ServerProcess, token
 from tests.metering import Scrape, scrape
 from tests.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket
@@ -424,7 +424,7 @@ async def test_a_server_that_stops_says_so_to_everybody(tmp_path: Path) -> None:
     raws = [await raw_in(server, dialect, "drained") for dialect in DIALECTS]
     raws.append(silent := await RawSocket.open(server.port, "/ws"))
     stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-    assert (await silent.read()).payload == PARTING, "a provider that has heard nothing comes back in many loops"
+    assert (await silent.read()).payload == CLOSE_FRAME, "a provider that has heard nothing comes back in many loops"
     assert [await raw.read_to_the_end() for raw in raws] == [1012, 1012, 1012]
     for raw in raws:
         raw.close()

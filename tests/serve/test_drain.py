@@ -1,4 +1,4 @@
-"""Draining: clients are heard no more, what was accepted is committed and said to be, and only then it ends."""
+"""A drain reads no more messages, commits and acknowledges what was accepted, and only then ends the sessions."""
 
 import asyncio
 
@@ -13,14 +13,14 @@ from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
 from tests.room.build import Author
-from tests.serve.parts import Ear, SlowStore, make_server, ticks, writer
+from tests.serve.parts import RecordingSink, SlowStore, make_server, ticks, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
 
 
-class Listener(Ear):
-    """An outlet that counts what was said to be saved."""
+class CountingSink(RecordingSink):
+    """A sink that counts acknowledgements."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,8 +31,8 @@ class Listener(Ear):
         self.saved += isinstance(message.message, Saved)
 
 
-async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    store, ada, author = MemoryStore(), Listener(), Author(7)
+async def test_drain_ends_although_a_client_types_without_pause(caplog: pytest.LogCaptureFixture) -> None:
+    store, ada, author = MemoryStore(), CountingSink(), Author(7)
     typed = 0
 
     async def type_on() -> None:
@@ -55,14 +55,14 @@ async def test_those_who_type_without_pause_do_not_hold_up_the_end(caplog: pytes
     assert ada.saved < typed
 
 
-async def test_whoever_else_asks_for_the_end_waits_for_the_same_end() -> None:
-    store, ada, author = SlowStore(), Listener(), Author(7)
+async def test_second_drain_waits_for_the_first() -> None:
+    store, ada, author = SlowStore(), CountingSink(), Author(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
         host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
         first, second = (asyncio.create_task(server.drain()) for _ in range(2))
         await eventually(lambda: server.is_draining)
-        first.cancel()  # who asked first may go: the end is not theirs alone
+        first.cancel()  # the first caller may give up: the drain is not its own
         await asyncio.wait({first})
         assert not second.done()
         store.go_on.set()
@@ -70,8 +70,8 @@ async def test_whoever_else_asks_for_the_end_waits_for_the_same_end() -> None:
         assert (ada.saved, isinstance(ada.ended, Draining)) == (1, True)
 
 
-async def test_who_comes_while_it_drains_is_sent_away() -> None:
-    store, ada, author = SlowStore(), Listener(), Author(7)
+async def test_session_that_joins_during_a_drain_is_refused() -> None:
+    store, ada, author = SlowStore(), CountingSink(), Author(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
         host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
@@ -79,15 +79,15 @@ async def test_who_comes_while_it_drains_is_sent_away() -> None:
         await eventually(lambda: server.is_draining)
         for name in (NOTES, DocumentName("other")):
             with pytest.raises(Draining):
-                await server.rooms.join(name, writer(102), Listener())
+                await server.rooms.join(name, writer(102), CountingSink())
         assert (ada.saved, ada.ended) == (0, None)
         store.go_on.set()
         await draining
     assert ada.saved == 1
 
 
-async def test_what_is_said_while_it_drains_is_not_accepted() -> None:
-    store, ada, author = SlowStore(), Listener(), Author(7)
+async def test_message_during_a_drain_is_not_accepted() -> None:
+    store, ada, author = SlowStore(), CountingSink(), Author(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
         host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
@@ -102,7 +102,7 @@ async def test_what_is_said_while_it_drains_is_not_accepted() -> None:
     assert load_document(None, (await store.load(NOTES)).tail).text() == "x"
 
 
-async def test_document_that_is_being_loaded_is_given_up() -> None:
+async def test_drain_gives_up_a_document_that_is_loading() -> None:
     class SlowLoad(MemoryStore):
         async def load(self, name: DocumentName) -> Stored:
             loading.set()
@@ -111,19 +111,19 @@ async def test_document_that_is_being_loaded_is_given_up() -> None:
 
     loading = asyncio.Event()
     async with make_server(SlowLoad()) as server:
-        joining = asyncio.create_task(server.rooms.join(NOTES, writer(101), Ear()))
+        joining = asyncio.create_task(server.rooms.join(NOTES, writer(101), RecordingSink()))
         await loading.wait()
         await server.drain()
         with pytest.raises(Draining):
             await joining
 
 
-async def test_whoever_cancels_the_end_of_a_server_is_left_with_no_task_of_it() -> None:
+async def test_cancelled_shutdown_leaves_no_task() -> None:
     store = SlowStore()
 
     async def serve() -> None:
         async with make_server(store) as server:
-            host = await server.rooms.join(NOTES, writer(101), Listener())
+            host = await server.rooms.join(NOTES, writer(101), CountingSink())
             host.tell(Said(writer(101).id, Update(Author(7).type(0, "x"))))
             stopping.set()
 

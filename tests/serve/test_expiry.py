@@ -1,4 +1,4 @@
-"""A token that ends, or changes, while its session is live: what the next message may do, and what the client hears."""
+"""A token expires or changes while its session is live: what the next message may do, and what the client is told."""
 
 import asyncio
 import time
@@ -33,22 +33,22 @@ BEGINNING_S = WallClock().now_s
 
 
 class GatedStore(MemoryStore):
-    """Commits wait while the gate is closed, and loading while the entrance is."""
+    """A store whose commits wait while ``commits`` is clear, and whose loads wait while ``loading`` is."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.pending, self.entrance = asyncio.Event(), asyncio.Event()
-        self.pending.set()
-        self.entrance.set()
+        self.commits, self.loading = asyncio.Event(), asyncio.Event()
+        self.commits.set()
+        self.loading.set()
         self.loads = 0
 
     async def load(self, name: DocumentName) -> Stored:
         self.loads += 1
-        await self.entrance.wait()
+        await self.loading.wait()
         return await super().load(name)
 
     async def append(self, rows: Sequence[Row]) -> list[Outcome]:
-        await self.pending.wait()
+        await self.commits.wait()
         return await super().append(rows)
 
 
@@ -66,27 +66,27 @@ class World:
         return sign(key, user=user, grants={"**": role}, now_s=self.clock.now_s, ttl_s=ttl_s)
 
     def pass_time(self, seconds: float) -> None:
-        """Time passes, and what is due happens."""
+        """Let time pass, and run the timers that are due."""
         self.clock.now_s += seconds
         self.server.timers.run_due()
 
     def pass_until(self, seconds: float) -> None:
-        """The same, to so many seconds after the test began."""
+        """Let time pass until so many seconds after the test began."""
         self.pass_time(BEGINNING_S + seconds - self.clock.now_s)
 
     async def join(self, client: Client, token: str) -> None:
-        """Let a Hocuspocus client come in and listen."""
+        """Have a Hocuspocus client join and sync."""
         client.show(token)
         client.step1()
         await client.hear("step2")
 
     async def stored(self) -> str:
-        """The text in the log."""
+        """Return the text in the log."""
         stored = await self.store.load(NAME)
         return load_document(None, stored.tail).text()
 
     async def authors(self) -> list[UserId]:
-        """Who wrote each update of the log."""
+        """Return the author of each update in the log."""
         return [entry.author for row in (await self.store.load(NAME)).tail for entry in decode_entries(row.payload)]
 
 
@@ -108,7 +108,7 @@ def ywebsocket(world: World, token: str) -> Client:
 
 
 def words(heard: Iterable[str], *besides: str) -> list[str]:
-    """What was heard of tokens and answers; presence and the like come as they come."""
+    """Return what was said about tokens and acknowledgements, without the words that may come at any time."""
     ignored = {"presence", "step1", "step2", "update", *besides}
     return [word for word in heard if word not in ignored]
 
@@ -116,7 +116,7 @@ def words(heard: Iterable[str], *besides: str) -> list[str]:
 # --- Hocuspocus: in-band ----------------------------------------------------------------------------
 
 
-async def test_a_fresh_token_in_time_keeps_the_session(world: World) -> None:
+async def test_fresh_token_in_time_keeps_the_session(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token())
@@ -132,7 +132,7 @@ async def test_a_fresh_token_in_time_keeps_the_session(world: World) -> None:
         assert words(ada.heard) == ["read-write", "token wanted", "read-write", "saved"]
 
 
-async def test_who_has_only_the_old_token_is_asked_again_and_again_and_then_denied(world: World) -> None:
+async def test_client_with_only_the_old_token_is_asked_repeatedly_then_denied(world: World) -> None:
     token = world.token()
     async with hocuspocus(world) as ada:
         await world.join(ada, token)
@@ -149,7 +149,7 @@ async def test_who_has_only_the_old_token_is_asked_again_and_again_and_then_deni
         assert ada.closed is None
 
 
-async def test_who_does_not_answer_is_asked_again(world: World) -> None:
+async def test_client_that_does_not_answer_is_asked_again(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token())
         for before_s in (60, 30, 15):
@@ -157,7 +157,7 @@ async def test_who_does_not_answer_is_asked_again(world: World) -> None:
         assert (await ada.catch_up()).count("token wanted") == 3
 
 
-async def test_a_token_of_a_few_seconds_is_asked_for_at_half_its_time(world: World) -> None:
+async def test_short_lived_token_is_asked_for_at_half_its_time(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=4))
         world.pass_time(2)
@@ -166,7 +166,7 @@ async def test_a_token_of_a_few_seconds_is_asked_for_at_half_its_time(world: Wor
         await ada.hear("denied token-expired")
 
 
-async def test_who_was_denied_comes_in_again_with_nothing_lost_on_either_side(world: World) -> None:
+async def test_denied_client_rejoins_and_nothing_is_lost(world: World) -> None:
     hers, his = Author(7), Author(8)
     async with hocuspocus(world) as ada, hocuspocus(world) as bob:
         await world.join(ada, world.token("ada", ttl_s=10))
@@ -175,7 +175,7 @@ async def test_who_was_denied_comes_in_again_with_nothing_lost_on_either_side(wo
         await ada.hear("saved")
         world.pass_time(10)
         await ada.hear("denied token-expired")
-        # Meanwhile both go on. She hears nothing, and what she writes waits.
+        # Both go on writing. Ada is sent nothing, and her update waits.
         ada.update(hers.type(4, "two "))
         bob.update(his.type(0, "his "))
         await bob.hear("saved")
@@ -184,8 +184,8 @@ async def test_who_was_denied_comes_in_again_with_nothing_lost_on_either_side(wo
         ada.show(world.token("ada"))
         await ada.hear("saved")
         assert sorted((await world.stored()).split()) == ["his", "one", "two"]
-        assert ada.heard.count("update") > told  # the whole document: she missed his
-        # She does not send her SyncStep1 again, and is told of everything as before.
+        assert ada.heard.count("update") > told  # the whole document, since she missed his edit
+        # Her client does not send SyncStep1 again, and is sent every update as before.
         seen = ada.heard.count("update")
         bob.update(his.type(0, "more "))
         await bob.hear("saved")
@@ -194,7 +194,7 @@ async def test_who_was_denied_comes_in_again_with_nothing_lost_on_either_side(wo
         assert ada.heard.count("saved") == 2
 
 
-async def test_who_comes_in_again_is_asked_for_what_it_could_not_say(world: World) -> None:
+async def test_rejoined_client_is_asked_for_what_it_could_not_send(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=10))
         ada.step2(b"\0\0")
@@ -208,7 +208,7 @@ async def test_who_comes_in_again_is_asked_for_what_it_could_not_say(world: Worl
         assert (await ada.catch_up()).count("saved") == 1  # its client does not count that answer
 
 
-async def test_an_answer_that_was_owed_before_the_end_is_given_after_it(world: World) -> None:
+async def test_acknowledgement_due_before_expiry_is_sent_after_it(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=10))
         world.pass_time(10)
@@ -224,11 +224,11 @@ async def _is(world: World, text: str) -> bool:
     return await world.stored() == text
 
 
-async def test_an_acknowledgement_under_way_still_comes_after_the_end(world: World) -> None:
+async def test_acknowledgement_under_way_at_expiry_still_comes(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
         await world.join(ada, world.token(ttl_s=10))
-        world.store.pending.clear()
+        world.store.commits.clear()
         ada.update(author.type(0, "just in time"))
         await ada.catch_up()
         world.pass_time(10)
@@ -236,14 +236,14 @@ async def test_an_acknowledgement_under_way_still_comes_after_the_end(world: Wor
         assert "saved" not in ada.heard
         bob.update(Author(8).type(0, "for those who may read"))
         await bob.catch_up()
-        world.store.pending.set()
+        world.store.commits.set()
         await ada.hear("saved")
         assert "just in time" in await world.stored()
         assert "update" not in ada.heard
         await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [1])
 
 
-async def test_an_update_that_waits_for_another_is_answered_after_the_end_as_well(world: World) -> None:
+async def test_pending_update_is_acknowledged_after_expiry(world: World) -> None:
     author = Author(7)
     first, second = author.type(0, "a"), author.type(1, "b")
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
@@ -258,7 +258,7 @@ async def test_an_update_that_waits_for_another_is_answered_after_the_end_as_wel
         await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [1])
 
 
-async def test_an_update_that_never_completes_after_the_end_is_refused_and_the_socket_stays(tmp_path: Path) -> None:
+async def test_update_that_never_completes_after_expiry_is_refused(tmp_path: Path) -> None:
     clock = WallClock()
     async with (
         make_server(MemoryStore(), wall_clock=clock, limits=ServerLimits(held_s=1e-9)) as server,
@@ -279,7 +279,7 @@ async def test_an_update_that_never_completes_after_the_end_is_refused_and_the_s
         assert ada.closed is None
 
 
-async def test_a_document_that_opens_after_the_end_is_not_told(world: World) -> None:
+async def test_document_that_opens_after_expiry_is_not_shown(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=10))
         ada.update(Author(7).type(0, "secret"))
@@ -288,34 +288,34 @@ async def test_a_document_that_opens_after_the_end_is_not_told(world: World) -> 
         await ada.hear("denied token-expired")
         for host in world.server.rooms.hosts:
             host.fail(RoomClosed())
-        world.store.entrance.clear()
+        world.store.loading.clear()
         before = world.store.loads
         ada.show(world.token(ttl_s=10))
         await eventually(lambda: world.store.loads > before)
         world.clock.now_s += 10
-        world.store.entrance.set()
+        world.store.loading.set()
         await ada.hear("denied token-expired")
         assert "update" not in ada.heard
         assert [host.sessions for host in world.server.rooms.hosts] == [0]
 
 
-async def test_a_programs_update_whose_token_ended_while_it_came_in_is_not_written(world: World) -> None:
+async def test_rest_write_with_a_token_that_expires_meanwhile_is_refused(world: World) -> None:
     principal = await world.server.authenticator.principal(world.token(ttl_s=10))
-    world.store.entrance.clear()
+    world.store.loading.clear()
     writing = asyncio.create_task(write_update(world.server.parts, NAME, principal, Author(7).type(0, "too late")))
     await eventually(lambda: world.store.loads == 1)
     world.pass_time(10)
-    world.store.entrance.set()
+    world.store.loading.set()
     with pytest.raises(TokenExpired):
         await writing
     assert await world.stored() == ""
 
 
-async def test_a_message_after_the_end_is_not_heard_though_the_deadline_is_late(world: World) -> None:
+async def test_message_after_expiry_is_ignored_although_the_timer_is_late(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=10))
-        world.clock.now_s += 10  # and nobody looked at the clock
+        world.clock.now_s += 10  # but the timers have not run
         ada.update(author.type(0, "too late"))
         await ada.hear("denied token-expired")
         assert await world.stored() == ""
@@ -324,13 +324,13 @@ async def test_a_message_after_the_end_is_not_heard_though_the_deadline_is_late(
         assert await world.stored() == "too late"
 
 
-async def test_a_token_in_the_address_ends_as_well(world: World) -> None:
+async def test_token_in_the_url_expires_too(world: World) -> None:
     async with Client(world.app, "hocuspocus", NAME, world.token(ttl_s=10)) as ada:
         ada.step1()
         await ada.hear("step2")
         world.pass_time(10)
         await ada.hear("denied token-expired")
-        ada.show("")  # stands for the one in the address
+        ada.show("")  # stands for the token in the URL
         await ada.hear("denied token-expired")
         ada.show(world.token())
         await ada.catch_up()
@@ -338,7 +338,7 @@ async def test_a_token_in_the_address_ends_as_well(world: World) -> None:
         assert words(ada.heard) == ["read-write", "token wanted", *refusals, "read-write"]
 
 
-async def test_who_was_told_that_the_token_ended_is_not_told_that_there_is_none(tmp_path: Path) -> None:
+async def test_expired_session_is_not_told_that_its_token_is_missing(tmp_path: Path) -> None:
     clock = WallClock()
     limits = ServerLimits(preauth_s=0.05)
     async with make_server(MemoryStore(), wall_clock=clock, limits=limits) as server:
@@ -349,14 +349,14 @@ async def test_who_was_told_that_the_token_ended_is_not_told_that_there_is_none(
             await ada.catch_up()
             clock.now_s += 10
             server.timers.run_due()
-            silent.step1()  # and never a token: its time begins after hers has
+            silent.step1()  # without a token; its time begins after hers
             await silent.hear("denied token-missing")
             ada.show("worthless")
             await ada.hear("denied token-malformed")
             assert "denied token-missing" not in ada.heard
 
 
-async def test_a_bad_token_on_a_live_session_ends_it_and_a_good_one_brings_it_back(world: World) -> None:
+async def test_bad_token_ends_a_session_and_a_good_one_restores_it(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token())
@@ -370,7 +370,7 @@ async def test_a_bad_token_on_a_live_session_ends_it_and_a_good_one_brings_it_ba
         await ada.hear("denied token-expired")
 
 
-async def test_the_clock_of_the_machine_ends_a_session_too(tmp_path: Path) -> None:
+async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
     store = MemoryStore()
     async with make_server(store) as server:
         key = SharedSecret(SECRET.encode())
@@ -385,7 +385,7 @@ async def test_the_clock_of_the_machine_ends_a_session_too(tmp_path: Path) -> No
 # --- rights that change -----------------------------------------------------------------------------
 
 
-async def test_a_new_role_acts_on_the_next_message_and_is_told(world: World) -> None:
+async def test_new_role_applies_to_the_next_message(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(role=Role.VIEWER))
@@ -401,7 +401,7 @@ async def test_a_new_role_acts_on_the_next_message_and_is_told(world: World) -> 
         assert await world.stored() == "yes"
 
 
-async def test_who_is_granted_nothing_any_more_is_denied(world: World) -> None:
+async def test_user_without_any_grant_left_is_denied(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token())
         key = SharedSecret(SECRET.encode())
@@ -413,7 +413,7 @@ async def test_who_is_granted_nothing_any_more_is_denied(world: World) -> None:
 
 
 @pytest.mark.parametrize("grants", [{"**": Role.VIEWER}, {"other": Role.OWNER}])
-async def test_a_new_role_acts_on_what_waits_for_others_too(world: World, grants: dict[str, Role]) -> None:
+async def test_new_role_applies_to_pending_updates(world: World, grants: dict[str, Role]) -> None:
     author = Author(7)
     first, second = author.type(0, "a"), author.type(1, "b")
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
@@ -429,7 +429,7 @@ async def test_a_new_role_acts_on_what_waits_for_others_too(world: World, grants
 
 
 class Issuer:
-    """Who publishes one key, once it is there."""
+    """An issuer that publishes one key once it can be reached."""
 
     is_away = True
 
@@ -439,7 +439,7 @@ class Issuer:
         return jwk_set(jwk("ES256", kid="new"))
 
 
-async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(tmp_path: Path) -> None:
+async def test_session_goes_on_while_no_keys_can_be_read(tmp_path: Path) -> None:
     clock, issuer = WallClock(), Issuer()
     published = JwksClient("http://issuer", clock=clock, read=issuer.read)
     async with (
@@ -466,7 +466,7 @@ async def test_while_no_keys_can_be_read_a_session_goes_on_by_the_token_it_has(t
         assert words(ada.heard) == ["read-write", "saved", "token wanted", "read-write", "saved"]
 
 
-async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path) -> None:
+async def test_new_client_waits_while_no_keys_can_be_read(tmp_path: Path) -> None:
     clock, issuer = WallClock(), Issuer()
     published = JwksClient("http://issuer", clock=clock, read=issuer.read)
     async with make_server(MemoryStore(), wall_clock=clock, published=published) as server:
@@ -486,19 +486,19 @@ async def test_who_comes_while_no_keys_can_be_read_waits_for_them(tmp_path: Path
             assert (words(ada.heard), ada.closed) == (["read-write", "saved"], None)
 
 
-async def test_another_person_on_the_same_client_waits_for_nobody(world: World) -> None:
+async def test_second_user_of_a_client_does_not_wait_for_the_first(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as somebody:
         await world.join(somebody, world.token("ada"))
         somebody.presence(7)
         await somebody.hear("presence")
-        world.store.pending.clear()
+        world.store.commits.clear()
         somebody.update(author.type(0, "a"))
         somebody.show(world.token("bob"))
         somebody.update(author.type(1, "b"))
         await somebody.catch_up()
         assert [host.pending for host in world.server.rooms.hosts] == [0]
-        world.store.pending.set()
+        world.store.commits.set()
         await somebody.hear("saved")
         await somebody.hear("saved")
         assert await world.authors() == ["ada", "bob"]
@@ -507,9 +507,9 @@ async def test_another_person_on_the_same_client_waits_for_nobody(world: World) 
 # --- leaving ----------------------------------------------------------------------------------------
 
 
-async def test_who_leaves_while_the_document_opens_may_open_it_again(world: World) -> None:
+async def test_client_that_leaves_while_the_document_opens_may_reopen_it(world: World) -> None:
     author = Author(7)
-    world.store.entrance.clear()
+    world.store.loading.clear()
     async with hocuspocus(world) as ada:
         ada.show(world.token())
         ada.update(author.type(0, "a"))
@@ -517,13 +517,13 @@ async def test_who_leaves_while_the_document_opens_may_open_it_again(world: Worl
         ada.show(world.token())
         ada.update(author.type(1, "b"))
         await eventually(lambda: world.store.loads == 1)
-        world.store.entrance.set()
+        world.store.loading.set()
         await ada.hear("read-write")
         await ada.hear("read-write")
         await eventually(lambda: _is(world, "ab"))
 
 
-async def test_what_was_said_for_a_document_that_was_left_takes_no_room(tmp_path: Path) -> None:
+async def test_messages_for_a_document_that_was_left_do_not_count(tmp_path: Path) -> None:
     clock, limits = WallClock(), ServerLimits(preauth_frames_max=5)
     async with (
         make_server(MemoryStore(), wall_clock=clock, limits=limits) as server,
@@ -540,7 +540,7 @@ async def test_what_was_said_for_a_document_that_was_left_takes_no_room(tmp_path
         assert ada.closed is None
 
 
-async def test_what_is_written_under_another_persons_token_is_that_persons(world: World) -> None:
+async def test_edit_under_another_users_token_is_that_users(world: World) -> None:
     author = Author(7)
     async with hocuspocus(world) as somebody:
         await world.join(somebody, world.token("ada"))
@@ -555,7 +555,7 @@ async def test_what_is_written_under_another_persons_token_is_that_persons(world
 # --- y-websocket: at the door -----------------------------------------------------------------------
 
 
-async def test_on_ywebsocket_the_end_is_a_close_that_bids_to_come_back(world: World) -> None:
+async def test_ywebsocket_expiry_closes_retryably(world: World) -> None:
     async with ywebsocket(world, world.token(ttl_s=10)) as ada:
         ada.step1()
         await ada.hear("step2")
@@ -567,7 +567,7 @@ async def test_on_ywebsocket_the_end_is_a_close_that_bids_to_come_back(world: Wo
         assert "denied token-expired" not in ada.heard
 
 
-async def test_on_ywebsocket_a_message_after_the_end_is_not_heard(world: World) -> None:
+async def test_ywebsocket_message_after_expiry_is_ignored(world: World) -> None:
     async with ywebsocket(world, world.token(ttl_s=10)) as ada:
         await ada.catch_up()
         world.clock.now_s += 10
@@ -576,16 +576,16 @@ async def test_on_ywebsocket_a_message_after_the_end_is_not_heard(world: World) 
         assert await world.stored() == ""
 
 
-async def test_on_ywebsocket_a_message_that_lies_there_at_the_end_is_not_heard(world: World) -> None:
+async def test_ywebsocket_message_queued_at_expiry_is_ignored(world: World) -> None:
     async with ywebsocket(world, world.token(ttl_s=10)) as ada:
         await ada.catch_up()
         ada.update(Author(7).type(0, "too late"))
-        world.pass_time(10)  # the connection is to end, and has not taken note
+        world.pass_time(10)  # the connection is told to end, but still reads
         assert await ada.hear_close() == 4501
         assert await world.stored() == ""
 
 
-async def test_on_ywebsocket_an_expired_token_at_the_handshake_is_a_denial(world: World) -> None:
+async def test_ywebsocket_expired_token_at_the_handshake_is_denied(world: World) -> None:
     token = world.token(ttl_s=10)
     world.pass_time(10)
     async with ywebsocket(world, token) as ada:

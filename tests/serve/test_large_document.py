@@ -1,4 +1,4 @@
-"""A document larger than every queue on its way is opened, and edited, like any other."""
+"""A document larger than every queue on its way is opened and edited like any other."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.deployment import ServerProcess
 from tests.typist import sit_down
 
 
-async def test_a_document_of_five_mebibytes_is_saved_and_opened_by_the_next(tmp_path: Path) -> None:
+async def test_five_mebibyte_document_is_saved_and_opened_again(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path).start()
     try:
         async with sit_down(server, "large", "ada") as ada:

@@ -1,4 +1,4 @@
-"""Who may do what with which token, in every combination, on both dialects: a table, and all that it says.
+"""Access control: every role, message and state of the token, on both dialects, as a table.
 
 Each cell is a client of its own on a document of its own, through the app's routes. What was denied must also have
 changed nothing: the log of each such document is read back after the server has stopped.
@@ -53,7 +53,7 @@ SAYS: dict[str, Callable[[Client], None]] = {
 SELF_WRITER = {"step2 with a new insert", "step2 with a new delete", "update"}
 
 TOKENS = {
-    # State of the token → what a client is told of it; None when it is good, for a while at least.
+    # State of the token → the reason that a client is told; None if the token is good, at least for a while.
     "missing": "token-missing",
     "garbage": "token-malformed",
     "expired": "token-expired",
@@ -80,11 +80,11 @@ class Cell:
 
     @property
     def may_write(self) -> bool:
-        """The document may be another afterwards."""
+        """True if the message may change the document."""
         return self.token == "good" and self.role in ("editor", "owner") and self.says in SELF_WRITER
 
     def expected(self) -> list[str]:
-        """What the client hears, in words, in order."""
+        """Return what the client is sent, in words and in order."""
         refusal = TOKENS[self.token] or ("permission-denied" if self.role == "nobody" else None)
         if refusal is not None:
             return [f"denied {refusal}", *self._closed(4403 if refusal == "permission-denied" else 4401)]
@@ -92,7 +92,7 @@ class Cell:
         return [*self._scope(), *self._synced(), *end]
 
     def _closed(self, code: int) -> list[str]:
-        """The socket's end. On Hocuspocus there is none: other documents live on it."""
+        """Return the close of the socket. On Hocuspocus it stays open for the other documents."""
         return [f"closed {code}"] if self.dialect == "y-websocket" else []
 
     def _scope(self) -> list[str]:
@@ -101,14 +101,14 @@ class Cell:
         return ["read-write" if self.role in ("editor", "owner") else "readonly"]
 
     def _synced(self) -> list[str]:
-        """A client says SyncStep1 before any SyncStep2."""
+        """Return the answers to the SyncStep1 that a client sends before any SyncStep2."""
         return ["step1", "step2"] if self.says.startswith("step2") else []
 
     def _end(self) -> list[str]:
         return ["token wanted", "denied token-expired"] if self.dialect == "hocuspocus" else ["closed 4501"]
 
     def _answer(self) -> list[str]:
-        """What a good token gets for an answer. y-websocket has a word for saved, the echo, but none for refused."""
+        """Return the answer to a good token. y-websocket says "saved" with an echo, and has no word for "refused"."""
         saved, refused = (["update"], []) if self.dialect == "y-websocket" else (["saved"], ["refused"])
         match self.says:
             case "step1":
@@ -129,7 +129,7 @@ CELLS = {
 
 
 class Matrix:
-    """A server of the cells, whose clock stands still until a cell moves it."""
+    """A server for all cells, with a clock that stands still until a cell moves it."""
 
     def __init__(self, server: Server, app: FastAPI, clock: WallClock) -> None:
         self._server = server
@@ -137,7 +137,7 @@ class Matrix:
         self._clock = clock
 
     async def hear(self, cell: Cell) -> list[str]:
-        """What a client of this cell hears, in words."""
+        """Return what a client of this cell is sent, in words."""
         token = self._token(cell)
         async with Client(self._app, cell.dialect, cell.document, token) as client:
             if cell.dialect == "hocuspocus":
@@ -169,7 +169,7 @@ class Matrix:
             await self._settle(client)
 
     async def _settle(self, client: Client) -> None:
-        """Nothing more comes: one more question was answered, and that answer is taken away."""
+        """Wait until nothing more comes: ask one more question, and take its answer away."""
         await client.catch_up()
         assert client.heard.pop() == "presence"
 
@@ -199,7 +199,7 @@ async def content_hash(store: MemoryStore, name: DocumentName) -> str:
 
 
 @pytest.mark.parametrize("dialect", CELLS)
-async def test_everybody_may_do_exactly_what_the_table_says(dialect: DialectName, tmp_path: Path) -> None:
+async def test_access_is_exactly_what_the_table_says(dialect: DialectName, tmp_path: Path) -> None:
     store, clock = MemoryStore(), WallClock()
     cells = CELLS[dialect]
     payload = encode_entries([Entry(UserId("owner"), CONTENT)])
@@ -218,5 +218,5 @@ async def test_everybody_may_do_exactly_what_the_table_says(dialect: DialectName
     assert changed == {cell for cell in cells if cell.may_write}
 
 
-def test_the_table_has_a_cell_for_every_combination() -> None:
+def test_table_has_a_cell_for_every_combination() -> None:
     assert sum(map(len, CELLS.values())) == 2 * len(ROLES) * len(SAYS) * len(TOKENS) == 640

@@ -1,4 +1,4 @@
-"""What waits for one socket is bounded, and a document is as large as it is."""
+"""The outbox of a socket is bounded, but one document may be as large as it is."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from collab.errors import TooSlow
 from collab.serve.outbox import Outbox
 
 
-def test_a_document_larger_than_the_bound_follows_a_small_frame() -> None:
+def test_document_larger_than_the_bound_follows_a_small_frame() -> None:
     outbox = Outbox(bytes_max=100, keepalive_s=20)
     outbox.put(b"x" * 10)
     outbox.put(b"x" * 5_000)
@@ -18,7 +18,7 @@ def test_edits_follow_a_document_larger_than_the_bound() -> None:
     outbox.put(b"x" * 60)
 
 
-def test_a_peer_that_reads_nothing_is_too_slow_at_the_bound() -> None:
+def test_peer_that_reads_nothing_is_too_slow_at_the_bound() -> None:
     outbox = Outbox(bytes_max=100, keepalive_s=20)
     for _ in range(3):
         outbox.put(b"x" * 50)
@@ -26,7 +26,7 @@ def test_a_peer_that_reads_nothing_is_too_slow_at_the_bound() -> None:
         outbox.put(b"x")
 
 
-def test_one_document_does_not_pay_for_another() -> None:
+def test_second_large_document_at_once_is_too_much() -> None:
     outbox = Outbox(bytes_max=100, keepalive_s=20)
     outbox.put(b"x" * 5_000)
     with pytest.raises(TooSlow):

@@ -1,4 +1,4 @@
-"""Readiness: the store's answer, asked for seldom."""
+"""Readiness is the store's answer, kept for a second."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.waiting import eventually
 
 
 class Database(MemoryStore):
-    """Answers, is away or hangs, and counts how often it was asked."""
+    """A store that answers, is away or hangs, and counts the questions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Database(MemoryStore):
             await asyncio.Event().wait()
 
 
-async def test_the_store_is_asked_once_however_many_ask_within_a_second() -> None:
+async def test_store_is_asked_once_a_second() -> None:
     database, now_s = Database(), 100.0
     readiness = Readiness(database, clock=lambda: now_s)
     await asyncio.gather(*(readiness.check() for _ in range(100)))
@@ -40,7 +40,7 @@ async def test_the_store_is_asked_once_however_many_ask_within_a_second() -> Non
     assert database.asked == 2
 
 
-async def test_a_store_that_is_away_or_hangs_is_known_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_store_that_is_away_or_hangs_is_noticed_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "READY_S_MAX", 0.01)
     database, now_s = Database(), 100.0
     readiness = Readiness(database, clock=lambda: now_s)
@@ -56,7 +56,7 @@ async def test_a_store_that_is_away_or_hangs_is_known_a_second_later(monkeypatch
     assert database.asked == 4
 
 
-async def test_who_gives_up_asking_leaves_the_question_to_the_next() -> None:
+async def test_cancelled_check_does_not_break_the_next() -> None:
     database = Database()
     database.hangs = True
     readiness = Readiness(database, clock=lambda: 100.0)

@@ -1,4 +1,4 @@
-"""A program's update is saved or is said not to be, in time."""
+"""A REST write is saved, or fails in time."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ NOTES = DocumentName("notes")
 ROBOT = Principal(UserId("robot"), "Robot", None, {"**": Role.EDITOR}, None)
 
 
-async def test_program_is_told_when_the_database_takes_too_long_and_may_send_the_same_again() -> None:
+async def test_slow_write_fails_and_may_be_sent_again() -> None:
     store, update = SlowStore(), Author(7).type(0, "Hello.")
     async with make_server(store) as server:
         with pytest.raises(StoreUnavailable, match="send it again"):
@@ -29,7 +29,7 @@ async def test_program_is_told_when_the_database_takes_too_long_and_may_send_the
     assert load_document(None, (await store.load(NOTES)).tail).text() == "Hello."
 
 
-async def test_program_that_goes_away_leaves_no_session_behind() -> None:
+async def test_cancelled_write_leaves_no_session() -> None:
     store = SlowStore()
     async with make_server(store) as server:
         writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, Author(7).type(0, "Hello.")))

@@ -13,7 +13,7 @@ from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.serve.replica import draw_writer_id
 from collab.store.memory import MemoryStore
 from tests.deployment import token
-from tests.serve.parts import Ear, make_server, writer
+from tests.serve.parts import RecordingSink, make_server, writer
 from tests.serve.sockets import Client, app_around
 from tests.typist import DialectName
 
@@ -77,7 +77,7 @@ async def test_server_that_cannot_start_closes_what_it_opened() -> None:
 async def test_server_may_be_stopped_by_another_task_than_started_it() -> None:
     server = make_server(MemoryStore())
     await asyncio.create_task(server.__aenter__())
-    await server.rooms.join(NOTES, writer(1), Ear())
+    await server.rooms.join(NOTES, writer(1), RecordingSink())
     await asyncio.create_task(server.__aexit__(None, None, None))
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -92,7 +92,7 @@ async def test_connection_that_comes_while_draining_is_closed_with_1012(tmp_path
         async with Client(app, dialect, document, token("ada")) as client:
             assert await client.hear_close() == 1012
         with pytest.raises(Draining):
-            await server.rooms.join(NOTES, writer(1), Ear())
+            await server.rooms.join(NOTES, writer(1), RecordingSink())
 
 
 def test_session_ids_of_a_server_are_never_repeated() -> None:

@@ -1,4 +1,4 @@
-"""The server's own tasks: they outlive their failures, and end when the server does."""
+"""The server's own tasks survive their failures, and end when the server does."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,17 +18,17 @@ from collab.store.base import Head
 from collab.store.memory import MemoryStore
 from tests.deployment import token
 from tests.metering import sample
-from tests.serve.parts import Ear, make_server, ticks, writer
+from tests.serve.parts import RecordingSink, make_server, ticks, writer
 from tests.serve.sockets import Client, app_around
 from tests.typist import DialectName
 from tests.waiting import eventually
 
 
 class Panic(BaseException):
-    """What a native library raises, and what ``except Exception`` does not catch."""
+    """An error of a native library, which ``except Exception`` does not catch."""
 
 
-async def test_a_panic_in_a_task_of_the_server_ends_neither_the_server_nor_the_task() -> None:
+async def test_panic_in_a_background_task_ends_neither_server_nor_task() -> None:
     server = make_server(MemoryStore())
     polled = 0
 
@@ -37,7 +37,7 @@ async def test_a_panic_in_a_task_of_the_server_ends_neither_the_server_nor_the_t
         polled += 1
         raise Panic
 
-    server._log_sync.poll = poll  # type: ignore[method-assign]
+    server.log_sync.poll = poll  # type: ignore[method-assign]
     async with server:
         await eventually(lambda: polled >= 2)
         assert server.is_running
@@ -45,7 +45,7 @@ async def test_a_panic_in_a_task_of_the_server_ends_neither_the_server_nor_the_t
 
 
 class DeafStore(MemoryStore):
-    """A question is asked until it is cancelled, and the cancellation is kept to itself."""
+    """A store that answers a question only when it is cancelled, and swallows the cancellation."""
 
     asked = False
 
@@ -56,17 +56,17 @@ class DeafStore(MemoryStore):
         return {}
 
 
-async def test_a_server_stops_although_a_library_takes_the_first_cancellation_for_its_own() -> None:
+async def test_server_stops_although_a_library_swallows_a_cancellation() -> None:
     store = DeafStore()
     async with asyncio.timeout(30):
         async with make_server(store) as server:
-            await server.rooms.join(DocumentName("notes"), writer(1), Ear())
+            await server.rooms.join(DocumentName("notes"), writer(1), RecordingSink())
             await eventually(lambda: store.asked)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_failure_in_the_moment_of_the_end_leaves_no_task_and_hides_no_cancellation() -> None:
-    """Both within a few turns of the event loop, in every order."""
+async def test_failure_during_shutdown_leaves_no_task() -> None:
+    """Failure and cancellation come within a few turns of the event loop, in every order."""
     for failing, cancelled in product(range(6), range(6)):
         server = make_server(MemoryStore())
         ready = asyncio.Event()
@@ -91,7 +91,7 @@ async def test_a_failure_in_the_moment_of_the_end_leaves_no_task_and_hides_no_ca
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_whoever_ends_tasks_and_is_cancelled_meanwhile_is_so_when_they_have_ended() -> None:
+async def test_cancelled_caller_of_end_is_cancelled_once_the_tasks_ended() -> None:
     cleaned = False
 
     async def clean_up() -> None:
@@ -113,10 +113,8 @@ async def test_whoever_ends_tasks_and_is_cancelled_meanwhile_is_so_when_they_hav
 
 
 @pytest.mark.parametrize("dialect", get_args(DialectName))
-async def test_a_framework_that_cancels_a_connection_knows_its_cancellation_again(
-    tmp_path: Path, dialect: DialectName
-) -> None:
-    """Whenever it comes: a test client cancels within a few turns of the event loop after it has closed."""
+async def test_frameworks_cancellation_of_a_connection_passes_through(tmp_path: Path, dialect: DialectName) -> None:
+    """A test client cancels within a few turns of the event loop after it has closed."""
 
     async def cancel(after: int) -> None:
         await ticks(after)

@@ -1,4 +1,4 @@
-"""TimerQueue: each at its time, none twice, none that was cancelled, and no heap of cancelled ones."""
+"""Timers run at their time and once, or not at all if cancelled; cancelled ones do not pile up."""
 
 import asyncio
 import time
@@ -7,11 +7,11 @@ from collab.serve.timer_queue import CANCELLED_MAX, Timer, TimerQueue
 from tests.serve.parts import WallClock
 
 
-def test_what_is_due_happens_in_the_order_of_time_and_once() -> None:
+def test_due_timers_run_once_in_order_of_time() -> None:
     clock, happened = WallClock(), list[str]()
     timers = TimerQueue(clock)
     for name, after_s in (("late", 9), ("second", 5), ("first", 1), ("also second", 5)):
-        timers.at(clock.now_s + after_s, lambda name=name: happened.append(name))  # type: ignore[misc]
+        timers.call_at(clock.now_s + after_s, lambda name=name: happened.append(name))  # type: ignore[misc]
     timers.run_due()
     assert happened == []
     clock.now_s += 5
@@ -21,11 +21,11 @@ def test_what_is_due_happens_in_the_order_of_time_and_once() -> None:
     assert len(timers) == 1
 
 
-def test_what_was_cancelled_does_not_happen() -> None:
+def test_cancelled_timer_does_not_run() -> None:
     clock, happened = WallClock(), list[str]()
     timers = TimerQueue(clock)
-    one = timers.at(clock.now_s, lambda: happened.append("one"))
-    two = timers.at(clock.now_s, lambda: happened.append("two"))
+    one = timers.call_at(clock.now_s, lambda: happened.append("one"))
+    two = timers.call_at(clock.now_s, lambda: happened.append("two"))
     one.cancel()
     one.cancel()
     timers.run_due()
@@ -33,7 +33,7 @@ def test_what_was_cancelled_does_not_happen() -> None:
     assert (happened, len(timers)) == (["two"], 0)
 
 
-def test_one_may_cancel_another_that_is_due_as_well() -> None:
+def test_timer_may_cancel_another_that_is_due() -> None:
     clock, happened = WallClock(), list[str]()
     timers = TimerQueue(clock)
     both: list[Timer] = []
@@ -42,17 +42,17 @@ def test_one_may_cancel_another_that_is_due_as_well() -> None:
         happened.append(str(which))
         both[1 - which].cancel()
 
-    both += [timers.at(clock.now_s, lambda: happen(0)), timers.at(clock.now_s, lambda: happen(1))]
+    both += [timers.call_at(clock.now_s, lambda: happen(0)), timers.call_at(clock.now_s, lambda: happen(1))]
     timers.run_due()
     assert (happened, len(timers)) == (["0"], 0)
 
 
-def test_short_connections_with_long_tokens_leave_no_heap_behind() -> None:
+def test_cancelled_timers_do_not_fill_the_heap() -> None:
     clock = WallClock()
     timers = TimerQueue(clock)
-    kept = [timers.at(clock.now_s + 1, lambda: None) for _ in range(10)]
+    kept = [timers.call_at(clock.now_s + 1, lambda: None) for _ in range(10)]
     for _ in range(5 * CANCELLED_MAX):
-        timers.at(clock.now_s + 1e9, lambda: None).cancel()
+        timers.call_at(clock.now_s + 1e9, lambda: None).cancel()
     assert len(timers) == len(kept)
     assert len(timers._heap) <= CANCELLED_MAX + len(kept) + 1
     clock.now_s += 1
@@ -60,23 +60,23 @@ def test_short_connections_with_long_tokens_leave_no_heap_behind() -> None:
     assert len(timers) == 0
 
 
-async def test_the_task_is_woken_by_an_earlier_one() -> None:
+async def test_new_earlier_timer_wakes_the_task() -> None:
     timers = TimerQueue(time.time)
     happened = asyncio.Event()
     running = asyncio.create_task(timers.run())
-    timers.at(time.time() + 1000, lambda: None)
-    await asyncio.sleep(0)  # it waits for that one now
-    timers.at(time.time() + 0.01, happened.set)
+    timers.call_at(time.time() + 1000, lambda: None)
+    await asyncio.sleep(0)  # now it waits for that one
+    timers.call_at(time.time() + 0.01, happened.set)
     async with asyncio.timeout(10):
         await happened.wait()
     running.cancel()
 
 
-async def test_a_clock_that_was_set_forward_is_noticed() -> None:
+async def test_clock_set_forward_is_noticed() -> None:
     clock = WallClock()
     timers = TimerQueue(clock)
     happened = asyncio.Event()
-    timers.at(clock.now_s + 1000, happened.set)
+    timers.call_at(clock.now_s + 1000, happened.set)
     running = asyncio.create_task(timers.run())
     await asyncio.sleep(0)
     clock.now_s += 1000

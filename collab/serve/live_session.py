@@ -1,0 +1,87 @@
+"""A client's session in a room, and the one gate that its messages pass on their way there.
+
+A message is handed to the room only when the log has room for more, the client has read what it was sent, and its
+token is still good. Both wire dialects and REST write through this gate.
+"""
+
+from collections.abc import Callable
+
+from collab.ids import DocumentName
+from collab.room.events import Dismissed, Left, RoleChanged, RoomMessage, Said
+from collab.room.session import Session
+from collab.serve.connection import Connection
+from collab.serve.host import Host
+from collab.serve.parts import ServerParts
+from collab.serve.sink import Sink
+from collab.serve.token_lease import TokenLease
+
+
+class LiveSession:
+    """A session from the moment it joins a room until it leaves, is dismissed, or is ended by the room."""
+
+    def __init__(
+        self, parts: ServerParts, host: Host, session: Session, lease: TokenLease, peer: Connection | None = None
+    ) -> None:
+        """``peer``: the connection whose client must have read what it was sent; REST has none."""
+        self.session = session
+        self._log_writer = parts.log_writer
+        self._host = host
+        self._lease = lease
+        self._peer = peer
+        self._is_over = False
+
+    @classmethod
+    async def join(
+        cls,
+        parts: ServerParts,
+        name: DocumentName,
+        session: Session,
+        sink: Sink,
+        lease: TokenLease,
+        *,
+        peer: Connection | None = None,
+        resumes: bool = False,
+        check: Callable[[], object] = lambda: None,
+    ) -> "LiveSession":
+        """Open the document and begin the session in it. Raises what ``Rooms.join`` and ``check`` raise."""
+        host = await parts.rooms.join(name, session, sink, resumes=resumes, check=check)
+        return cls(parts, host, session, lease, peer)
+
+    async def say(self, message: RoomMessage) -> bool:
+        """Hand a message to the room when its turn has come. False if the session was over by then.
+
+        Raises ProtocolError when the message is nonsense inside.
+        """
+        await self._log_writer.writable()
+        if self._peer is not None:
+            await self._peer.wait_writable()
+        if self._lease.has_expired:
+            self._lease.expire()
+            return False
+        if self._is_over:
+            return False
+        self._host.tell(Said(self.session.id, message))
+        return True
+
+    def change_role(self, *, can_write: bool, name: str | None) -> None:
+        """Let the session go on with another role. ``name``: the user's new name, or None to keep it."""
+        self._host.tell(RoleChanged(self.session.id, can_write, self.session.name if name is None else name))
+
+    def dismiss(self, sink: Sink, *, clean: bool) -> None:
+        """End the session while its connection stays. Answers to its frames still go to ``sink``."""
+        if self._finish():
+            self._host.tell(Dismissed(self.session.id, clean), sink)
+
+    def leave(self, *, clean: bool) -> None:
+        """End the session. ``clean``: the client meant to leave, so its presence ends at once."""
+        if self._finish():
+            self._host.tell(Left(self.session.id, clean))
+
+    def ended(self) -> None:
+        """Note that the room has ended the session."""
+        self._finish()
+
+    def _finish(self) -> bool:
+        was_live, self._is_over = not self._is_over, True
+        self._lease.cancel()
+        return was_live

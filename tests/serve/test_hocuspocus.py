@@ -1,0 +1,149 @@
+"""The conversation with a Hocuspocus provider: many documents on one socket, frame by frame."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from collab.access.roles import Role
+from collab.access.tokens import Principal
+from collab.errors import CollabError, NotAuthenticated, Overloaded, ProtocolError, StoreUnavailable
+from collab.ids import DocumentName, UserId
+from collab.limits import ServerLimits
+from collab.protocol.varint import Writer
+from collab.serve.hocuspocus import CLOSE_FRAME
+from collab.serve.server import Server
+from collab.store.base import Stored
+from collab.store.memory import MemoryStore
+from tests.deployment import token
+from tests.serve.parts import ScriptedSocket, make_server
+from tests.waiting import eventually
+
+ADA = Principal(UserId("ada"), "Ada", None, {"**": Role.EDITOR}, None)
+
+
+class FaultyStore(MemoryStore):
+    """A store that cannot load one document, and never answers for another."""
+
+    async def load(self, name: DocumentName) -> Stored:
+        if name == "broken":
+            raise StoreUnavailable
+        if name == "slow":
+            await asyncio.Event().wait()
+        return await super().load(name)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    limits = ServerLimits(preauth_documents_max=2, documents_per_socket_max=3, preauth_s=0.05)
+    async with make_server(FaultyStore(), limits=limits) as server:
+        yield server
+
+
+def frame(document: str, type_: int, kind: int | None = None, payload: bytes | None = None) -> bytes:
+    """Return a frame for a document."""
+    writer = Writer()
+    writer.var_string(document)
+    writer.var_uint(type_)
+    if kind is not None:
+        writer.var_uint(kind)
+    if payload is not None:
+        writer.var_bytes(payload)
+    return writer.to_bytes()
+
+
+def auth(document: str, shown: str | None = None) -> bytes:
+    return frame(document, 2, 0, (token("ada") if shown is None else shown).encode())
+
+
+def step1(document: str) -> bytes:
+    return frame(document, 0, 0, b"\0")
+
+
+def leave(document: str) -> bytes:
+    return frame(document, 7)
+
+
+def addressed(socket: ScriptedSocket, document: str) -> list[bytes]:
+    """Return what was sent for a document."""
+    prefix = frame(document, 0)[:-1]
+    return [each for each in socket.sent if each.startswith(prefix)]
+
+
+async def ended_for(server: Server, socket: ScriptedSocket, principal: Principal | None = None) -> CollabError | None:
+    """Serve the socket until the server ends it, and return why."""
+    async with asyncio.timeout(10):
+        await server.serve_hocuspocus(socket, principal)
+    return socket.closed_for
+
+
+async def test_a_document_that_loads_slowly_holds_up_no_other(server: Server) -> None:
+    socket = ScriptedSocket(auth("slow"), step1("slow"), auth("quick"), step1("quick"))
+    serving = asyncio.create_task(server.serve_hocuspocus(socket, None))
+    await eventually(lambda: len(addressed(socket, "quick")) == 3)
+    assert len(addressed(socket, "slow")) == 1
+    socket.hang_up()
+    await serving
+
+
+async def test_a_denied_document_leaves_the_socket_to_the_others(server: Server) -> None:
+    socket = ScriptedSocket(auth("one", "worthless"), auth("two"), step1("two"))
+    serving = asyncio.create_task(server.serve_hocuspocus(socket, None))
+    await eventually(lambda: len(addressed(socket, "two")) == 3)
+    assert b"token-malformed" in b"".join(addressed(socket, "one"))
+    assert not socket.is_closed
+    socket.hang_up()
+    await serving
+
+
+async def test_a_document_that_cannot_be_loaded_ends_the_socket(server: Server) -> None:
+    assert isinstance(await ended_for(server, ScriptedSocket(auth("broken"))), StoreUnavailable)
+
+
+async def test_silent_client_gets_a_frame_and_is_closed(server: Server) -> None:
+    socket = ScriptedSocket()
+    assert isinstance(await ended_for(server, socket), NotAuthenticated)
+    assert socket.sent == [CLOSE_FRAME]
+
+
+async def test_documents_without_a_token_are_bounded(server: Server) -> None:
+    socket = ScriptedSocket(*(step1(str(number)) for number in range(3)))
+    assert isinstance(await ended_for(server, socket), Overloaded)
+
+
+async def test_documents_on_one_socket_are_bounded(server: Server) -> None:
+    socket = ScriptedSocket(*(auth(str(number)) for number in range(4)))
+    assert isinstance(await ended_for(server, socket), Overloaded)
+
+
+async def test_a_document_that_was_left_makes_room_for_another(server: Server) -> None:
+    socket = ScriptedSocket()
+    serving = asyncio.create_task(server.serve_hocuspocus(socket, ADA))
+    for number in range(6):
+        socket.say(step1(str(number)))
+        await eventually(lambda number=number: len(addressed(socket, str(number))) == 3)  # type: ignore[misc]
+        socket.say(leave(str(number)))
+    socket.hang_up()
+    await serving
+    assert socket.closed_for is None
+
+
+async def test_leaving_a_document_that_is_not_open_means_nothing(server: Server) -> None:
+    socket = ScriptedSocket(leave("notes"), step1("notes"))
+    serving = asyncio.create_task(server.serve_hocuspocus(socket, ADA))
+    await eventually(lambda: len(addressed(socket, "notes")) == 3)
+    socket.hang_up()
+    await serving
+
+
+async def test_a_frame_that_is_no_message_ends_the_socket(server: Server) -> None:
+    assert isinstance(await ended_for(server, ScriptedSocket(b"\xff")), ProtocolError)
+
+
+async def test_a_client_that_goes_leaves_no_session_behind(server: Server) -> None:
+    socket = ScriptedSocket(*(each for name in ("one", "two") for each in (auth(name), step1(name))))
+    serving = asyncio.create_task(server.serve_hocuspocus(socket, None))
+    await eventually(lambda: [host.sessions for host in server.rooms.hosts] == [1, 1])
+    socket.hang_up()
+    await serving
+    assert [host.sessions for host in server.rooms.hosts] == [0, 0]

@@ -1,0 +1,41 @@
+"""The sink of a session that was ended while its socket stays."""
+
+import pytest
+
+from collab.errors import CollabError, MissingDependencies, RoomClosed, UpdateRefused
+from collab.limits import ServerLimits
+from collab.observe.metrics import Metrics
+from collab.protocol.hocuspocus import Hocuspocus
+from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
+from collab.serve.connection import Connection
+from collab.serve.hocuspocus_document import DismissedSession
+from collab.serve.sink import EncodedMessage
+from tests.serve.parts import ScriptedSocket
+
+
+@pytest.mark.parametrize(
+    ("message", "passes"), [(Saved(), True), (Refused(), True), (Update(b"edit"), False), (SyncStep2(b"all"), False)]
+)
+async def test_only_answers_reach_a_dismissed_session(message: FromServer, passes: bool) -> None:
+    socket = ScriptedSocket()
+    connection = Connection(socket, Hocuspocus(), ServerLimits(), Metrics())
+    DismissedSession(connection, "notes").send(EncodedMessage(message))
+    connection.end(RoomClosed())
+    await connection.run(_ignore, keepalive_address=lambda: None)
+    assert socket.sent == ([Hocuspocus().encode(message, "notes")] if passes else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"), [(RoomClosed(), True), (UpdateRefused(), False), (MissingDependencies(), False)]
+)
+async def test_only_a_room_that_is_gone_ends_the_socket(error: CollabError, ends: bool) -> None:
+    socket = ScriptedSocket()
+    connection = Connection(socket, Hocuspocus(), ServerLimits(), Metrics())
+    DismissedSession(connection, "notes").end(error)
+    socket.hang_up()
+    await connection.run(_ignore, keepalive_address=lambda: None)
+    assert (socket.closed_for is error) == ends
+
+
+async def _ignore(_frame: bytes) -> None:
+    return

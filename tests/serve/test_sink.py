@@ -1,0 +1,25 @@
+"""A message for many sessions is encoded once for each dialect and address."""
+
+from collab.protocol.dialect import Dialect
+from collab.protocol.hocuspocus import Hocuspocus
+from collab.protocol.messages import Saved, TokenWanted, Update
+from collab.protocol.ywebsocket import YWebsocket
+from collab.serve.sink import EncodedMessage
+
+DIALECTS: tuple[Dialect, ...] = (YWebsocket(), Hocuspocus())
+
+
+def test_a_message_is_encoded_once_for_each_address() -> None:
+    message = EncodedMessage(Update(b"edit"))
+    for dialect in DIALECTS:
+        one, other = message.frame(dialect, "one"), message.frame(dialect, "other")
+        assert one == dialect.encode(Update(b"edit"), "one")
+        assert message.frame(dialect, "one") is one
+        assert (one == other) == (dialect.name == YWebsocket.name)
+
+
+def test_a_dialect_without_words_for_a_message_has_no_frame() -> None:
+    ywebsocket, hocuspocus = DIALECTS
+    assert EncodedMessage(TokenWanted()).frame(ywebsocket, "") is None
+    assert EncodedMessage(TokenWanted()).frame(hocuspocus, "notes") is not None
+    assert EncodedMessage(Saved()).frame(hocuspocus, "notes") == hocuspocus.encode(Saved(), "notes")
