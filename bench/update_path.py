@@ -19,6 +19,7 @@ from tqdm import tqdm
 from bench.rooms import HELLO, WRITER, Author, make_empty_room, make_sessions
 from collab.errors import CollabError
 from collab.ids import Sequence, WriterId
+from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import SyncStep2, Update
 from collab.protocol.rows import Row
@@ -28,8 +29,10 @@ from collab.room.events import Joined, Said
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Committed
+from collab.store.memory import MemoryStore
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -136,15 +139,14 @@ class Path:
     """A host with its room between sessions that drop what they are sent and a log in memory."""
 
     def __init__(self, sessions: Iterable[Session]) -> None:
-        metrics = Metrics()
         self._host = Host(
             make_empty_room(),
-            replica=WriterId(1),
+            replica=Replica(
+                WriterId(1), MemoryStore(), MemoryRelay(MemoryBus(), WriterId(1)), ServerLimits(), Metrics()
+            ),
             log_writer=cast(LogWriter, NullLogWriter()),
-            relay=MemoryRelay(MemoryBus(), WriterId(1)),
             clock=time.monotonic,
             on_fail=lambda host: None,
-            metrics=metrics,
         )
         self._log: list[Row] = []
         self._sinks: list[NullSocket] = []

@@ -25,6 +25,7 @@ from collab.crdt.statevector import decode_state_vector
 from collab.crdt.stored import compact, load_document
 from collab.errors import CollabError, PeerError, RoomClosed
 from collab.ids import DocumentName, Epoch, SessionId, UserId, WriterId
+from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.protocol.messages import (
     FromServer,
@@ -41,6 +42,7 @@ from collab.room.room import Room
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica as ServerReplica
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Committed, Outcome, Snapshot, Stored
 from collab.store.memory import MemoryStore
@@ -223,12 +225,16 @@ class Replica:
             )
             self.host = Host(
                 self.room,
-                replica=self.writer,
+                replica=ServerReplica(
+                    self.writer,
+                    self.network.store,
+                    cast("Relay", StepRelay(self.network, self)),
+                    ServerLimits(),
+                    Metrics(),
+                ),
                 log_writer=cast("LogWriter", self.log_writer),
-                relay=cast("Relay", StepRelay(self.network, self)),
                 clock=lambda: self.network.now_s,
                 on_fail=self._failed,
-                metrics=Metrics(),
             )
             self.host.request_presence()
         return self.host

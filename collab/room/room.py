@@ -30,7 +30,6 @@ from collab.errors import (
     RoomClosed,
 )
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
-from collab.protocol.limits import Limits
 from collab.protocol.messages import (
     AwarenessUpdate,
     QueryAwareness,
@@ -59,11 +58,10 @@ from collab.room.events import (
     Ticked,
 )
 from collab.room.log_cursor import LogCursor
-from collab.room.pending import PendingLimits
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.updates import Updates, contradicted
+from collab.room.updates import RoomLimits, Updates, contradicted
 
 
 class Room:
@@ -77,8 +75,7 @@ class Room:
         epoch: Epoch,
         cursor: Sequence,
         writer: WriterId,
-        update_limits: Limits | None = None,
-        pending_limits: PendingLimits | None = None,
+        limits: RoomLimits | None = None,
     ) -> None:
         """``writer``: a random id of this room's life, which its rows of the log carry."""
         self.name = name
@@ -87,13 +84,7 @@ class Room:
         self._uncommitted = UncommittedQueue(name, epoch, writer)
         self._log = LogCursor(cursor, writer)
         self._sessions = Sessions(self._uncommitted)
-        self._updates = Updates(
-            document,
-            self._sessions,
-            self._uncommitted,
-            update_limits=update_limits or Limits(),
-            pending_limits=pending_limits or PendingLimits(),
-        )
+        self._updates = Updates(document, self._sessions, self._uncommitted, limits or RoomLimits())
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} cursor={self.cursor} sessions={len(self._sessions)} pending={self.pending}>"

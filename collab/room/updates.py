@@ -6,6 +6,7 @@ and the session's role whether it may be taken at all.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
@@ -37,6 +38,14 @@ ECHO_BYTES_MAX = 64 * 1024
 """Frames up to this size are kept while part of them is pending, to be repeated in their acknowledgement."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """What one update may hold, and how much of them may wait in a room."""
+
+    update: Limits = field(default_factory=Limits)
+    pending: PendingLimits = field(default_factory=PendingLimits)
+
+
 class Updates:
     """The updates of one room on their way from a session's frame into the document and towards the log."""
 
@@ -45,15 +54,13 @@ class Updates:
         document: Document,
         sessions: Sessions,
         uncommitted: UncommittedQueue,
-        *,
-        update_limits: Limits,
-        pending_limits: PendingLimits,
+        limits: RoomLimits,
     ) -> None:
         self._document = document
         self._sessions = sessions
         self._uncommitted = uncommitted
-        self._update_limits = update_limits
-        self._pending = PendingUpdates(pending_limits)
+        self._limits = limits.update
+        self._pending = PendingUpdates(limits.pending)
         self._stalled = StalledUpdates()
         self._changed: set[int] = set()
         """Clients of which the document has gained something that pending updates may wait for."""
@@ -81,7 +88,7 @@ class Updates:
                 self._sessions.answer(sender.id, Saved())
             return
         try:
-            update = inspect_update(payload, self._update_limits)
+            update = inspect_update(payload, self._limits)
         except UpdateRefused as error:
             self._sessions.refuse(sender.id, error, counted=counted)
             return

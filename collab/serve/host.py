@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import assert_never
 
 from collab.errors import CollabError, DocumentDeleted, Draining, Fault, RoomClosed, UpdateRefused
-from collab.ids import ClientId, DocumentName, Sequence, SessionId, WriterId
+from collab.ids import ClientId, DocumentName, Sequence, SessionId
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
 from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
 from collab.protocol.rows import Row
-from collab.relay.base import PresenceFrame, Relay, RelayFrame, RowFrame
+from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.room.effects import Append, CatchUp, Committed, Effect, End, Fail, Publish, PublishPresence, Send, Write
 from collab.room.events import (
     Dismissed,
@@ -30,6 +29,7 @@ from collab.room.events import (
 )
 from collab.room.room import Room
 from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica
 from collab.serve.sink import EncodedMessage, Sink
 from collab.store import base as store
 
@@ -37,26 +37,24 @@ log = get_logger("host")
 
 
 class Host:
-    """One room that is open on this replica. ``replica`` is the id that this replica's presence frames carry."""
+    """One room that is open on this replica."""
 
     def __init__(
         self,
         room: Room,
         *,
-        replica: WriterId,
+        replica: Replica,
         log_writer: LogWriter,
-        relay: Relay,
         clock: Callable[[], float],
         on_fail: Callable[["Host"], None],
-        metrics: Metrics,
     ) -> None:
         self._room = room
-        self._replica = replica
+        self._writer = replica.writer
         self._log_writer = log_writer
-        self._relay = relay
+        self._relay = replica.relay
         self._clock = clock
         self._on_fail = on_fail
-        self._metrics = metrics
+        self._metrics = replica.metrics
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
         self._sinks: dict[SessionId, Sink] = {}
@@ -276,4 +274,4 @@ class Host:
 
     def _publish_entries(self, entries: tuple[PresenceEntry, ...], *, is_query: bool) -> None:
         payload = encode_presence(entries)
-        self._relay.publish(PresenceFrame(self.name, self._replica, payload, is_query=is_query))
+        self._relay.publish(PresenceFrame(self.name, self._writer, payload, is_query=is_query))

@@ -16,6 +16,7 @@ from collab.relay.base import RelayFrame
 from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.room import Room
 from collab.room.session import Session
+from collab.room.updates import RoomLimits
 from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -131,17 +132,14 @@ class Rooms:
             epoch=stored.epoch,
             cursor=stored.head,
             writer=draw_writer_id(),
-            update_limits=self._replica.limits.update,
-            pending_limits=self._replica.limits.pending,
+            limits=RoomLimits(self._replica.limits.update, self._replica.limits.pending),
         )
         return Host(
             room,
-            replica=self._replica.writer,
+            replica=self._replica,
             log_writer=self._log_writer,
-            relay=self._relay,
             clock=self._clock,
             on_fail=self._note_failure,
-            metrics=self._replica.metrics,
         )
 
     def _note_failure(self, host: Host) -> None:

@@ -39,6 +39,7 @@ from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.pending import PendingLimits
+from collab.room.updates import RoomLimits
 from tests.protocol.build import EMPTY_STATE_VECTOR, shared, skip, text, uint, update
 from tests.room.build import (
     NAME,
@@ -625,7 +626,7 @@ def test_expired_update_of_which_nothing_is_ready_or_new_leaves_nothing() -> Non
 
 
 def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2)], pending_limits=PendingLimits(updates_max=1))
+    room = a_room(sessions=[a_session(1), a_session(2)], limits=RoomLimits(pending=PendingLimits(updates_max=1)))
     waiting = update((ANN, 5, [text("c")]))
     receive(room, 1, Update(waiting))
     effects = receive(room, 2, Update(waiting))
@@ -634,7 +635,7 @@ def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> No
 
 
 def test_step2_too_large_to_be_held_is_kept_as_far_as_it_is_ready() -> None:
-    room = a_room(sessions=[a_session(1), a_session(2)], pending_limits=PendingLimits(bytes_max=10))
+    room = a_room(sessions=[a_session(1), a_session(2)], limits=RoomLimits(pending=PendingLimits(bytes_max=10)))
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     freed = update((BOB, 0, [text("x", left=(ANN, 999))]))
     effects = receive(room, 1, SyncStep2(update((ANN, 0, [text("a" * 1000), text("c", left=(9, 9))]))))

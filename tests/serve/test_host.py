@@ -16,6 +16,7 @@ from collab.room.events import Event, Joined, RowCommitted, Said
 from collab.room.room import Room
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
@@ -36,14 +37,13 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.log_writer = LogWriter(MemoryStore(), ServerLimits(), clock=lambda: self.now_s, metrics=self.metrics)
+        relay = MemoryRelay(MemoryBus(), WriterId(1))
         self.host = Host(
             self.room,
-            replica=WriterId(1),
+            replica=Replica(WriterId(1), MemoryStore(), relay, ServerLimits(), self.metrics),
             log_writer=self.log_writer,
-            relay=MemoryRelay(MemoryBus(), WriterId(1)),
             clock=lambda: self.now_s,
             on_fail=lambda _: None,
-            metrics=self.metrics,
         )
         self.host.tell(Joined(a_session(ANN)), RecordingSink())
         self.host.tell(Joined(a_session(READER, can_write=False)), RecordingSink())

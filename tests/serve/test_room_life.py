@@ -11,6 +11,7 @@ from collab.relay.base import PresenceFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica
 from collab.serve.room_life import EARLY_FRAMES_MAX, TRANSITIONS, RoomLife, RoomState
 from collab.store.memory import MemoryStore
 from tests.room.build import a_room
@@ -20,15 +21,9 @@ NAME = DocumentName("notes")
 
 @pytest.fixture
 def host() -> Host:
-    return Host(
-        a_room(),
-        replica=WriterId(1),
-        log_writer=LogWriter(MemoryStore(), ServerLimits(), clock=lambda: 0.0, metrics=Metrics()),
-        relay=MemoryRelay(MemoryBus(), WriterId(1)),
-        clock=lambda: 0.0,
-        on_fail=lambda _: None,
-        metrics=Metrics(),
-    )
+    replica = Replica(WriterId(1), MemoryStore(), MemoryRelay(MemoryBus(), WriterId(1)), ServerLimits(), Metrics())
+    log_writer = LogWriter(replica.store, replica.limits, clock=lambda: 0.0, metrics=replica.metrics)
+    return Host(a_room(), replica=replica, log_writer=log_writer, clock=lambda: 0.0, on_fail=lambda _: None)
 
 
 def bring_to(state: RoomState, host: Host) -> RoomLife:
