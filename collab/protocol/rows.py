@@ -59,7 +59,9 @@ class CommittedRow:
 def encode_entries(entries: Iterable[Entry]) -> bytes:
     """Return the payload of a row that holds ``entries``."""
     entries = tuple(entries)
-    authors = {author: index for index, author in enumerate(dict.fromkeys(e.author for e in entries))}
+    authors: dict[UserId, int] = {}
+    for entry in entries:
+        authors.setdefault(entry.author, len(authors))
     writer = Writer()
     writer.var_uint(_VERSION)
     writer.var_uint(len(authors))

@@ -57,6 +57,8 @@ class Updates:
         self._stalled = StalledUpdates()
         self._changed: set[int] = set()
         """Clients of which the document has gained something that pending updates may wait for."""
+        self._some_lack = False
+        """True while some session may continue without an update that was given up."""
 
     @property
     def pending(self) -> int:
@@ -97,22 +99,25 @@ class Updates:
 
         This happens when it arrives, whenever something it waits for has arrived, and when its time is over.
         """
+        sender = self._sessions.get(pending.session)
+        # A role counts as it is now. A session that has left sent its updates in time.
+        may_write = sender is None or sender.can_write
         try:
-            assessment = self._assess(pending)
+            assessment = self._assess(pending, read_only=not may_write)
         except UpdateRefused as error:
             self._refuse(pending, error)
             return
         match assessment:
-            case Contradicted():
-                self._refuse(pending, contradicted())
-            case Known():
-                self._answer(pending, Saved(pending.frame if pending.update.structs else b""))
-            case _ if not self._may_write(pending.session):
-                self._answer(pending, Refused())
             case News(rest=None) as news:
                 self._take(pending, news)
                 self._answer(pending, Saved(pending.frame))
-            case _ if not self._queues_incomplete(pending.session):
+            case Known():
+                self._answer(pending, Saved(pending.frame if pending.update.structs else b""))
+            case Contradicted():
+                self._refuse(pending, contradicted())
+            case Lacks() if not may_write:
+                self._answer(pending, Refused())
+            case _ if sender is not None and not sender.queues_incomplete:
                 self._refuse(pending, Conflict(_INCOMPLETE))
             case News(rest=rest, waits_for=waits_for) as news:
                 self._take(pending, news)
@@ -120,22 +125,13 @@ class Updates:
             case Lacks(rest, waits_for):
                 self._keep(pending, rest, waits_for)
 
-    def _assess(self, pending: PendingUpdate) -> Assessment:
+    def _assess(self, pending: PendingUpdate, *, read_only: bool) -> Assessment:
         return self._document.assess(
             pending.update,
             exact=pending.resync,
-            read_only=not self._may_write(pending.session),
+            read_only=read_only,
             is_withheld=partial(is_of_another, user=pending.user, owner=self._sessions.awareness.owner),
         )
-
-    def _may_write(self, session: SessionId) -> bool:
-        """Return True if what a session sent may be taken: its role counts now, or it has left and sent it in time."""
-        sender = self._sessions.get(session)
-        return sender is None or sender.can_write
-
-    def _queues_incomplete(self, session: SessionId) -> bool:
-        sender = self._sessions.get(session)
-        return sender is None or sender.queues_incomplete
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
         """Apply what is new, show it at once, and queue it for the log."""
@@ -159,7 +155,8 @@ class Updates:
 
     def show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> None:
         """Send an update to every synced session but its author, and note what it may make ready."""
-        self._changed.update(struct.client for struct in update.structs)
+        if self._pending or self._some_lack:
+            self._changed.update([struct.client for struct in update.structs])
         self._sessions.show(Update(update.payload), besides=besides)
 
     def _answer(self, pending: PendingUpdate, answer: Saved | Refused) -> None:
@@ -203,10 +200,16 @@ class Updates:
             changed, self._changed = self._changed, set()
             for pending in self._pending.take_ready(changed, self._document.state):
                 self._settle(pending)
-            for session in self._sessions:
-                if session.lacks is not None and self._document.state.get(session.lacks[0], 0) > session.lacks[1]:
-                    session.lacks = None
-                    self.ask(session)
+            if self._some_lack:
+                self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Ask the sessions that continue without something once it has arrived after all."""
+        for session in self._sessions:
+            if session.lacks is not None and self._document.state.get(session.lacks[0], 0) > session.lacks[1]:
+                session.lacks = None
+                self.ask(session)
+        self._some_lack = any(session.lacks is not None for session in self._sessions)
 
     def _give_up(self, pending: PendingUpdate) -> None:
         """Have the client of an incomplete update reconnect, which brings all it has; the second time, continue.
@@ -222,6 +225,7 @@ class Updates:
             self._refuse(pending, MissingDependencies())
         elif (sender := self._sessions.get(pending.session)) is not None:
             sender.lacks = missing
+            self._some_lack = True
             self._answer(pending, Refused())
 
 

@@ -112,17 +112,17 @@ class Host:
         ProtocolError when a message is invalid inside.
         """
         match event:
+            case Said(_, message):
+                if not self._accepts_messages:
+                    return
+                if isinstance(message, Update | SyncStep2):
+                    self._metrics.updates_received.inc()
             case Joined(session):
                 self._attach(session.id, sink)
             case Dismissed(session) if session in self._sinks:
                 self._attach(session, sink)
             case RowsRead():
                 self.needs_catch_up = False
-            case Said(_, message):
-                if not self._accepts_messages:
-                    return
-                if isinstance(message, Update | SyncStep2):
-                    self._metrics.updates_received.inc()
             case _:
                 pass
         self._step(event)
