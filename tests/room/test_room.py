@@ -380,7 +380,7 @@ def test_damaged_update_is_refused_and_ends_its_session_alone(damaged: bytes) ->
 def test_update_is_as_large_as_the_limit_and_not_one_byte_more() -> None:
     edit = Author(ANN).type(0, "abc")
     for spare, refused in ((0, {}), (-1, {1: UpdateRefused})):
-        room = a_room(sessions=[a_session(1)], update_limits=Limits(bytes_max=len(edit) + spare))
+        room = a_room(sessions=[a_session(1)], limits=RoomLimits(update=Limits(bytes_max=len(edit) + spare)))
         assert ends(receive(room, 1, Update(edit))) == refused
 
 

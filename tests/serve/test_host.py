@@ -1,4 +1,4 @@
-"""What a host tells the log writer and the metrics about its room."""
+"""What a host tells the persister and the metrics of what its room decided."""
 
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ GARBAGE = b"\xff"
 
 @dataclass
 class Bench:
-    """A host whose rows are committed when the test says so."""
+    """A host whose rows are committed when the test says so; nothing else writes them."""
 
     now_s: float = 100.0
     metrics: Metrics = field(default_factory=Metrics)
@@ -49,7 +49,7 @@ class Bench:
         self.host.tell(Joined(a_session(READER, can_write=False)), RecordingSink())
 
     def commit(self, seq: int) -> None:
-        """Commit the row that waits."""
+        """The row that waits."""
         assert self.host.next_row() is not None
         self.host.row_written(Committed(Sequence(seq)))
 
@@ -62,7 +62,7 @@ async def bench() -> Bench:
     return Bench()
 
 
-async def test_save_time_runs_from_acceptance_to_commit(bench: Bench) -> None:
+async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: Bench) -> None:
     ann = Author(1)
     bench.host.tell(Said(ANN, Update(ann.type(0, "a"))))
     bench.now_s += 2
@@ -77,7 +77,7 @@ async def test_save_time_runs_from_acceptance_to_commit(bench: Bench) -> None:
     assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
 
 
-async def test_refused_update_is_counted_once(bench: Bench) -> None:
+async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_not(bench: Bench) -> None:
     bench.host.tell(Said(READER, Update(Author(2).type(0, "x"))))
     assert bench.counted("updates_refused_total") == 1
     bench.host.tell(Said(READER, SyncStep2(GARBAGE)))
@@ -103,7 +103,7 @@ async def test_room_failing_at_its_commit_raises_nothing(bench: Bench, monkeypat
     assert bench.log_writer.queued_bytes == 0
 
 
-async def test_commit_that_completes_a_pending_update_frees_its_own_bytes(bench: Bench) -> None:
+async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fewer(bench: Bench) -> None:
     bob = Author(2)
     theirs = bob.type(0, "b")
     later = bob.type(1, "c")
