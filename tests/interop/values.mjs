@@ -7,7 +7,7 @@ const FLOATS = Array.from({ length: 40 }, (_, n) => Math.sin(n + 1) * 10 ** (n -
 const VALUES = [
   0, -0, 1, -1, 63, 64, -64, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), 2 ** 53 - 1, 2 ** 53, -(2 ** 60), 1e21, 0.5, 0.1, -1 / 3,
   NaN, Infinity, -Infinity, Number.MAX_VALUE, Number.MIN_VALUE, ...FLOATS,
-  5n, -5n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n),
+  5n, -5n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 62n + 1n, -(2n ** 63n),
   true, false, null, undefined, '', 'é', 'cat 🐈', new Uint8Array([0, 255]), new Uint8Array(),
   [], {}, [1, [null, undefined, [true]]],
   { b: 1, a: { z: 0.1, y: [new Uint8Array([1])], é: null, u: undefined }, big: 2n ** 60n }
