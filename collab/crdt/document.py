@@ -136,7 +136,7 @@ class Document:
 
     def _news(self, ready: InspectedUpdate) -> News:
         """Return what of ``ready`` is new. Raises UpdateRefused when that must not be applied."""
-        cut = self._pairs_cut_by(ready) if self._pairs else []
+        cut = self._pairs_split_by(ready) if self._pairs else []
         if ready.low_surrogates:
             ready = replace_split_pairs(ready, self.state)
         news = diff_update(ready, self.state, self._deleted)
@@ -179,16 +179,16 @@ class Document:
             return True
         return exact and self._learn_deletions() and self._covers(update)
 
-    def _pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
-        """Return the characters of the document that the update would cut in two, by their low surrogates."""
-        return self._live(self._pairs.cut_by(update, self.state))
+    def _pairs_split_by(self, update: InspectedUpdate) -> list[Id]:
+        """Return the characters of the document that the update would split, by their low surrogates."""
+        return self._live(self._pairs.split_by(update, self.state))
 
     def _pairs_split_by_log(self, update: InspectedUpdate) -> list[Id]:
-        """Return the characters that a row would cut in two, or has whole where halves stand, or the reverse.
+        """Return the characters that a row would split, or has whole where halves stand, or the reverse.
 
         They are deleted whole before the row is applied, by every replica that reads it.
         """
-        split = set(self._pairs_cut_by(update))
+        split = set(self._pairs_split_by(update))
         if is_known_in_part(update, self.state):
             split.update(self._live(self._pairs.differing(update, self.state)))
         return sorted(split)

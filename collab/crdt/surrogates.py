@@ -1,18 +1,18 @@
-"""Characters of two halves, and updates that would cut one in two.
+"""Surrogate pairs, and updates that would split one.
 
 Text is counted in UTF-16 units, so a character outside the basic plane has two ids: its high and its low surrogate. An
-editor that counts the same way may delete one half, or insert between both. Yjs then shows a replacement character
-for each half; the engine here keeps its text in UTF-8 and cannot cut there: the people who are connected would read
-another text than those who come later.
+editor that counts the same way may delete one half, or insert between both. Yjs then shows a replacement character for
+each half. The engine keeps its text in UTF-8 and cannot split there: connected clients would read another text than
+clients that join later.
 
-So no cut reaches the engine. A pair that stands in the document is deleted whole, by an update of ours that goes
-ahead of the one that cuts, on the same road, to everybody, its author included. A pair that comes in the very update
-that cuts it (a client may send several edits as one) is taken in as what its author's screen shows: two replacement
-characters. Either way all end with the same text.
+So no split reaches the engine. A pair that is in the document is deleted whole, by an update of ours that precedes the
+one that splits it, and is logged and sent like any other, to its author too. A pair that arrives in the very update
+that splits it (a client may send several edits as one) becomes what its author's screen shows: two replacement
+characters. Either way every client ends with the same text.
 
-Two replicas may let the same pair in at once: one whole, the other cut, for its author went on writing and came back
-elsewhere before the commit. Then the log has both. Whoever reads it deletes the pair whole when the second comes,
-whichever that is: so all come to the same, in whatever order they heard.
+Two replicas may accept the same pair at once, one whole and the other split, if its author kept writing and reconnected
+to the other replica before the commit. Then the log has both. Every replica deletes the pair whole when it applies the
+second of them, whichever that is, so all end with the same text in whatever order the rows arrived.
 """
 
 import re
@@ -26,7 +26,7 @@ _FOUR_BYTES = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 
 
 class SurrogatePairs:
-    """Where the pairs of one document are, by the ids of their low halves. Some may have been deleted since."""
+    """The ids of the low surrogates in one document. Some of them may have been deleted since."""
 
     def __init__(self) -> None:
         self._lows: set[Id] = set()
@@ -35,23 +35,23 @@ class SurrogatePairs:
         return bool(self._lows)
 
     def add(self, update: InspectedUpdate) -> None:
-        """The update is in the document now."""
+        """Take in the pairs of an update that was applied."""
         if update.low_surrogates:
             self._lows |= update.low_surrogates
 
     def add_snapshot(self, snapshot: bytes) -> None:
-        """The document begins with this. It is read only if it may hold a pair: nothing else has the bytes of one."""
+        """Take in the pairs of the snapshot that the document begins with. It is read only if it can hold one."""
         if _FOUR_BYTES.search(snapshot):
             self.add(inspect_stored_update(snapshot))
 
-    def cut_by(self, update: InspectedUpdate, state: Mapping[int, int]) -> list[Id]:
-        """Low halves of pairs in the document that the update would cut from their high ones."""
+    def split_by(self, update: InspectedUpdate, state: Mapping[int, int]) -> list[Id]:
+        """Return the low surrogates that the update would split from their high ones."""
         return sorted(self._lows.intersection(update.splits(state))) if self._lows else []
 
     def differing(self, update: InspectedUpdate, state: Mapping[int, int]) -> set[Id]:
-        """Low halves of pairs in the part of the update that is here: whole on one side and cut on the other.
+        """Return the low surrogates of known pairs that the update has whole and the document split, or the reverse.
 
-        Of pairs that were whole here and are deleted too.
+        A pair that was whole in the document counts as whole after its deletion, too.
         """
         theirs = {(client, low) for client, low in update.low_surrogates if low < state.get(client, 0)}
         ours = {
@@ -65,15 +65,15 @@ class SurrogatePairs:
 
 
 def deletion(lows: Iterable[Id]) -> InspectedUpdate:
-    """The update that deletes these pairs whole."""
+    """Return the update that deletes these pairs whole."""
     ranges = [DeletedRange(client, clock - 1, 2) for client, clock in lows]
     return inspect_stored_update(encode_update((), ranges, b""))
 
 
 def replace_split_pairs(update: InspectedUpdate, state: Mapping[int, int]) -> InspectedUpdate:
-    """The update with replacement characters for those of its pairs that are new to ``state`` and that it cuts itself.
+    """Return the update with replacement characters for its own new pairs that it splits itself.
 
-    The very same object when there are none.
+    ``state``: the document's state vector. Returns the same object when there are none.
     """
     if not update.low_surrogates:
         return update

@@ -1,10 +1,10 @@
 """One document in memory. It decides; it never acts.
 
-``room.Room`` is told what happened (a session joined, a message came, a row was committed, time passed)
-and answers with a list of ``effects``: what should be done, in order. No await, no clock, no log, so a
-whole deployment can run in one thread with a seed for its schedule (``tests/network.py``).
-Begin at ``room``; ``session`` is one client's standing, ``pending`` holds updates whose predecessors are
-missing and ``unfinished`` remembers those that never completed, ``ledger`` is what waits for the log and
-``arrivals`` what comes from it, ``ownership`` whose client ids are whose, ``document`` is the only module that
-knows pycrdt, ``awareness`` who is here, ``compaction`` when a snapshot is worth writing.
+``room.Room`` is told what happened (``events``) and returns what should be done, in order (``effects``). No await, no
+clock, no log, so a whole deployment can run in one thread with a seed for its schedule (``tests/network.py``).
+
+Start with ``room``. ``updates`` settles what sessions send: ``pending`` keeps the part of an update that is not ready,
+``stalled`` remembers what never became ready, ``ownership`` says which user may write under which client id.
+``sessions`` are the sessions and everything the room says to them, ``awareness`` their presence. ``uncommitted`` is
+what waits for the log, ``log_cursor`` what comes from it, ``compaction`` when a snapshot is worth writing.
 """

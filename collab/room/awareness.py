@@ -1,21 +1,21 @@
-"""Who is here: the ephemeral state of every client on one document, on every replica.
+"""Presence: the ephemeral state of every client on one document, on every replica.
 
-Own store, since the library's accepts anybody's word for anybody. The rules every y-protocols peer applies
-(a state counts if its clock is newer; a removal also at an equal clock) and six of ours:
+A table of our own, since the library's lets any client speak for any other. It applies the rules of every y-protocols
+peer (a state counts if its clock is newer; a removal also at an equal clock) and six more:
 
-* A client id belongs to the user who brought it, on every replica; entries for another user's id are dropped
+* A client id belongs to the user who introduced it, on every replica. Entries for another user's id are dropped
   silently.
-* A session's first word is of its own client; of others it may only have heard, as from another tab of its browser,
-  where somebody else may be signed in. So the first word of whoever it is counts more than another's word for them.
-* Only the session that holds a client may remove it (older clients send removals for everybody else when
-  they reconnect).
-* A state at the clock we know is an echo (many clients send back whatever they hear), unless it is the first word of
-  a session: then it is a client that comes back on a new socket, here or on another replica. Or another tab was
-  quicker to tell of it: then its own session takes it back, to take it along when it leaves.
-* ``name`` and ``id`` inside an existing ``user`` object come from the token. All else stays byte for byte.
-* A session lost without a goodbye keeps its people for a few seconds: a blip must not make them flicker.
+* A session's first entry is about its own client. Entries about others may be relayed, as between the tabs of one
+  browser, where another user may be signed in. So a client's own first entry counts more than a relayed one.
+* Only the session that holds a client may remove it: older clients send removals for all others when they reconnect.
+* A state at a known clock is an echo (many clients send back whatever they receive), unless it is the first entry of a
+  session: then the client has returned on a new socket, here or on another replica. Or another tab relayed it first:
+  then the client's own session takes it back, so that it goes when that session leaves.
+* ``name`` and ``id`` inside an existing ``user`` object come from the token. Everything else stays byte for byte.
+* A session that is lost without a clean close keeps its presence for a few seconds, so that a short interruption does
+  not make it flicker.
 
-A removed client's clock is remembered for a while, or a late echo from somebody would bring a ghost back.
+The clock of a removed client is remembered for a while, or a late echo would bring it back.
 """
 
 import json
@@ -28,20 +28,20 @@ from collab.protocol.presence import Claim, PresenceEntry
 from collab.room.session import Session
 
 GRACE_S = 4.0
-"""How long people of a lost session stay. Reconnecting takes every client 0.1 to 2 seconds."""
+"""Seconds for which the presence of a lost session stays. Clients reconnect within 0.1 to 2 seconds."""
 
 SILENCE_S = 32.0
-"""A state not renewed for so long is gone: clients renew theirs every 15 s and forget others after 30."""
+"""Seconds after which a state that was not renewed is removed: clients renew theirs every 15 s."""
 
 TOMBSTONE_S = 60.0
-"""How long the clock of a removed client is remembered."""
+"""Seconds for which the clock of a removed client is remembered."""
 
 CLIENTS_MAX = 5_000
-"""Clients in one table. At the bound, states of unknown clients are dropped."""
+"""Clients in one table. At the bound, states of new clients are dropped."""
 
-INTRODUCED_MAX = 100
-"""Clients that one session may bring into the table in its life: it has one of its own, and browser tabs speak for
-each other. One session must not fill the table."""
+CLIENTS_ADDED_MAX = 100
+"""Clients that one session may add to the table in its life: its own and those it relays for other tabs. One session
+must not fill the table."""
 
 
 @dataclass(slots=True)
@@ -52,13 +52,13 @@ class _Client:
     claim: Claim
     seen_s: float
     session: SessionId | None = None
-    """Who holds it. None: it is on another replica, or its session was lost, or it is gone."""
+    """The session that holds it. None if it is on another replica, its session was lost, or it is gone."""
     is_itself: bool = False
-    """The session that holds it is its own, not another tab's that told of it."""
+    """True if the session that holds it is its own, and not that of another tab which relayed it."""
     writer: WriterId | None = None
     """The replica that it is on; None for this one."""
     leaving_s: float | None = None
-    """When its session was lost without a goodbye."""
+    """When its session was lost without a clean close."""
 
     @property
     def alive(self) -> bool:
@@ -66,28 +66,28 @@ class _Client:
 
 
 class Awareness:
-    """The table of one room. Every method returns the entries that changed, to be told to everybody."""
+    """The table of one room. Methods that change it return the entries that changed, to be sent to every session."""
 
     def __init__(self) -> None:
         self._clients: dict[ClientId, _Client] = {}
 
     def entries(self) -> tuple[AwarenessEntry, ...]:
-        """Everybody who is here, for a newcomer."""
+        """Return the state of every client that is present."""
         return tuple(AwarenessEntry(id_, c.clock, c.state) for id_, c in self._clients.items() if c.alive)
 
     def owner(self, client: int) -> UserId | None:
-        """Whose live session, one that may write, shows itself with this client id; None when nobody's does."""
+        """Return the user whose live session shows itself with this client id and may write; None if there is none."""
         known = self._clients.get(ClientId(client))
         if known is None or not known.alive or known.leaving_s is not None:
             return None
         return known.user if known.claim is Claim.SELF_WRITER else None
 
     def local_entries(self) -> tuple[PresenceEntry, ...]:
-        """Everybody whose socket is on this replica, removals included, for the other replicas."""
+        """Return the clients connected to this replica, removed ones included, for the other replicas."""
         return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.writer is None)
 
     def receive(self, session: Session, entries: Iterable[AwarenessEntry], now_s: float) -> tuple[PresenceEntry, ...]:
-        """Take in what a session says of the clients it carries."""
+        """Take in what a session says about its client, and about clients it relays."""
         changed = []
         for entry in entries:
             known = self._clients.get(entry.client)
@@ -105,11 +105,11 @@ class Awareness:
     def receive_from_replica(
         self, writer: WriterId, entries: Iterable[PresenceEntry], now_s: float
     ) -> tuple[PresenceEntry, ...]:
-        """Take in what another replica says of its own people."""
+        """Take in what another replica says about the clients connected to it."""
         changed = []
         for each in entries:
             known = self._clients.get(each.entry.client)
-            if known is not None and not _may_come_from(writer, known, each):
+            if known is not None and not _may_replace(writer, known, each):
                 continue
             user, entry = each.user, _at_least(known, each.entry)
             if known is None or (known.clock, known.state) != (entry.clock, entry.state):
@@ -118,7 +118,7 @@ class Awareness:
         return tuple(changed)
 
     def change_role(self, session: Session) -> tuple[PresenceEntry, ...]:
-        """A session may write now, or not any more, and so the clients count that it shows as its own."""
+        """Apply a session's new role to the clients that it shows as its own."""
         claim = _self_claim(session)
         changed = []
         for id_, client in self._clients.items():
@@ -128,7 +128,7 @@ class Awareness:
         return tuple(changed)
 
     def leave(self, session: SessionId, now_s: float, *, clean: bool) -> tuple[PresenceEntry, ...]:
-        """A session has ended. With a ``clean`` (a clean close) its people go at once."""
+        """Remove the clients of a session that has ended: at once if ``clean``, else after ``GRACE_S``."""
         removed = []
         for id_, client in self._clients.items():
             if client.session == session and client.alive:
@@ -139,12 +139,12 @@ class Awareness:
         return tuple(removed)
 
     def lose_replica(self, writer: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
-        """Remove everybody who is on this replica."""
+        """Remove the clients connected to a replica that is gone."""
         lost = [(id_, client) for id_, client in self._clients.items() if client.writer == writer and client.alive]
         return tuple(self._remove(id_, client, now_s) for id_, client in lost)
 
     def expire(self, now_s: float) -> tuple[PresenceEntry, ...]:
-        """Remove who has not come back, and who fell silent; forget old tombstones."""
+        """Remove clients that did not return or fell silent, and forget old removals."""
         removed = []
         for id_, client in list(self._clients.items()):
             lost = client.leaving_s is not None and now_s - client.leaving_s > GRACE_S
@@ -157,7 +157,7 @@ class Awareness:
     def _may_set(self, known: _Client | None, session: Session, entry: AwarenessEntry) -> bool:
         if known is None:
             session.clients_added += 1
-            return session.clients_added <= INTRODUCED_MAX and len(self._clients) < CLIENTS_MAX
+            return session.clients_added <= CLIENTS_ADDED_MAX and len(self._clients) < CLIENTS_MAX
         if not known.alive:
             return entry.clock > known.clock
         if known.user != session.user:
@@ -175,13 +175,13 @@ class Awareness:
 
     @staticmethod
     def _remove(id_: ClientId, client: _Client, now_s: float) -> PresenceEntry:
-        """Peers accept a removal at an equal clock, and the client itself then comes back with a higher one."""
+        """Remove a client at its clock: peers accept that, and the client itself returns with a higher one."""
         client.state, client.session, client.leaving_s, client.seen_s = GONE, None, None, now_s
         return _entry(id_, client)
 
 
 def _claim(known: _Client | None, session: Session, client: ClientId) -> Claim:
-    """By what right a client becomes this session's, or stays its user's."""
+    """Return the claim by which a client becomes this session's, or stays its user's."""
     if session.client_id not in (None, client):
         if known is None or known.user != session.user:
             return Claim.RELAYED
@@ -195,7 +195,7 @@ def _self_claim(session: Session) -> Claim:
 
 
 def _at_least(known: _Client | None, entry: AwarenessEntry) -> AwarenessEntry:
-    """What may be told of a client: whose it is may turn out at a lower clock than its peers have heard of already."""
+    """Return the entry with at least the known clock: peers would ignore the owner's own state at a lower one."""
     if known is None or not known.alive or entry.clock >= known.clock:
         return entry
     return AwarenessEntry(entry.client, known.clock, known.state)
@@ -205,8 +205,8 @@ def _may_remove(known: _Client, session: Session, clock: int) -> bool:
     return known.alive and clock >= known.clock and known.session == session.id
 
 
-def _may_come_from(writer: WriterId, known: _Client, told: PresenceEntry) -> bool:
-    """Whether another replica knows better than this one about a client that this one knows."""
+def _may_replace(writer: WriterId, known: _Client, told: PresenceEntry) -> bool:
+    """Return True if what another replica says about a known client replaces what is known here."""
     clock = told.entry.clock
     if not known.alive:
         return clock > known.clock
@@ -217,12 +217,12 @@ def _may_come_from(writer: WriterId, known: _Client, told: PresenceEntry) -> boo
     if clock > known.clock:
         return True
     if told.entry.state == GONE:
-        return known.writer == writer  # where it was lost it may be gone, and have come back elsewhere
-    return known.session is None  # it is there, and not on a socket of ours
+        return known.writer == writer  # the client may have returned on a third replica
+    return known.session is None  # it is connected there, and not here
 
 
 def stamp(state: bytes, user: UserId, name: str) -> bytes:
-    """``state``, a JSON object, with ``name`` and ``id`` inside a ``user`` object replaced; else the same bytes."""
+    """Return ``state`` with ``name`` and ``id`` of its ``user`` object replaced, or the same bytes if it has none."""
     if b'"user"' not in state and b"\\u" not in state:
         return state
     value = json.loads(state)
@@ -233,7 +233,7 @@ def stamp(state: bytes, user: UserId, name: str) -> bytes:
     if all(claimed[key] == text for key, text in true.items()):
         return state
     claimed.update(true)
-    # Half a character has no bytes in UTF-8: it is escaped, as its client did.
+    # A lone surrogate has no bytes in UTF-8, so it is escaped, as its client did.
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 

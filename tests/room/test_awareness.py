@@ -10,7 +10,7 @@ from collab.ids import ClientId, SessionId, UserId, WriterId
 from collab.protocol.messages import GONE, AwarenessEntry
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.room import awareness as module
-from collab.room.awareness import GRACE_S, INTRODUCED_MAX, SILENCE_S, TOMBSTONE_S, Awareness, stamp
+from collab.room.awareness import CLIENTS_ADDED_MAX, GRACE_S, SILENCE_S, TOMBSTONE_S, Awareness, stamp
 from collab.room.session import Session
 from tests.room.build import a_session
 
@@ -352,8 +352,8 @@ def test_full_table_drops_states_of_unknown_clients(monkeypatch: pytest.MonkeyPa
 
 def test_one_session_cannot_fill_the_table() -> None:
     table, crowd, ann = Table(), a_session(1, "eve"), a_session(2, "ann")
-    told = table.hear(crowd, *(says(client, 1) for client in range(INTRODUCED_MAX + 1)))
-    assert len(told) == INTRODUCED_MAX
+    told = table.hear(crowd, *(says(client, 1) for client in range(CLIENTS_ADDED_MAX + 1)))
+    assert len(told) == CLIENTS_ADDED_MAX
     assert table.hear(crowd, says(0, 2, GONE), says(999, 1)) == [says(0, 2, GONE)]
     assert table.hear(ann, says(999, 1)) == [says(999, 1)]
     assert table.hear(crowd, says(1, 2)) == [says(1, 2)]

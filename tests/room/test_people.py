@@ -81,7 +81,7 @@ def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
 
 
 class CutsCharacters(Document):
-    def _pairs_cut_by(self, update: InspectedUpdate) -> list[Id]:
+    def _pairs_split_by(self, update: InspectedUpdate) -> list[Id]:
         return []
 
 
