@@ -53,7 +53,7 @@ class RoomJoined:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Delivered:
     """The room has taken the message, or, if not ``heard``, the session was over before it could."""
 
     heard: bool
@@ -89,7 +89,7 @@ Event: TypeAlias = (
     | TokenRejected
     | KeysAway
     | RoomJoined
-    | Said
+    | Delivered
     | LeaseExpired
     | RoomEnded
     | TimedOut
@@ -114,7 +114,7 @@ class JoinRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
+class Deliver:
     """Work: hand the message to the room as soon as there is room for it."""
 
     message: RoomMessage
@@ -125,7 +125,7 @@ class WaitForKeys:
     """Work: step ``TimedOut`` when it is time to check the token again."""
 
 
-Work: TypeAlias = CheckToken | JoinRoom | Say | WaitForKeys
+Work: TypeAlias = CheckToken | JoinRoom | Deliver | WaitForKeys
 
 
 @dataclass(frozen=True, slots=True)

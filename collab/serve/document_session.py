@@ -19,6 +19,8 @@ from collab.serve.document_events import (
     Action,
     ChangeRole,
     CheckToken,
+    Deliver,
+    Delivered,
     Deny,
     Disconnected,
     Dismiss,
@@ -33,8 +35,6 @@ from collab.serve.document_events import (
     Reply,
     RoomEnded,
     RoomJoined,
-    Said,
-    Say,
     TimedOut,
     TokenAccepted,
     TokenRejected,
@@ -69,7 +69,7 @@ class DocumentSession:
         self._has_principal = has_principal
         self._waiting: deque[tuple[DocumentMessage, int]] = deque()
         self._work: Work | None = None
-        self._saying_size = 0
+        self._delivery_size = 0
         self._user: UserId | None = None
         self._client_version: str | None = None
 
@@ -110,7 +110,7 @@ class DocumentSession:
                 yield from self._end(error)
             case TimedOut():
                 yield from self._time_out()
-            case TokenAccepted() | TokenRejected() | KeysAway() | RoomJoined() | Said():
+            case TokenAccepted() | TokenRejected() | KeysAway() | RoomJoined() | Delivered():
                 yield from self._finish(event)
             case _:
                 assert_never(event)
@@ -119,7 +119,7 @@ class DocumentSession:
 
     def _receive(self, message: DocumentMessage, size: int) -> Iterator[Action]:
         if self._is_free and not isinstance(message, Authenticate | Leave):
-            yield self._start_saying(message, size)
+            yield self._start_delivery(message, size)
             return
         self._buffer.add(size)
         self._waiting.append((message, size))
@@ -174,7 +174,7 @@ class DocumentSession:
 
     # --- results of work --------------------------------------------------------------------------------
 
-    def _finish(self, result: TokenAccepted | TokenRejected | KeysAway | RoomJoined | Said) -> Iterator[Action]:
+    def _finish(self, result: TokenAccepted | TokenRejected | KeysAway | RoomJoined | Delivered) -> Iterator[Action]:
         if self.state is DocumentState.LEFT:
             return
         work, self._work = self._work, None
@@ -189,9 +189,9 @@ class DocumentSession:
                 self.state = DocumentState.JOINED
                 self._user = grant.principal.user
                 yield Renew(grant.principal)
-            case Say(message), Said(heard):
+            case Deliver(message), Delivered(heard):
                 if not heard:
-                    self._requeue(message, self._saying_size)
+                    self._requeue(message, self._delivery_size)
             case _:
                 raise AssertionError(f"{result} is no result of {work}")
         yield from self._go_on()
@@ -258,7 +258,7 @@ class DocumentSession:
                     yield self._start(CheckToken(token), DocumentState.JOINING)
             case _:
                 self._drop_waiting(1)
-                yield self._start_saying(message, size)
+                yield self._start_delivery(message, size)
 
     def _decision(self) -> int | None:
         """Return the index of the first token or farewell that waits."""
@@ -279,8 +279,8 @@ class DocumentSession:
         self._work, self.state = work, state
         return work
 
-    def _start_saying(self, message: RoomMessage, size: int) -> Say:
-        self._work, self._saying_size = Say(message), size
+    def _start_delivery(self, message: RoomMessage, size: int) -> Deliver:
+        self._work, self._delivery_size = Deliver(message), size
         return self._work
 
     def _deny(self, error: CollabError) -> Iterator[Action]:

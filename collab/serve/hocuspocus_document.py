@@ -19,6 +19,8 @@ from collab.serve.document_events import (
     Action,
     ChangeRole,
     CheckToken,
+    Deliver,
+    Delivered,
     Deny,
     Disconnected,
     Dismiss,
@@ -33,8 +35,6 @@ from collab.serve.document_events import (
     Reply,
     RoomEnded,
     RoomJoined,
-    Said,
-    Say,
     TimedOut,
     TokenAccepted,
     TokenRejected,
@@ -132,7 +132,7 @@ class HocuspocusDocument:
     async def receive(self, message: DocumentMessage, size: int) -> None:
         """Take a message from the socket's reader, and return when the next frame may be read."""
         work = self._step(Received(message, size))
-        if isinstance(work, Say):
+        if isinstance(work, Deliver):
             work = await self._do(work)
         self._hand_to_task(work)
         await self._may_read.wait()
@@ -188,7 +188,7 @@ class HocuspocusDocument:
         """Perform what the machine decides, and return the work that it asks for."""
         work: Work | None = None
         for action in self._machine.step(event):
-            if isinstance(action, CheckToken | JoinRoom | Say | WaitForKeys):
+            if isinstance(action, CheckToken | JoinRoom | Deliver | WaitForKeys):
                 work = action
             self._perform(action)
         if self._machine.may_read:
@@ -199,7 +199,7 @@ class HocuspocusDocument:
 
     def _perform(self, action: Action) -> None:
         match action:
-            case CheckToken() | JoinRoom() | Say():
+            case CheckToken() | JoinRoom() | Deliver():
                 pass
             case WaitForKeys():
                 self._set_timer(COOLDOWN_S)
@@ -258,8 +258,8 @@ class HocuspocusDocument:
                 except PeerError as error:
                     return self._step(TokenRejected(error))
                 return self._step(RoomJoined())
-            case Say(message):
-                return self._step(Said(self._live is not None and await self._live.say(message)))
+            case Deliver(message):
+                return self._step(Delivered(self._live is not None and await self._live.say(message)))
             case WaitForKeys():
                 return None  # its timer is running
             case _:

@@ -15,6 +15,8 @@ from collab.serve.document_events import (
     Action,
     ChangeRole,
     CheckToken,
+    Deliver,
+    Delivered,
     Deny,
     Disconnected,
     Dismiss,
@@ -28,8 +30,6 @@ from collab.serve.document_events import (
     Reply,
     RoomEnded,
     RoomJoined,
-    Said,
-    Say,
     TimedOut,
     TokenAccepted,
     TokenRejected,
@@ -105,8 +105,8 @@ EVENTS: dict[str, Event] = {
     "rejected": TokenRejected(BAD_TOKEN),
     "keys away": KeysAway(),
     "room joined": RoomJoined(),
-    "said": Said(heard=True),
-    "not said": Said(heard=False),
+    "said": Delivered(heard=True),
+    "not said": Delivered(heard=False),
     "lease expired": LeaseExpired(),
     "room ended": RoomEnded(REFUSED),
     "timed out": TimedOut(),
@@ -142,7 +142,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         **NO_RESULT,
         **ENDS,
         "token": Cell(DocumentState.JOINED, ("CheckToken",)),
-        "edit": Cell(DocumentState.JOINED, ("Say",)),
+        "edit": Cell(DocumentState.JOINED, ("Deliver",)),
         "leave": LEFT_ROOM,
     },
     "JOINED, token": {
@@ -151,7 +151,7 @@ TABLE: dict[str, dict[str, Cell]] = {
         "accepted": Cell(DocumentState.JOINED, ("Reply", "Renew", "ChangeRole")),
         "rejected": DISMISSED,
     },
-    "JOINED, saying": {**SAY_RESULT, **ENDS, "not said": Cell(DocumentState.JOINED, ("Say",))},
+    "JOINED, saying": {**SAY_RESULT, **ENDS, "not said": Cell(DocumentState.JOINED, ("Deliver",))},
     "DENIED": {**NO_RESULT, **GOES, "token": CHECK, "leave": LEFT},
     "DENIED, token": {**TOKEN_RESULT, **GOES, "accepted": JOIN, "rejected": DENIED, "keys away": RETRY},
     "DENIED, saying": {**SAY_RESULT, **GOES},
@@ -189,20 +189,30 @@ def test_the_table_names_every_event_and_every_state() -> None:
 
 def test_messages_before_the_token_reach_the_room_in_order() -> None:
     session = make(Received(SyncStep1(b"\0"), 3), EDIT, TOKEN, Received(Update(b"more"), 4), GRANT)
-    said = [session.step(RoomJoined()), session.step(Said(True)), session.step(Said(True)), session.step(Said(True))]
-    assert said == [(Renew(ADA), Say(SyncStep1(b"\0"))), (Say(Update(b"edit")),), (Say(Update(b"more")),), ()]
+    said = [
+        session.step(RoomJoined()),
+        session.step(Delivered(True)),
+        session.step(Delivered(True)),
+        session.step(Delivered(True)),
+    ]
+    assert said == [
+        (Renew(ADA), Deliver(SyncStep1(b"\0"))),
+        (Deliver(Update(b"edit")),),
+        (Deliver(Update(b"more")),),
+        (),
+    ]
 
 
 def test_unheard_message_is_said_first_after_the_next_token() -> None:
-    session = make(*JOINED, EDIT, LeaseExpired(), Received(Update(b"more"), 4), Said(False), TOKEN, GRANT)
-    assert session.step(RoomJoined()) == (Renew(ADA), Say(Update(b"edit")))
-    assert session.step(Said(True)) == (Say(Update(b"more")),)
+    session = make(*JOINED, EDIT, LeaseExpired(), Received(Update(b"more"), 4), Delivered(False), TOKEN, GRANT)
+    assert session.step(RoomJoined()) == (Renew(ADA), Deliver(Update(b"edit")))
+    assert session.step(Delivered(True)) == (Deliver(Update(b"more")),)
 
 
 def test_a_client_may_leave_and_come_back_in_one_breath() -> None:
     session = make(TOKEN_V4, EDIT, LEAVE, TOKEN, EDIT, GRANT)
-    assert session.step(RoomJoined()) == (Renew(ADA), Say(Update(b"edit")))
-    assert session.step(Said(True)) == (Reply(Closed("provider_initiated")), LeaveRoom(clean=True))
+    assert session.step(RoomJoined()) == (Renew(ADA), Deliver(Update(b"edit")))
+    assert session.step(Delivered(True)) == (Reply(Closed("provider_initiated")), LeaveRoom(clean=True))
     assert session.take_waiting() == [TOKEN, EDIT]
 
 
@@ -230,9 +240,9 @@ def test_too_much_that_waits_is_refused() -> None:
 def test_a_message_for_the_room_does_not_count_as_waiting() -> None:
     session = make(*JOINED, frames_max=1)
     for _ in range(3):
-        assert session.step(EDIT) == (Say(Update(b"edit")),)
+        assert session.step(EDIT) == (Deliver(Update(b"edit")),)
         assert not session.may_read
-        session.step(Said(True))
+        session.step(Delivered(True))
         assert session.may_read
 
 
@@ -274,7 +284,7 @@ def test_a_lost_role_takes_back_what_is_still_pending() -> None:
 
 def test_a_session_goes_on_while_a_fresh_token_cannot_be_checked() -> None:
     session = make(*JOINED, TOKEN, EDIT)
-    assert session.step(KeysAway()) == (Say(Update(b"edit")),)
+    assert session.step(KeysAway()) == (Deliver(Update(b"edit")),)
 
 
 def test_a_newer_token_takes_the_place_of_one_that_could_not_be_checked() -> None:
