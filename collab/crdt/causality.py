@@ -73,12 +73,9 @@ def split_update(update: InspectedUpdate, state: Mapping[int, int], withheld: fr
 def in_slices(update: InspectedUpdate, state: Mapping[int, int], structs_max: int) -> Iterator[bytes]:
     """Yield an update that is ready for ``state`` as updates of at most ``structs_max`` structs, in order.
 
-    Deletions come last. A small update is yielded as it is. The order is the engine's own, in which what is written at
-    one place is inserted from the right; in another order the engine would search for each place from the left.
+    Deletions come last. The order is the engine's own, in which what is written at one place is inserted from the
+    right; in another order the engine would search for each place from the left.
     """
-    if len(update.structs) <= structs_max:
-        yield update.payload
-        return
     structs = _in_order(update, state)
     for at in range(0, len(structs), structs_max):
         yield encode_update(structs[at : at + structs_max], (), update.payload)

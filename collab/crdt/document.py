@@ -204,7 +204,8 @@ class Document:
     def _integrate(self, update: InspectedUpdate, levels: list[int] | None = None) -> None:
         if self._nesting is not None:
             self._nesting.add(update, self._nesting.check(update) if levels is None else levels)
-        for payload in in_slices(update, self.state, SLICE_STRUCTS_MAX):
+        is_small = len(update.structs) <= SLICE_STRUCTS_MAX
+        for payload in (update.payload,) if is_small else in_slices(update, self.state, SLICE_STRUCTS_MAX):
             self._native(partial(self._doc.apply_update, payload))
         for struct in update.structs:
             end = struct.clock + struct.length
@@ -214,7 +215,8 @@ class Document:
             self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
         # Structs delete too: a value of a map the one before it, and what comes into a deleted parent goes with it.
         self._deleted_exact = False
-        self._pairs.add(update)
+        if update.low_surrogates:
+            self._pairs.add(update)
         self._full = None
 
     # --- read ----------------------------------------------------------------------------------------

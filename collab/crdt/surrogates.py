@@ -36,8 +36,7 @@ class SurrogatePairs:
 
     def add(self, update: InspectedUpdate) -> None:
         """Take in the pairs of an update that was applied."""
-        if update.low_surrogates:
-            self._lows |= update.low_surrogates
+        self._lows |= update.low_surrogates
 
     def add_snapshot(self, snapshot: bytes) -> None:
         """Take in the pairs of the snapshot that the document begins with. It is read only if it can hold one."""

@@ -70,7 +70,7 @@ class UncommittedQueue:
 
     def accept(self, entry: Entry) -> int:
         """Give an update its position. Return the memory it occupies until it is committed."""
-        cost = _cost(entry)
+        cost = len(entry.update) + UPDATE_COST_BYTES
         self._waiting.append(entry)
         self.unsaved_bytes += cost
         self._accepted += 1
@@ -92,11 +92,14 @@ class UncommittedQueue:
         """Return the row to append next. None when nothing waits, or while another is on its way."""
         if self._in_flight is not None or not self._waiting:
             return None
-        entries = [self._waiting.popleft()]
-        size = _cost(entries[0])
-        while self._waiting and size + _cost(self._waiting[0]) <= ROW_BYTES_MAX:
+        entries: list[Entry] = []
+        size = 0
+        while self._waiting:
+            cost = len(self._waiting[0].update) + UPDATE_COST_BYTES
+            if entries and size + cost > ROW_BYTES_MAX:
+                break
             entries.append(self._waiting.popleft())
-            size += _cost(entries[-1])
+            size += cost
         self._rows_formed += 1
         row = Row(self._name, self._epoch, self._writer, self._rows_formed, encode_entries(entries))
         self._in_flight = _RowInFlight(row, self._durable + len(entries), size)
@@ -123,7 +126,3 @@ class UncommittedQueue:
         if self._in_flight is not None:
             yield from decode_entries(self._in_flight.row.payload)
         yield from self._waiting
-
-
-def _cost(entry: Entry) -> int:
-    return len(entry.update) + UPDATE_COST_BYTES

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
+from collab.crdt.assessment import Contradicted, Known, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.statevector import encode_state_vector
@@ -110,7 +110,12 @@ class Updates:
         # A role counts as it is now. A session that has left sent its updates in time.
         may_write = sender is None or sender.can_write
         try:
-            assessment = self._assess(pending, read_only=not may_write)
+            assessment = self._document.assess(
+                pending.update,
+                exact=pending.resync,
+                read_only=not may_write,
+                is_withheld=partial(is_of_another, user=pending.user, owner=self._sessions.awareness.owner),
+            )
         except UpdateRefused as error:
             self._refuse(pending, error)
             return
@@ -131,14 +136,6 @@ class Updates:
                 self._keep(pending, rest, waits_for)
             case Lacks(rest, waits_for):
                 self._keep(pending, rest, waits_for)
-
-    def _assess(self, pending: PendingUpdate, *, read_only: bool) -> Assessment:
-        return self._document.assess(
-            pending.update,
-            exact=pending.resync,
-            read_only=read_only,
-            is_withheld=partial(is_of_another, user=pending.user, owner=self._sessions.awareness.owner),
-        )
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
         """Apply what is new, show it at once, and queue it for the log."""

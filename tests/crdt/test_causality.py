@@ -143,9 +143,8 @@ def test_slices_are_in_the_order_of_the_engine() -> None:
     assert order == [(ANN, 0), (BOB, 0), (COY, 0), (COY, 1), (BOB, 1), (ANN, 1)]
 
 
-def test_small_update_is_one_slice_as_it_came() -> None:
+def test_deletions_are_a_slice_of_their_own() -> None:
     whole = read((ANN, 0, chars(3)), deletes={ANN: [(0, 1)]})
-    assert list(in_slices(whole, {}, 3)) == [whole.payload]
     assert len(list(in_slices(whole, {}, 2))) == 3
     assert len(list(in_slices(read((ANN, 0, chars(3))), {}, 2))) == 2
 
