@@ -99,17 +99,18 @@ class Document:
 
         Raises UpdateRefused when the document must not become what it would.
         """
-        at = find_contradiction(update, self.state, self.diff)
+        repeats, new_clients = self._compare_clocks(update)
+        at = find_contradiction(update, self.state, self.diff) if repeats else None
         if committed:
             despite = self._assess_committed(update)
             return despite if at is None else Contradicted(at, despite)
         if at is not None:
             return Contradicted(at)
-        if self._has(update, exact=exact or read_only):
+        if not new_clients and self._has_deletions(update, exact=exact or read_only):
             return Known()
         if read_only:
             return Lacks(update, {})
-        withheld = frozenset([client for client in self._new_clients(update) if is_withheld(client)])
+        withheld = frozenset([client for client in new_clients if is_withheld(client)])
         if not withheld and is_ready(update, self.state):
             return self._news(update)
         split = split_update(update, self.state, withheld)
@@ -127,12 +128,15 @@ class Document:
         before = deletion(split_pairs) if split_pairs else None
         return News(diff_update(update, self.state, self._deleted), before)
 
-    def _new_clients(self, update: InspectedUpdate) -> set[int]:
-        """Return the clients of which the update has structs that are not here."""
-        state = self.state
-        return {
-            struct.client for struct in update.structs if struct.clock + struct.length > state.get(struct.client, 0)
-        }
+    def _compare_clocks(self, update: InspectedUpdate) -> tuple[bool, set[int]]:
+        """Return True if the update repeats something that is here, and the clients of which it has something new."""
+        state, repeats, new_clients = self.state, False, set()
+        for client, clock, length, kind, *_ in update.structs:
+            have = state.get(client, 0)
+            repeats = repeats or clock < have
+            if clock + length > have and kind != SKIP:
+                new_clients.add(client)
+        return repeats, new_clients
 
     def _news(self, ready: InspectedUpdate) -> News:
         """Return what of ``ready`` is new. Raises UpdateRefused when that must not be applied."""
@@ -169,15 +173,13 @@ class Document:
         if new and len(self.state) + len(new) > DOCUMENT_CLIENTS_MAX:
             raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
 
-    def _has(self, update: InspectedUpdate, *, exact: bool = False) -> bool:
-        """Return True if the update adds nothing: its structs and its deletions are all here."""
-        state = self.state
-        for struct in update.structs:
-            if struct.clock + struct.length > state.get(struct.client, 0) and struct.kind != SKIP:
-                return False
-        if self._covers(update):
-            return True
-        return exact and self._learn_deletions() and self._covers(update)
+    def _has(self, update: InspectedUpdate) -> bool:
+        """Return True if the structs and deletions of the update are here, as far as that is known without asking."""
+        return not self._compare_clocks(update)[1] and self._has_deletions(update, exact=False)
+
+    def _has_deletions(self, update: InspectedUpdate, *, exact: bool) -> bool:
+        """Return True if all that the update deletes is deleted. ``exact``: ask the engine when in doubt."""
+        return self._covers(update) or (exact and self._learn_deletions() and self._covers(update))
 
     def _pairs_split_by(self, update: InspectedUpdate) -> list[Id]:
         """Return the characters of the document that the update would split, by their low surrogates."""
