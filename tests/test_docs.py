@@ -99,9 +99,8 @@ def missing(quoted: str) -> list[str]:
     wrong = [path for path in FILE.findall(quoted) if not exists(path)]
     for name in DOTTED.findall(FILE.sub("", quoted)):
         owner, *rest = name.split(".")
-        if rest and owner in members() and rest[0] not in members()[owner]:
-            wrong.append(name)
-        elif not set(name.split(".")) <= identifiers():
+        is_member = not rest or owner not in members() or rest[0] in members()[owner]
+        if not (is_member and identifiers() >= {owner, *rest}):
             wrong.append(name)
     return wrong
 
