@@ -1,8 +1,7 @@
 """collab: collaborative document editing, where "Saved" means committed.
 
-``docs/ARCHITECTURE.md`` is the map. The packages, in the order of their imports:
-``errors, ids`` ← ``protocol, observe`` ← ``room, access, store, relay`` ← ``serve, client,
-settings`` ← ``api`` ← ``cli``. Nothing is re-exported: an import names the file it means.
+``docs/ARCHITECTURE.md`` is the map; it shows the layers in which the packages may import each other. Nothing is
+re-exported: an import names the file it means.
 """
 
 __version__ = "0.1.0"
