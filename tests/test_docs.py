@@ -20,7 +20,7 @@ from collab.serve.document_session import DocumentState
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = ROOT / "docs" / "ARCHITECTURE.md"
 OF_CODE = [ARCHITECTURE, ROOT / "docs" / "glossary.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
-DOCUMENTS = [*OF_CODE, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "operations.md"]
+DOCUMENTS = sorted({*OF_CODE, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "web" / "README.md"})
 
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
