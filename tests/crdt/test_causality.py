@@ -10,7 +10,7 @@ from collab.crdt.guard import inspect_update
 from collab.crdt.update import InspectedUpdate
 from tests.crdt.asking import take
 from tests.protocol.build import gc, item, skip, text, update
-from tests.room.build import Author, document_of, inspected
+from tests.room.build import YjsClient, document_of, inspected
 
 ANN, BOB, COY = 1, 2, 3
 
@@ -233,7 +233,7 @@ def test_structs_of_a_withheld_client_wait_until_all_of_it_is_here() -> None:
 def a_history(seed: int) -> list[bytes]:
     """What three people wrote, hearing of each other now and then."""
     dice = random.Random(seed)
-    authors = [Author(client) for client in (ANN, BOB, COY)]
+    authors = [YjsClient(client) for client in (ANN, BOB, COY)]
     history: list[bytes] = []
     for _ in range(12):
         author = dice.choice(authors)

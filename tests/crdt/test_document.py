@@ -17,7 +17,7 @@ from collab.protocol.limits import NESTING_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 from tests.crdt.asking import contradicted_at, knows, replay, take
 from tests.protocol.build import ROOT, gc, item, shared, skip, string, text, uint, update
-from tests.room.build import Author, document_of, inspected
+from tests.room.build import YjsClient, document_of, inspected
 
 ANN, BOB = 1, 2
 
@@ -43,7 +43,7 @@ def an_element(client: int, clock: int, *, parent: tuple[int, int] | None = None
 
 
 def test_document_is_its_snapshot_and_the_updates_after_it() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "one "), ann.type(4, "two")
     loaded = Document.load(document_of(first).encode(), [second])
     assert loaded.text() == "one two"
@@ -53,14 +53,14 @@ def test_document_is_its_snapshot_and_the_updates_after_it() -> None:
 
 
 def test_log_out_of_order_is_damaged() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     updates = [ann.type(at, letter) for at, letter in enumerate("abcd")]
     with pytest.raises(DocumentPoisoned, match="damaged"):
         document_of(*reversed(updates))
 
 
 def test_log_without_what_its_updates_build_on_is_damaged() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     _lost, found = ann.type(0, "a"), ann.type(1, "b")
     with pytest.raises(DocumentPoisoned, match="damaged"):
         document_of(found)
@@ -72,7 +72,7 @@ def test_bytes_that_are_no_snapshot_make_no_document() -> None:
 
 
 def test_snapshot_of_more_clients_than_a_peer_may_have_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = document_of(*(Author(client).type(0, "x") for client in range(1, 9)))
+    many = document_of(*(YjsClient(client).type(0, "x") for client in range(1, 9)))
     monkeypatch.setattr("collab.crdt.statevector.STATE_VECTOR_ENTRIES_MAX", 4)
     assert len(Document.load(many.encode(), []).state) == 8
 
@@ -81,7 +81,7 @@ def test_snapshot_of_more_clients_than_a_peer_may_have_is_read(monkeypatch: pyte
 
 
 def test_update_adds_nothing_once_its_text_and_its_deletions_are_here() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, deletion = ann.type(0, "ab"), ann.type(2, "c"), ann.delete(0, 2)
     whole = inspected(first, second, deletion, ann.everything)
     document = Document()
@@ -100,7 +100,7 @@ def test_deletion_of_part_of_what_was_deleted_adds_nothing() -> None:
 
 
 def test_document_from_a_snapshot_knows_its_deletions_only_when_asked_exactly() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "abc")
     deletion = inspect_update(ann.delete(1, 1))
     loaded = Document.load(ann.everything, [])
@@ -119,10 +119,10 @@ def test_what_was_deleted_with_its_parent_is_known_when_asked_exactly() -> None:
 
 
 def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_so() -> None:
-    def give_title(author: Author) -> bytes:
+    def give_title(author: YjsClient) -> bytes:
         return author.change(lambda: author.doc.get("meta", type=pycrdt.Map).__setitem__("title", "x"))
 
-    values = [give_title(Author(client)) for client in (ANN, BOB)]
+    values = [give_title(YjsClient(client)) for client in (ANN, BOB)]
     document = document_of(values[0])
     loser = inspect_update(update(deletes={ANN: [(0, 1)]}))
     assert not knows(document, loser, exact=True)
@@ -131,7 +131,7 @@ def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_s
 
 
 def test_library_is_not_asked_again_for_deletions_until_something_changes() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "abc")
     document = Document.load(ann.everything, [])
     unknown = inspect_update(update(deletes={ANN: [(0, 3)]}))
@@ -165,8 +165,8 @@ def test_update_that_is_known_in_part_brings_the_rest(
 
 
 def test_update_that_is_all_new_is_taken_as_it_came() -> None:
-    document = document_of(Author(ANN).type(0, "abc"))
-    fresh = inspect_update(Author(BOB).type(0, "x"))
+    document = document_of(YjsClient(ANN).type(0, "abc"))
+    fresh = inspect_update(YjsClient(BOB).type(0, "x"))
     assert take(document, fresh) is fresh
 
 
@@ -262,7 +262,7 @@ def test_plain_text_pays_for_no_levels() -> None:
 
 def test_clients_are_bounded_and_those_who_are_in_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DOCUMENT_CLIENTS_MAX", 3)
-    authors = [Author(client) for client in range(1, 5)]
+    authors = [YjsClient(client) for client in range(1, 5)]
     document = document_of(*(author.type(0, "x") for author in authors[:2]))
     with pytest.raises(UpdateRefused, match="clients"):
         take(document, inspect_update(update((3, 0, [text("x")]), (4, 0, [text("x")]))))
@@ -310,7 +310,7 @@ def test_known_deletions_are_no_reason_to_refuse_whoever_repeats_them_all(monkey
 
 def test_an_update_of_many_structs_reaches_the_library_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_STRUCTS_MAX", 5)
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     typed = [ann.type(at, letter) for at, letter in enumerate("so many words")]
     merged = inspect_update(pycrdt.merge_updates(*typed, ann.delete(3, 5)))
     document = Document()
@@ -335,7 +335,7 @@ def test_empty_document_is_the_empty_update_and_the_empty_state() -> None:
 
 
 def test_whole_state_is_encoded_once_until_something_changes() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     document = document_of(ann.type(0, "abc"))
     whole = document.encode()
     assert document.encode() is whole
@@ -345,10 +345,10 @@ def test_whole_state_is_encoded_once_until_something_changes() -> None:
 
 
 def test_diff_brings_what_a_peer_lacks_and_every_deletion() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, deletion = ann.type(0, "abc"), ann.type(3, "def"), ann.delete(1, 1)
     document = document_of(first, second, deletion)
-    peer = Author(BOB, first)
+    peer = YjsClient(BOB, first)
     peer.hear(document.diff(peer.state))
     assert peer.text == "acdef"
     difference = inspect_update(document.diff({ANN: 3}))
@@ -358,15 +358,15 @@ def test_diff_brings_what_a_peer_lacks_and_every_deletion() -> None:
 
 
 def test_state_vector_says_what_is_here() -> None:
-    document = document_of(Author(ANN).type(0, "abc"), Author(BOB).type(0, "é😀"))
+    document = document_of(YjsClient(ANN).type(0, "abc"), YjsClient(BOB).type(0, "é😀"))
     assert decode_state_vector(encode_state_vector(document.state)) == document.state == {ANN: 3, BOB: 3}
 
 
 # --- comparing -------------------------------------------------------------------------------------------
 
 
-def a_rich_document() -> Author:
-    ann = Author(ANN)
+def a_rich_document() -> YjsClient:
+    ann = YjsClient(ANN)
     fragment = ann.doc.get("default", type=pycrdt.XmlFragment)
     block = fragment.children.append(pycrdt.XmlElement("paragraph", {"align": "left"}))
     words = block.children.append(pycrdt.XmlText("hello world"))
@@ -378,7 +378,7 @@ def a_rich_document() -> Author:
 
 
 def test_documents_that_came_about_differently_are_equal() -> None:
-    ann, bob = Author(ANN), Author(BOB)
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     first = ann.type(0, "abc")
     bob.hear(first)
     second, third = ann.type(3, "d"), bob.delete(0, 1)
@@ -400,7 +400,7 @@ def test_documents_that_came_about_differently_are_equal() -> None:
     ],
     ids=["letter", "deletion", "element", "format", "map"],
 )
-def test_documents_that_differ_in_anything_are_not_equal(change: Callable[[Author], object]) -> None:
+def test_documents_that_differ_in_anything_are_not_equal(change: Callable[[YjsClient], object]) -> None:
     ann = a_rich_document()
     before = document_of(ann.everything)
     change(ann)
@@ -426,7 +426,7 @@ def test_content_that_became_a_hole_is_noticed() -> None:
 
 
 def test_document_reads_back_as_it_is() -> None:
-    document = document_of(a_rich_document().everything, Author(BOB).type(0, "é😀"))
+    document = document_of(a_rich_document().everything, YjsClient(BOB).type(0, "é😀"))
     assert document.reads_back()
     document.encode()
     document._full = document_of(a_rich_document().everything).encode()
@@ -448,7 +448,7 @@ def test_document_of_objects_reads_back_in_whatever_order_their_keys_are_written
 
 
 def test_document_with_something_parked_in_the_library_is_not_whole() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
     document = Document()
     document._integrate(found)
@@ -473,7 +473,7 @@ EVERYTHING: dict[str, Callable[[Document, InspectedUpdate], object]] = {
 
 @pytest.mark.parametrize("call", EVERYTHING)
 def test_poisoned_document_is_never_read_or_written_again(call: str) -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     document = document_of(ann.type(0, "abc"), ann.delete(0, 1))
     document.encode()
     deletion = inspect_update(ann.delete(0, 1))
@@ -490,7 +490,7 @@ def test_poisoned_document_is_never_read_or_written_again(call: str) -> None:
 
 
 def test_update_that_fails_in_the_library_is_not_taken_for_known() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     document = Document()
     breaking(document, "apply_update", ValueError())
     with pytest.raises(DocumentPoisoned):
@@ -500,7 +500,7 @@ def test_update_that_fails_in_the_library_is_not_taken_for_known() -> None:
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_being_stopped_in_the_middle_of_a_call_poisons_too_and_is_passed_on(stop: type[BaseException]) -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     document = Document()
     breaking(document, "apply_update", stop())
     with pytest.raises(stop):

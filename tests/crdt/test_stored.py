@@ -10,7 +10,7 @@ from collab.crdt.document import Document
 from collab.crdt.stored import compact, load_document
 from collab.errors import DocumentPoisoned
 from tests.protocol.build import shared, text, update
-from tests.room.build import Author, a_row, document_of, inspected
+from tests.room.build import YjsClient, a_row, document_of, inspected
 
 ANN, BOB, COY = 1, 2, 3
 
@@ -19,7 +19,7 @@ ANN, BOB, COY = 1, 2, 3
 
 
 def test_document_is_read_from_snapshot_and_rows() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     parts = [ann.type(at, letter) for at, letter in enumerate("abcd")]
     rows = [a_row(2, parts[1], parts[2]), a_row(3, parts[3])]
     assert load_document(document_of(parts[0]).encode(), rows).text() == "abcd"
@@ -39,7 +39,7 @@ def test_row_that_no_guard_would_let_in_makes_no_document() -> None:
 
 
 def test_folded_state_is_what_snapshot_and_rows_make() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     parts = [ann.type(0, "abc"), ann.delete(0, 1), ann.type(2, "d")]
     state = compact(None, [a_row(1, parts[0])])
     state = compact(state, [a_row(2, parts[1]), a_row(3, parts[2])])
@@ -50,7 +50,7 @@ def test_folded_state_is_what_snapshot_and_rows_make() -> None:
 def a_life(seed: int) -> list[bytes]:
     """Updates of three people on text, rich text, lists and maps inside each other, of which much is deleted."""
     dice = random.Random(seed)
-    people = [Author(client) for client in (ANN, BOB, COY)]
+    people = [YjsClient(client) for client in (ANN, BOB, COY)]
     life: list[bytes] = []
     for _ in range(40):
         author = dice.choice(people)
@@ -61,7 +61,7 @@ def a_life(seed: int) -> list[bytes]:
     return [each for each in life if each != b"\0\0"]
 
 
-def _something(author: Author, dice: random.Random) -> None:
+def _something(author: YjsClient, dice: random.Random) -> None:
     fragment = author.doc.get("default", type=pycrdt.XmlFragment)
     blocks = len(fragment.children)
     lists = author.doc.get("list", type=pycrdt.Array)
@@ -143,7 +143,7 @@ def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
 
 
 def test_document_with_something_parked_in_the_library_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
     parked = Document()
     parked._integrate(found)

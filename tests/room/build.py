@@ -37,7 +37,7 @@ NAME = DocumentName("notes")
 OURS, OTHER = WriterId(1), WriterId(77)
 
 
-class Author:
+class YjsClient:
     """Somebody with a document of their own; every change comes back as the update that their client would send."""
 
     def __init__(self, client: int, *heard: bytes) -> None:

@@ -18,7 +18,7 @@ from collab.protocol.rows import decode_entries
 from collab.room.effects import Effect, Write
 from collab.room.events import Event
 from collab.room.room import Room
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 from tests.interop.people import first_that_fails, shortest, tell
 from tests.network import Violation
 
@@ -30,27 +30,27 @@ PARTS = 4
 SEEDS_PER_FAULT = 200
 
 
-def assert_all_end_well(judge: Judge, seeds: range) -> None:
+def assert_all_end_well(oracle: Oracle, seeds: range) -> None:
     for seed in seeds:
         try:
-            tell(judge, seed)
+            tell(oracle, seed)
         except Violation as error:
-            raise AssertionError(shortest(judge, seed) or str(error)) from error
+            raise AssertionError(shortest(oracle, seed) or str(error)) from error
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_honest_people_are_never_refused_and_end_with_the_same_document_as_the_log(judge: Judge, part: int) -> None:
-    assert_all_end_well(judge, range(part, STORIES, PARTS))
+def test_honest_people_are_never_refused_and_end_with_the_same_document_as_the_log(oracle: Oracle, part: int) -> None:
+    assert_all_end_well(oracle, range(part, STORIES, PARTS))
 
 
 @pytest.mark.long
 @pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="the long form, for `make test-long`")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_honest_people_end_with_the_same_document_in_thousands_of_stories(judge: Judge, part: int) -> None:
-    assert_all_end_well(judge, range(STORIES + part, STORIES + LONG_STORIES, PARTS))
+def test_honest_people_end_with_the_same_document_in_thousands_of_stories(oracle: Oracle, part: int) -> None:
+    assert_all_end_well(oracle, range(STORIES + part, STORIES + LONG_STORIES, PARTS))
 
 
-def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
+def test_the_stories_hold_what_they_are_to_prove(oracle: Oracle) -> None:
     met: Counter[str] = Counter()
 
     class Counting(Document):
@@ -74,7 +74,7 @@ def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
             return effects
 
     for seed in range(60):
-        people = tell(judge, seed, document_class=Counting, make_room=Watched)
+        people = tell(oracle, seed, document_class=Counting, make_room=Watched)
         met.update(people.met)
     for what in ("a character is cut", "known in part", "waits for its owner", "carried", "crash", "reload", "compact"):
         assert met[what], met
@@ -104,5 +104,5 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_planted_fault_is_found(judge: Judge, fault: str) -> None:
-    assert first_that_fails(judge, range(SEEDS_PER_FAULT), **FAULTS[fault]) is not None
+def test_planted_fault_is_found(oracle: Oracle, fault: str) -> None:
+    assert first_that_fails(oracle, range(SEEDS_PER_FAULT), **FAULTS[fault]) is not None

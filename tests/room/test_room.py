@@ -45,8 +45,8 @@ from tests.room.build import (
     NAME,
     OTHER,
     OURS,
-    Author,
     SteppedRoom,
+    YjsClient,
     a_room,
     a_row,
     a_session,
@@ -72,7 +72,7 @@ def of_kind(effects: list[Effect], kind: type[Effect]) -> list[Any]:
 
 
 def test_newcomer_is_told_who_is_here_and_nothing_of_the_document() -> None:
-    room = a_room(Author(ANN).type(0, "abc"), sessions=[a_session(1)])
+    room = a_room(YjsClient(ANN).type(0, "abc"), sessions=[a_session(1)])
     assert room.join(a_session(2)) == []
     here = AwarenessUpdate((AwarenessEntry(ClientId(7), 1, b"{}"),))
     receive(room, 1, here)
@@ -84,13 +84,13 @@ def test_who_has_left_says_nothing_any_more_and_leaves_only_once() -> None:
     room = a_room(sessions=[a_session(1)])
     assert room.leave(SessionId(1), 0.0, clean=True) == [End(SessionId(1))]
     assert room.leave(SessionId(1), 0.0, clean=True) == []
-    assert receive(room, 1, Update(Author(ANN).type(0, "x"))) == []
+    assert receive(room, 1, Update(YjsClient(ANN).type(0, "x"))) == []
     assert room.sessions == ()
 
 
 def test_what_somebody_wrote_before_leaving_goes_on_to_the_log_and_is_answered_to_nobody() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    receive(room, 1, Update(Author(ANN).type(0, "abc")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "abc")))
     room.leave(SessionId(1), 0.0, clean=False)
     assert not room.is_settled
     effects = commit(room)
@@ -107,18 +107,18 @@ def test_room_shows_itself_in_a_log_line() -> None:
 
 
 def test_step1_is_answered_with_what_is_missing_and_a_step1_of_ours() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "ab"), ann.type(2, "c")
     room = a_room(first, second, sessions=[a_session(1)])
     question, answer = told(receive(room, 1, SyncStep1(encode_state_vector({ANN: 2}))), 1)
     assert question == SyncStep1(encode_state_vector({ANN: 3}))
     assert isinstance(answer, SyncStep2)
-    assert Author(BOB, first, answer.update).text == "abc"
+    assert YjsClient(BOB, first, answer.update).text == "abc"
 
 
 def test_session_hears_of_updates_only_from_its_first_step1_on() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, synced=False)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     assert told(receive(room, 1, Update(ann.type(0, "a"))), 2) == []
     receive(room, 2, SyncStep1(EMPTY_STATE_VECTOR))
     next_letter = ann.type(1, "b")
@@ -135,11 +135,11 @@ def test_at_most_one_step1_of_ours_is_on_its_way_to_a_session() -> None:
 
 
 def test_a_session_that_goes_on_is_given_everything_and_asked_for_everything() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     room = a_room(ann.type(0, "ab"), sessions=[a_session(1)])
     given, asked = told(room.join(a_session(2, synced=False), resumes=True), 2)
     assert isinstance(given, Update)
-    assert Author(BOB, given.update).text == "ab"
+    assert YjsClient(BOB, given.update).text == "ab"
     assert isinstance(asked, SyncStep1)
     letter = ann.type(2, "c")
     assert told(receive(room, 1, Update(letter)), 2) == [Update(letter)]
@@ -163,7 +163,7 @@ def test_an_application_s_own_message_is_heard_by_nobody() -> None:
 
 def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit() -> None:
     room = a_room(sessions=[a_session(1), a_session(2), a_session(3, can_write=False)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     shown = receive(room, 1, Update(edit))
     assert of_kind(shown, Send) == [Send((SessionId(2), SessionId(3)), Update(edit))]
     assert len(of_kind(shown, Append)) == 1
@@ -181,7 +181,7 @@ def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit(
 
 def test_every_frame_is_answered_once_and_in_order() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann, bob = Author(ANN), Author(BOB)
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     first, second, other = ann.type(0, "a"), ann.type(1, "b"), bob.type(0, "x")
     for session, edit in ((1, first), (2, other), (1, second), (1, first)):
         assert told(receive(room, session, Update(edit)), session) == []
@@ -194,7 +194,7 @@ def test_every_frame_is_answered_once_and_in_order() -> None:
 def test_acknowledgement_waits_for_everything_before_it() -> None:
     """The first row is on its way; what comes meanwhile, or adds nothing, waits for the row it is in."""
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann, bob = Author(ANN), Author(BOB)
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, Update(first))
     assert room.next_row() is not None
@@ -212,7 +212,7 @@ def test_acknowledgement_waits_for_everything_before_it() -> None:
 
 
 def test_frame_that_adds_nothing_is_answered_at_once_when_all_is_committed() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     edit, deletion = ann.type(0, "abc"), ann.delete(0, 1)
     room = a_room(edit, deletion, sessions=[a_session(1)])
     assert receive(room, 1, Update(edit)) == [Send((SessionId(1),), Saved(edit))]
@@ -235,7 +235,7 @@ def test_update_without_its_empty_structs_is_what_is_logged_shown_and_echoed() -
 
 def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     sizes = []
     for at in range(3):
         (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Append)
@@ -254,7 +254,7 @@ def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
 def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uncommitted, "ROW_BYTES_MAX", 1000)
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     edits = [ann.type(0, letter * length) for letter, length in zip("abcd", (100, 100, 5000, 100), strict=True)]
     for edit in edits:
         receive(room, 1, Update(edit))
@@ -274,7 +274,7 @@ def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pyt
 
 def test_first_step2_after_a_client_s_step1_is_answered_and_no_other() -> None:
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == [Saved()]
     assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == []
@@ -286,7 +286,7 @@ def test_first_step2_after_a_client_s_step1_is_answered_and_no_other() -> None:
 
 
 def test_step2_that_brings_something_is_answered_once_after_the_commit() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "abc")
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
@@ -314,7 +314,7 @@ def test_refusal_of_a_step2_that_nobody_counts_is_not_said() -> None:
 def test_answers_that_wait_are_bounded_for_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PENDING_ACKS_MAX", 3)
     room = a_room(sessions=[a_session(1), a_session(2)])
-    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     for _ in range(3):
         assert receive(room, 2, Update(EMPTY_UPDATE)) == []
     assert ends(receive(room, 2, Update(EMPTY_UPDATE))) == {2: Overloaded}
@@ -327,10 +327,10 @@ def test_answers_that_wait_are_bounded_for_a_session(monkeypatch: pytest.MonkeyP
 
 
 def test_reader_receives_but_cannot_write() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first = ann.type(0, "abc")
     room = a_room(first, sessions=[a_session(1), a_session(2, can_write=False)])
-    attempts = [Author(BOB).type(0, "x"), Author(BOB, first).delete(0, 1), update((BOB, 9, [text("z")]))]
+    attempts = [YjsClient(BOB).type(0, "x"), YjsClient(BOB, first).delete(0, 1), update((BOB, 9, [text("z")]))]
     for attempt in attempts:
         assert receive(room, 2, Update(attempt)) == [Send((SessionId(2),), Refused())]
     assert room.next_row() is None
@@ -340,7 +340,7 @@ def test_reader_receives_but_cannot_write() -> None:
 
 
 def test_reader_may_say_what_is_known_with_every_deletion() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     parts = [ann.type(0, "abc"), ann.delete(1, 1)]
     reader = a_session(1, can_write=False)
     room = SteppedRoom(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), writer=WriterId(1))
@@ -352,15 +352,15 @@ def test_reader_may_say_what_is_known_with_every_deletion() -> None:
 
 def test_reader_s_refusal_keeps_the_order_of_its_frames() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, can_write=False)])
-    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     assert receive(room, 2, Update(EMPTY_UPDATE)) == []
-    assert receive(room, 2, Update(Author(BOB).type(0, "y"))) == []
+    assert receive(room, 2, Update(YjsClient(BOB).type(0, "y"))) == []
     assert told(commit(room), 2) == [Saved(), Refused()]
 
 
 def test_reader_s_step2_that_nobody_counts_is_dropped_silently() -> None:
     room = a_room(sessions=[a_session(1, can_write=False)])
-    assert receive(room, 1, SyncStep2(Author(ANN).type(0, "x"))) == []
+    assert receive(room, 1, SyncStep2(YjsClient(ANN).type(0, "x"))) == []
     assert room.document.state == {}
 
 
@@ -378,14 +378,14 @@ def test_damaged_update_is_refused_and_ends_its_session_alone(damaged: bytes) ->
 
 
 def test_update_is_as_large_as_the_limit_and_not_one_byte_more() -> None:
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     for spare, refused in ((0, {}), (-1, {1: UpdateRefused})):
         room = a_room(sessions=[a_session(1)], limits=RoomLimits(update=Limits(bytes_max=len(edit) + spare)))
         assert ends(receive(room, 1, Update(edit))) == refused
 
 
 def test_update_that_puts_something_into_what_is_no_type_is_refused() -> None:
-    room = a_room(Author(ANN).type(0, "abc"), sessions=[a_session(1), a_session(2)])
+    room = a_room(YjsClient(ANN).type(0, "abc"), sessions=[a_session(1), a_session(2)])
     effects = receive(room, 1, Update(update((BOB, 0, [text("x", parent=(ANN, 1))]))))
     assert told(effects, 1) == [Refused()]
     assert ends(effects) == {1: UpdateRefused}
@@ -397,7 +397,7 @@ def test_update_that_puts_something_into_what_is_no_type_is_refused() -> None:
 def test_held_update_that_turns_out_harmful_ends_its_own_session_and_not_the_one_that_freed_it() -> None:
     room = a_room(sessions=[a_session(1, "eve"), a_session(2, "ann")])
     receive(room, 1, Update(update((BOB, 0, [text("x", parent=(ANN, 1))]))))
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     effects = receive(room, 2, Update(edit))
     assert ends(effects) == {1: UpdateRefused}
     assert told(commit(room), 2) == [Saved(edit)]
@@ -408,7 +408,7 @@ def test_held_update_that_turns_out_harmful_ends_its_own_session_and_not_the_one
 
 def test_update_ahead_of_its_predecessors_is_held_asked_about_and_answered_once_it_is_saved() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, third = ann.type(0, "a"), ann.type(1, "b"), ann.type(2, "c")
     assert receive(room, 1, Update(second)) == [Send((SessionId(1),), SyncStep1(EMPTY_STATE_VECTOR))]
     assert receive(room, 1, Update(third)) == []
@@ -422,7 +422,7 @@ def test_update_of_a_session_that_does_not_wait_is_refused_at_once_and_nothing_o
     program = a_session(2)
     program.queues_incomplete = False
     room = a_room(sessions=[a_session(1), program])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     refusal = receive(room, 2, Update(second))
     assert told(refusal, 2) == [Refused()]
@@ -435,7 +435,7 @@ def test_update_of_a_session_that_does_not_wait_is_refused_at_once_and_nothing_o
 
 def test_held_update_is_released_by_a_resync_that_brings_all_of_it() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "a")
     second = ann.type(1, "b")
     receive(room, 1, Update(second))
@@ -446,7 +446,7 @@ def test_held_update_is_released_by_a_resync_that_brings_all_of_it() -> None:
 
 def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, Update(second))
     receive(room, 1, Update(second))
@@ -458,7 +458,7 @@ def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None
 
 def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_over_and_the_session_stays() -> None:
     room = a_room(sessions=[reader := a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "a")
     receive(room, 1, Update(ann.type(1, "b")))
     reader.can_write = False
@@ -468,7 +468,7 @@ def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_o
 
 def test_held_update_of_who_may_not_write_any_more_is_refused_when_what_it_waits_for_comes() -> None:
     room = a_room(sessions=[reader := a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first = ann.type(0, "a")
     receive(room, 1, Update(ann.type(1, "b")))
     reader.can_write = False
@@ -479,7 +479,7 @@ def test_held_update_of_who_may_not_write_any_more_is_refused_when_what_it_waits
 
 def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, AwarenessUpdate((AwarenessEntry(ClientId(ANN), 1, b"{}"),)))
     receive(room, 1, Update(second))
@@ -495,7 +495,7 @@ def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() ->
 
 def test_step2_that_lacks_something_is_held_without_another_question() -> None:
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     assert receive(room, 1, SyncStep2(second)) == []
@@ -537,7 +537,7 @@ def test_second_time_that_the_same_never_comes_the_session_goes_on_without_it() 
 
 def test_session_that_went_on_without_something_is_asked_again_when_what_that_lacked_has_come() -> None:
     room = a_room()
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     lost = bob.type(0, "lost ")
     whole = update((ANN, 0, [text("late", left=(BOB, 4), root="content")]))
     for attempt in (1, 2):
@@ -651,7 +651,7 @@ def test_step2_too_large_to_be_held_is_kept_as_far_as_it_is_ready() -> None:
 
 def test_row_of_another_replica_is_shown_and_neither_logged_nor_published_again() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    edits = [Author(BOB).type(0, "abc"), Author(COY).type(0, "x")]
+    edits = [YjsClient(BOB).type(0, "abc"), YjsClient(COY).type(0, "x")]
     effects = room.receive_row(a_row(1, *edits), Epoch(0))
     everybody = (SessionId(1), SessionId(2))
     assert effects == [Send(everybody, Update(edit)) for edit in edits]
@@ -661,7 +661,7 @@ def test_row_of_another_replica_is_shown_and_neither_logged_nor_published_again(
 
 def test_row_seen_before_means_nothing_and_what_is_known_is_not_shown_again() -> None:
     room = a_room(sessions=[a_session(1)])
-    edit = Author(BOB).type(0, "abc")
+    edit = YjsClient(BOB).type(0, "abc")
     room.receive_row(a_row(1, edit), Epoch(0))
     assert room.receive_row(a_row(1, edit), Epoch(0)) == []
     assert room.receive_row(a_row(2, edit), Epoch(0)) == []
@@ -670,13 +670,13 @@ def test_row_seen_before_means_nothing_and_what_is_known_is_not_shown_again() ->
 
 def test_row_of_another_life_of_the_document_is_never_applied() -> None:
     room = a_room(sessions=[a_session(1)])
-    assert room.receive_row(a_row(1, Author(BOB).type(0, "abc")), Epoch(1)) == []
+    assert room.receive_row(a_row(1, YjsClient(BOB).type(0, "abc")), Epoch(1)) == []
     assert (room.cursor, room.document.state) == (0, {})
 
 
 def test_row_beyond_a_gap_waits_and_the_store_is_asked() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2, 3)]
     assert room.receive_row(rows[2], Epoch(0)) == [CatchUp()]
     assert room.document.state == {}
@@ -688,7 +688,7 @@ def test_row_beyond_a_gap_waits_and_the_store_is_asked() -> None:
 
 def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
     row = room.next_row()
     assert row is not None
@@ -702,7 +702,7 @@ def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
 
 def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     room = a_room(sessions=[a_session(1)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
     effects = commit(room, seq=3)
     assert told(effects, 1) == [Saved(edit)]
@@ -710,7 +710,7 @@ def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     assert room.cursor == 0
     assert room.receive_row(a_row(3, edit, writer=OURS), Epoch(0)) == []
     assert room.receive_head(Sequence(3), Epoch(0), deleted=False, after=Sequence(0)) == []
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = a_row(1, bob.type(0, "x")), a_row(2, bob.type(1, "y"))
     assert of_kind(room.receive_row(first, Epoch(0)), CatchUp) == [CatchUp()]
     effects = room.receive_rows([first, second], after=Sequence(0))
@@ -723,7 +723,7 @@ def test_a_room_whose_own_rows_pile_up_behind_a_gap_ends_with_every_answer_given
 ) -> None:
     monkeypatch.setattr("collab.room.log_cursor.OWN_BYTES_MAX", 0)
     room = a_room(sessions=[a_session(1)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
     effects = commit(room, seq=3)
     assert [type(effect) for effect in effects] == [Send, Publish, Fail]
@@ -732,7 +732,7 @@ def test_a_room_whose_own_rows_pile_up_behind_a_gap_ends_with_every_answer_given
 
 def test_rows_read_twice_are_applied_once() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2)]
     room.receive_rows(rows, after=Sequence(0))
     assert room.receive_rows(rows, after=Sequence(0)) == []
@@ -742,7 +742,7 @@ def test_rows_read_twice_are_applied_once() -> None:
 
 def test_log_that_was_trimmed_behind_the_room_ends_it() -> None:
     room = a_room()
-    (failure,) = room.receive_rows([a_row(5, Author(BOB).type(0, "x"))], after=Sequence(0))
+    (failure,) = room.receive_rows([a_row(5, YjsClient(BOB).type(0, "x"))], after=Sequence(0))
     assert isinstance(failure, Fail)
     assert isinstance(failure.error, RoomClosed)
 
@@ -757,7 +757,7 @@ def test_row_that_no_guard_would_let_in_ends_the_room(payload: bytes) -> None:
 
 def test_row_ahead_of_what_it_builds_on_is_a_damaged_log_and_ends_the_room() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     _first, second = bob.type(0, "a"), bob.type(1, "b")
     (failed,) = room.receive_row(a_row(1, second), Epoch(0))
     assert isinstance(failed, Fail)
@@ -766,7 +766,7 @@ def test_row_ahead_of_what_it_builds_on_is_a_damaged_log_and_ends_the_room() -> 
 
 def test_row_frees_what_a_session_sent_ahead_of_it() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     receive(room, 1, Update(second))
     assert told(room.receive_row(a_row(1, first), Epoch(0)), 2) == [Update(first), Update(second)]
@@ -775,7 +775,7 @@ def test_row_frees_what_a_session_sent_ahead_of_it() -> None:
 
 def test_row_that_brings_what_a_session_sent_ahead_answers_it() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     receive(room, 1, Update(second))
     effects = room.receive_row(a_row(1, bob.everything), Epoch(0))
@@ -829,7 +829,7 @@ def breaking(room: SteppedRoom, call: str, *, at: int = 0) -> None:
 def test_update_that_breaks_the_library_is_refused_for_good_and_ends_the_room() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     breaking(room, "apply_update")
-    effects = receive(room, 1, Update(Author(ANN).type(0, "x")))
+    effects = receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     assert told(effects, 1) == [Refused()]
     assert ends(effects) == {1: UpdateRefused}
     assert isinstance(effects[-1], Fail)
@@ -839,7 +839,7 @@ def test_update_that_breaks_the_library_is_refused_for_good_and_ends_the_room() 
 
 def test_held_update_that_breaks_the_library_is_laid_to_its_own_author() -> None:
     room = a_room(sessions=[a_session(1, "eve"), a_session(2, "ann"), a_session(3)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, third = ann.type(0, "a"), ann.type(1, "b"), ann.type(2, "c")
     receive(room, 1, Update(second))
     receive(room, 3, Update(third))
@@ -853,7 +853,7 @@ def test_held_update_that_breaks_the_library_is_laid_to_its_own_author() -> None
 
 def test_row_that_breaks_the_library_ends_the_room_and_no_session() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     breaking(room, "apply_update")
     effects = room.receive_row(a_row(1, first, second), Epoch(0))
@@ -869,7 +869,7 @@ def test_row_that_breaks_the_library_ends_the_room_and_no_session() -> None:
     ],
 )
 def test_question_that_breaks_the_library_is_laid_to_nobody(call: str, question: SyncStep1 | SyncStep2) -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     room = a_room(ann.type(0, "abc"), ann.delete(1, 1), sessions=[a_session(1)])
     breaking(room, call)
     effects = receive(room, 1, question)
@@ -963,14 +963,14 @@ def test_types_nested_too_deep_over_many_updates_are_refused() -> None:
 def test_name_of_the_document_is_on_every_row() -> None:
     room = SteppedRoom(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), writer=WriterId(9))
     room.join(a_session(1))
-    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     row = room.next_row()
     assert row is not None
     assert (row.document, row.epoch, row.writer) == ("a/b", 3, 9)
 
 
 def test_state_of_a_room_that_was_loaded_is_asked_for_in_full() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     room = a_room(ann.type(0, "abc"), sessions=[a_session(1)])
     question = told(receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR)), 1)[0]
     assert isinstance(question, SyncStep1)

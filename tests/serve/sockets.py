@@ -20,7 +20,7 @@ from collab.protocol.varint import Reader, Writer
 from collab.serve.server import Server
 from collab.settings import Settings
 from tests.deployment import SECRET
-from tests.typist import DialectName
+from tests.socket_client import DialectName
 
 PATIENCE_S = 10.0
 

@@ -21,7 +21,7 @@ from collab.serve.hocuspocus import CLOSE_FRAME
 from tests.deployment import ServerProcess, token
 from tests.metering import Scrape, scrape
 from tests.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket
-from tests.typist import DialectName, sit_down
+from tests.socket_client import DialectName, connect_client
 from tests.waiting import eventually
 
 DIALECTS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus")
@@ -84,7 +84,7 @@ async def ending(server: ServerProcess, **fields: Any) -> AsyncIterator[dict[str
     assert {name: line[name] for name in fields} == fields
     after = await scrape(server.port)
     assert counted_closed(after, line) == counted_closed(before, line) + 1
-    async with sit_down(server, "afterwards", "grace") as grace:
+    async with connect_client(server, "afterwards", "grace") as grace:
         await grace.type("The server goes on.")
         await grace.hear_answers()
     await eventually(lambda: is_deserted(server))
@@ -202,7 +202,7 @@ PIECES, PIECE_BYTES = 12, 1_000_000
 
 async def fill(server: ServerProcess, document: str) -> None:
     """Somebody writes much."""
-    async with sit_down(server, document, "grace") as grace:
+    async with connect_client(server, document, "grace") as grace:
         for _ in range(PIECES):
             await grace.type("x" * PIECE_BYTES)
             await grace.hear_answers()

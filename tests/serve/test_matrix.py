@@ -24,19 +24,19 @@ from collab.protocol.rows import Entry, Row, encode_entries
 from collab.serve.server import Server
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import WallClock, make_server
 from tests.serve.sockets import Client, app_around
-from tests.typist import DialectName
+from tests.socket_client import DialectName
 
 TTL_S = 60.0
 KEY = SharedSecret(SECRET.encode())
 STRANGER = SharedSecret(b"a secret of somebody else, who signs")
 
-OWNER = Author(1)
+OWNER = YjsClient(1)
 CONTENT = OWNER.type(0, "theirs")
-INSERT = Author(2, CONTENT).type(0, "mine, ")
-DELETE = Author(3, CONTENT).delete(0, 3)
+INSERT = YjsClient(2, CONTENT).type(0, "mine, ")
+DELETE = YjsClient(3, CONTENT).delete(0, 3)
 
 ROLES: dict[str, Role | None] = {"nobody": None, **{role.word: role for role in Role}}
 

@@ -15,7 +15,7 @@ from collab.store.memory import MemoryStore
 from tests.deployment import token
 from tests.serve.parts import RecordingSink, make_server, writer
 from tests.serve.sockets import Client, app_around
-from tests.typist import DialectName
+from tests.socket_client import DialectName
 
 NOTES = DocumentName("notes")
 

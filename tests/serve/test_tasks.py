@@ -20,7 +20,7 @@ from tests.deployment import token
 from tests.metering import sample
 from tests.serve.parts import RecordingSink, make_server, ticks, writer
 from tests.serve.sockets import Client, app_around
-from tests.typist import DialectName
+from tests.socket_client import DialectName
 from tests.waiting import eventually
 
 

@@ -15,7 +15,7 @@ from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.room.build import a_room, a_session
 
 
-class Stage:
+class RoomDeployment:
     """Rooms of one document, one a replica, over one log. What every session says and is told is kept."""
 
     def __init__(self, replicas: int) -> None:

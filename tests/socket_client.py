@@ -25,7 +25,7 @@ DialectName = Literal["y-websocket", "hocuspocus"]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One frame of the server, as far as a typist understands it."""
+    """One frame of the server, as far as a client understands it."""
 
     sync: int | None = None
     """STEP1, STEP2 or UPDATE, with its ``payload``."""
@@ -96,7 +96,7 @@ class HocuspocusWire:
         return Heard()
 
 
-class Typist:
+class SocketClient:
     """One client with a text of its own; ``doc`` is what it brings along from an earlier connection."""
 
     def __init__(self, socket: ClientConnection, wire: Wire, doc: Any = None) -> None:
@@ -181,18 +181,18 @@ class Typist:
 
 
 @asynccontextmanager
-async def sit_down(
+async def connect_client(
     server: ServerProcess, document: str, user: str, *, dialect: DialectName = "y-websocket", doc: Any = None
-) -> AsyncIterator[Typist]:
-    """A typist with the document before it."""
+) -> AsyncIterator[SocketClient]:
+    """a client with the document before it."""
     wire: Wire = YWebsocketWire()
     url = server.url(document, user)
     if dialect == "hocuspocus":
         url, wire = server.hocuspocus_url, HocuspocusWire(document, token(user))
     async with connect(url, max_size=None, compression=None) as socket:
-        typist = Typist(socket, wire, doc)
-        await typist.hello()
-        yield typist
+        client = SocketClient(socket, wire, doc)
+        await client.hello()
+        yield client
 
 
 def _write(type_: int, kind: int, payload: bytes, *, document: str | None = None) -> bytes:
