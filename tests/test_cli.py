@@ -27,7 +27,8 @@ from collab.crdt.stored import load_document
 from collab.ids import DocumentName
 from collab.store.sql import SqlStore
 from tests.deployment import SECRET, ServerProcess, token
-from tests.socket_client import DialectName, SocketClient, connect_client
+from tests.frames import DialectName
+from tests.socket_client import SocketClient, connect_client
 from tests.waiting import eventually
 
 COLLAB = [sys.executable, "-m", "collab"]

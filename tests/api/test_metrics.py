@@ -13,8 +13,9 @@ from collab.errors import InvalidRequest
 from collab.settings import Settings, load_settings
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET, ServerProcess
+from tests.frames import DialectName
 from tests.metering import Scrape, scrape
-from tests.socket_client import DialectName, connect_client
+from tests.socket_client import connect_client
 from tests.waiting import eventually
 
 TOKEN = "sixteen letters."

@@ -27,18 +27,18 @@ def test_document_is_read_from_snapshot_and_rows() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"\1\0\1\0\2\0\0"])
-def test_row_that_is_none_makes_no_document(payload: bytes) -> None:
+def test_malformed_row_makes_no_document(payload: bytes) -> None:
     row = a_row(1)
     with pytest.raises(DocumentPoisoned):
         load_document(None, [type(row)(row.seq, row.writer, row.n, payload)])
 
 
-def test_row_that_no_guard_would_let_in_makes_no_document() -> None:
+def test_row_that_the_guard_refuses_makes_no_document() -> None:
     with pytest.raises(DocumentPoisoned):
         load_document(None, [a_row(1, b"\1\1\1\0")])
 
 
-def test_folded_state_is_what_snapshot_and_rows_make() -> None:
+def test_compacted_state_equals_snapshot_and_rows() -> None:
     ann = YjsClient(ANN)
     parts = [ann.type(0, "abc"), ann.delete(0, 1), ann.type(2, "d")]
     state = compact(None, [a_row(1, parts[0])])
@@ -89,7 +89,7 @@ def _something(author: YjsClient, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_state_folds_through_formats_deleted_parents_and_types_inside_types(seed: int) -> None:
+def test_compaction_keeps_formats_deleted_parents_and_nested_types(seed: int) -> None:
     life = a_life(seed)
     snapshot: bytes | None = None
     for start in range(0, len(life), 7):
@@ -97,7 +97,7 @@ def test_state_folds_through_formats_deleted_parents_and_types_inside_types(seed
     assert Document.load(snapshot, []).equals(document_of(*life))
 
 
-def test_text_put_into_what_another_deletes_folds() -> None:
+def test_compaction_accepts_text_in_a_parent_deleted_before() -> None:
     parts = [
         update((ANN, 0, [shared(), shared(parent=(ANN, 0))])),
         update(deletes={ANN: [(0, 1)]}),
@@ -132,9 +132,7 @@ class Forgetful(Document):
     ],
     ids=["all", "an end", "too much", "a deletion more", "a deletion", "another client", "sense"],
 )
-def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
-    lost: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshot_that_does_not_read_back_is_refused(lost: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [a_row(1, update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1)]}))]
     monkeypatch.setattr(stored, "Document", Forgetful)
     monkeypatch.setattr(Forgetful, "lost", lost)
@@ -142,7 +140,7 @@ def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
         compact(None, rows)
 
 
-def test_document_with_something_parked_in_the_library_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_document_with_pending_structs_is_not_compacted(monkeypatch: pytest.MonkeyPatch) -> None:
     ann = YjsClient(ANN)
     _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
     parked = Document()

@@ -18,9 +18,10 @@ from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.history import History, read_store, violations
 from tests.faults.killable import KillableServer
+from tests.frames import DialectName
 from tests.scheduled_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
 from tests.services.private import PrivatePostgres
-from tests.socket_client import DialectName, SocketClient, connect_client
+from tests.socket_client import SocketClient, connect_client
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services

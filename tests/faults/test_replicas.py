@@ -12,9 +12,10 @@ from collab.store.migrate import upgrade
 from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.history import WORD, History, read_store, violations
+from tests.frames import DialectName
 from tests.interop.clients import JavaScriptClients
 from tests.services.private import PrivatePostgres, PrivateRedis
-from tests.socket_client import DialectName, SocketClient, connect_client
+from tests.socket_client import SocketClient, connect_client
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services

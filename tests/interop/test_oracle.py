@@ -15,7 +15,7 @@ pytestmark = pytest.mark.node
 ANN, BOB = 1, 2
 
 
-def test_updates_read_the_same_in_any_order_and_the_oracle_says_what_waits(oracle: Oracle) -> None:
+def test_updates_read_the_same_in_any_order_and_waiting_is_reported(oracle: Oracle) -> None:
     ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     orders = [[first, second], [second, first], [second], [second, first]]
@@ -28,7 +28,7 @@ def test_updates_read_the_same_in_any_order_and_the_oracle_says_what_waits(oracl
     assert oracle.show(first, second)["content"] == {"text": [["ab", {}]]}
 
 
-def test_what_yjs_throws_is_told_and_harms_no_other_document(oracle: Oracle) -> None:
+def test_yjs_error_is_reported_and_affects_no_other_document(oracle: Oracle) -> None:
     good = YjsClient(ANN).type(0, "a")
     thrown, fine = oracle.read([[good, b"\x07"], [good]])
     assert thrown.error
@@ -75,7 +75,7 @@ def test_documents_that_differ_in_anything_differ_in_their_hash(
     assert hash_of(ann.doc) == other.content
 
 
-def test_library_and_yjs_are_read_in_one_form(oracle: Oracle) -> None:
+def test_engine_and_yjs_content_have_the_same_form(oracle: Oracle) -> None:
     for seed in range(30):
         history = [written.bytes for written in oracle.history(seed, writers=3, edits=20)]
         doc = YjsClient(BOB, *history).doc

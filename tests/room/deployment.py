@@ -1,6 +1,6 @@
-"""Rooms of one document and what passes between them: as much of a deployment as it takes to see what they send.
+"""The rooms of one document on several replicas, with one log.
 
-Nothing is lost on it, and nobody crashes; for that there is ``tests/network.py``.
+No message gets lost and no replica crashes here; ``tests/network.py`` simulates that.
 """
 
 from collections import Counter, deque
@@ -16,30 +16,30 @@ from tests.room.build import a_room, a_session
 
 
 class RoomDeployment:
-    """Rooms of one document, one a replica, over one log. What every session says and is told is kept."""
+    """One room per replica over one log. It records every update that a session sends or receives."""
 
     def __init__(self, replicas: int) -> None:
         self.rooms = [a_room(writer=WriterId(number)) for number in range(replicas)]
         self.log: list[CommittedRow] = []
         self.heard: dict[int, list[bytes]] = {}
-        """The updates that each session has, in the order in which it came by them."""
+        """The updates that each session sent or received, in that order."""
         self.unanswered: Counter[int] = Counter()
-        """Frames that a session's client counts and nobody has acknowledged."""
+        """Number of frames of each session that its client counts and the room has not acknowledged."""
         self.ended: list[CollabError] = []
-        """Why sessions were ended."""
-        self._owed: set[int] = set()
+        """The errors that ended sessions."""
+        self._owes_step2: set[int] = set()
         self._inboxes: list[deque[CommittedRow]] = [deque() for _ in self.rooms]
         self._wants_rows: set[int] = set()
 
     @property
     def logged(self) -> list[bytes]:
-        """Every update in the log, in its order."""
+        """Every update in the log, in order."""
         return [entry.update for row in self.log for entry in decode_entries(row.payload)]
 
     def join(self, session: int, replica: int, *, has: bytes = EMPTY_STATE_VECTOR) -> None:
-        """A client comes, or comes back, and says hello."""
+        """Connect a client, which sends its SyncStep1."""
         self.heard.setdefault(session, [])
-        self._owed.add(session)
+        self._owes_step2.add(session)
         room = self.rooms[replica]
         self._perform(room.join(a_session(session, synced=False)), replica)
         self._perform(room.receive(SessionId(session), SyncStep1(has), 0.0), replica)
@@ -48,12 +48,12 @@ class RoomDeployment:
         self._perform(self.rooms[replica].leave(SessionId(session), 0.0, clean=True), replica)
 
     def say(self, message: Update | SyncStep2, session: int, replica: int) -> None:
-        """A client sends what it has."""
+        """Deliver a message of a client."""
         resync = isinstance(message, SyncStep2)
-        if not resync or session in self._owed:
+        if not resync or session in self._owes_step2:
             self.unanswered[session] += 1
         if resync:
-            self._owed.discard(session)
+            self._owes_step2.discard(session)
         self.heard[session].append(message.update)
         self._perform(self.rooms[replica].receive(SessionId(session), message, 0.0), replica)
 
@@ -62,7 +62,7 @@ class RoomDeployment:
             self._perform(room.tick(now_s), replica)
 
     def step(self, replica: int) -> bool:
-        """One duty of a replica that is due; False when none is."""
+        """Do one thing that a replica has to do. Return False if there is none."""
         room = self.rooms[replica]
         if self._inboxes[replica]:
             effects = room.receive_row(self._inboxes[replica].popleft(), Epoch(0))
@@ -79,7 +79,7 @@ class RoomDeployment:
         return True
 
     def settle(self) -> None:
-        """Do every duty, until none is left."""
+        """Take steps until no replica has anything left to do."""
         while any(self.step(replica) for replica in range(len(self.rooms))):
             pass
 

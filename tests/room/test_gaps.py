@@ -1,8 +1,8 @@
-"""Updates with gaps, and updates that wait for parts of each other: the room shows at once what real Yjs shows.
+"""Updates with gaps, and updates that wait for parts of each other: the room applies them as early as real Yjs.
 
-Real Yjs is given the same bytes in the same order and asked after each of them. Now and then it does not look again
-at what it has put aside, and shows less than it could; given the same updates merged into one, it shows all. At the
-end the same content must be in the log, at every listener and on another replica, every frame must be answered, and no
+Real Yjs gets the same bytes in the same order and is read after each of them. Sometimes it does not look at its
+pending structs again and shows less than it could; if it gets the same updates merged into one, it shows all. In the
+end the log, every listener and another replica must have the same content, every frame must be acknowledged, and no
 room may have failed.
 """
 
@@ -33,13 +33,13 @@ FILLED_IN_STEPS = [
     "01010501840500016200",
     "01010503840502016400",
 ]
-"""a · gap · c · gap · e, then b, then d."""
+"""The texts a, c and e with gaps in between, then b, then d."""
 ACROSS = ["010209008405000162840501016400", "01020500040107636f6e74656e740161840900016300"]
-"""b and d of one author, beside a and c of the other: each update lacks a part of the other."""
+"""b and d of one client, and a and c of another: each update needs a part of the other."""
 
 
 @pytest.mark.parametrize("frames", [FILLED_IN_STEPS, ACROSS], ids=["filled in steps", "across"])
-def test_frames_that_wait_for_parts_of_each_other_show_at_once(oracle: Oracle, frames: list[str]) -> None:
+def test_updates_that_wait_for_parts_of_each_other_show_at_once(oracle: Oracle, frames: list[str]) -> None:
     history = [bytes.fromhex(frame) for frame in frames]
     for order in permutations(history):
         for resync in (False, True):
@@ -61,7 +61,7 @@ def test_updates_merged_by_author_with_gaps_show_at_once(oracle: Oracle, part: i
 
 
 @pytest.mark.parametrize("seed", range(HALVES))
-def test_clients_that_hold_each_other_s_halves_complete_each_other(oracle: Oracle, seed: int) -> None:
+def test_clients_with_complementary_halves_complete_each_other(oracle: Oracle, seed: int) -> None:
     dice = random.Random(seed)
     history = [written.bytes for written in oracle.history(seed, writers=2, edits=40)]
     one = [update for update in history if dice.random() < 0.5]
@@ -69,11 +69,11 @@ def test_clients_that_hold_each_other_s_halves_complete_each_other(oracle: Oracl
     halves = [oracle.resend(*one), oracle.resend(*other)]
     assert any(has_gap(half) for half in halves)
     assert_as_in_yjs(oracle, halves, resync=True, name=f"history {seed}")
-    assert_as_in_yjs(oracle, halves[::-1], resync=True, name=f"history {seed}, the other first")
+    assert_as_in_yjs(oracle, halves[::-1], resync=True, name=f"history {seed}, reversed")
 
 
 def updates_by_author(oracle: Oracle, dice: random.Random, seed: int) -> list[bytes]:
-    """A history as a few updates, each of them some of the edits of one author, with gaps between."""
+    """Return a history as a few updates. Each merges some edits of one author, with gaps in between."""
     history = oracle.history(seed, writers=dice.randint(2, 3), edits=14)
     updates = []
     for writer in {written.writer for written in history}:
@@ -86,7 +86,7 @@ def updates_by_author(oracle: Oracle, dice: random.Random, seed: int) -> list[by
 
 
 def deliver(order: list[bytes], *, resync: bool = False, shown: list[str] | None = None) -> RoomDeployment:
-    """Deliver updates to one of two replicas, each through a session of its own, and note what it shows after each."""
+    """Deliver updates to one of two replicas, each in a session of its own. Add its hash after each to ``shown``."""
     deployment = RoomDeployment(2)
     deployment.join(LISTENER, 0)
     deployment.join(FAR_LISTENER, 1)
@@ -101,7 +101,7 @@ def deliver(order: list[bytes], *, resync: bool = False, shown: list[str] | None
 
 
 def merged(oracle: Oracle, updates: list[bytes]) -> Reading:
-    """Return what real Yjs holds that is given these updates as one."""
+    """Return what real Yjs reads in the merge of these updates."""
     return oracle.read([[oracle.merge(*updates)]])[0]
 
 

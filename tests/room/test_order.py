@@ -1,8 +1,8 @@
-"""In whatever order updates come, the room ends equal to real Yjs: in what it holds, what it logs and what it sends.
+"""In every order of updates, the room ends equal to real Yjs: in its document, its log and the updates it sends.
 
-Real Yjs wrote the updates, and real Yjs is given the same bytes in the same order. They come before what they build
-on, twice, overlapping, through several sessions, on one replica or two, and with commits in between. Crashes
-and lost frames belong to ``tests/network.py``.
+Real Yjs wrote the updates, and gets the same bytes in the same order. They arrive before their dependencies, twice,
+overlapping, in several sessions, on one replica or two, and with commits in between. ``tests/network.py`` tests
+crashes and lost frames.
 """
 
 import random
@@ -70,8 +70,8 @@ def test_shuffled_histories_of_several_writers_end_equal_to_yjs(oracle: Oracle, 
 
 
 @pytest.mark.parametrize("seed", range(40))
-@pytest.mark.parametrize("answers", [False, True], ids=["somebody has what it skips", "its writer answers"])
-def test_update_with_a_gap_is_taken_when_what_it_skips_has_come(oracle: Oracle, seed: int, answers: bool) -> None:
+@pytest.mark.parametrize("answers", [False, True], ids=["another client fills it", "its writer resyncs"])
+def test_update_with_a_gap_is_taken_once_the_gap_is_filled(oracle: Oracle, seed: int, answers: bool) -> None:
     dice = random.Random(seed)
     history = [written.bytes for written in oracle.history(seed, writers=2, edits=12)]
     while True:
@@ -96,7 +96,7 @@ def test_update_with_a_gap_is_taken_when_what_it_skips_has_come(oracle: Oracle, 
     assert not any(struct.kind == SKIP for update in deployment.logged for struct in inspect_update(update).structs)
 
 
-def test_what_is_kept_of_an_update_that_never_completes_is_what_yjs_shows_of_it(oracle: Oracle) -> None:
+def test_kept_part_of_an_incomplete_update_equals_what_yjs_shows(oracle: Oracle) -> None:
     for seed in range(GIVEN_UP):
         dice = random.Random(seed)
         history = [written.bytes for written in oracle.history(seed, writers=3, edits=14)]
@@ -121,7 +121,7 @@ def test_what_is_kept_of_an_update_that_never_completes_is_what_yjs_shows_of_it(
 
 
 def small_histories(oracle: Oracle) -> Iterator[tuple[int, list[Written]]]:
-    """Six updates of two writers or three: with deletions, a type inside another, and a resync that others overlap."""
+    """Yield histories of six updates by several writers, with deletions, a nested type and an overlapping resync."""
     for seed in count():
         history = oracle.history(seed, writers=2 + seed % 2, edits=5, resyncs=1)
         updates = [inspect_update(each.bytes) for each in history]
@@ -137,35 +137,35 @@ def small_histories(oracle: Oracle) -> Iterator[tuple[int, list[Written]]]:
             yield seed, history
 
 
-# --- a story, and what must come of it -----------------------------------------------------------------------
+# --- stories and their outcomes -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Updates that must make the document that the history makes."""
+    """Updates that must make the same document as the history."""
 
-    what: str
+    name: str
     updates: list[bytes]
     in_order: bool = True
-    """Each must be ready when its turn comes."""
+    """True if each update must be ready when it is applied."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """One delivery of a history, and all that came of it."""
+    """One delivery of a history, and its outcomes."""
 
     name: str
     made: list[bytes]
-    """The updates in the order in which they were made."""
+    """The updates, in the order in which they were made."""
     outcomes: list[Outcome]
     documents: list[Document]
-    """Live documents, which must have been put in order as Yjs does it."""
+    """Live documents, in which the engine must have ordered the structs as Yjs does."""
 
 
 def tell(
     name: str, history: list[Written], order: Seq[Written], replicas: int, dice: random.Random, met: Counter[str]
 ) -> Story:
-    """Deliver updates in this order, each through a session of its writer; commit, hear and come and go meanwhile."""
+    """Deliver updates in this order, each in a session of its writer, with commits and a guest in between."""
     deployment = RoomDeployment(replicas)
     for replica in range(replicas):
         deployment.join(LISTENER + replica, replica)
@@ -174,13 +174,13 @@ def tell(
     guest_has: bytes | None = EMPTY_STATE_VECTOR
     for written in order:
         replica = dice.randrange(replicas)
-        met[_standing(deployment.rooms[replica].document, written)] += 1
+        met[_relation(deployment.rooms[replica].document, written)] += 1
         message = SyncStep2(written.bytes) if written.resync else Update(written.bytes)
         deployment.say(message, 10 * written.writer + replica, replica)
         while dice.random() < 0.4:
             deployment.step(dice.randrange(replicas))
         if dice.random() < 0.3:
-            guest_has = _come_or_go(deployment, guest_has)
+            guest_has = _join_or_leave(deployment, guest_has)
     deployment.settle()
     if guest_has is not None:
         deployment.join(GUEST, 0, has=guest_has)
@@ -194,10 +194,10 @@ def tell(
         Outcome("the log", deployment.logged),
         Outcome("the log replayed", [replayed.encode()]),
         Outcome("a snapshot and the tail", [opened.encode()]),
-        Outcome("the log folded", [compact(snapshot, deployment.log[cut:])]),
+        Outcome("the log compacted", [compact(snapshot, deployment.log[cut:])]),
         *(Outcome("a room", [room.document.encode()]) for room in deployment.rooms),
         *(
-            Outcome(f"what session {session} has", updates, in_order=session >= LISTENER)
+            Outcome(f"the updates of session {session}", updates, in_order=session >= LISTENER)
             for session, updates in deployment.heard.items()
         ),
     ]
@@ -205,8 +205,8 @@ def tell(
     return Story(name, [written.bytes for written in history], outcomes, [*documents, replayed, opened])
 
 
-def _standing(document: Document, written: Written) -> str:
-    """How an update relates to what is here when it comes."""
+def _relation(document: Document, written: Written) -> str:
+    """Return how an update relates to the document that it is sent to."""
     update = inspect_update(written.bytes)
     state = document.state
     if any(s.clock < state.get(s.client, 0) < s.clock + s.length for s in update.structs):
@@ -214,8 +214,8 @@ def _standing(document: Document, written: Written) -> str:
     return "known" if knows(document, update) else "held" if lacks(document, update) else "ready"
 
 
-def _come_or_go(deployment: RoomDeployment, guest_has: bytes | None) -> bytes | None:
-    """Somebody who comes and goes, and has on return what was here when they left. None while they are here."""
+def _join_or_leave(deployment: RoomDeployment, guest_has: bytes | None) -> bytes | None:
+    """Let the guest join or leave. Return its state vector while it is away, and None while it is here."""
     if guest_has is not None:
         deployment.join(GUEST, 0, has=guest_has)
         return None
@@ -224,7 +224,7 @@ def _come_or_go(deployment: RoomDeployment, guest_has: bytes | None) -> bytes | 
 
 
 def assert_as_in_yjs(oracle: Oracle, stories: list[Story]) -> None:
-    """Whatever came of each story reads as what real Yjs makes of the same updates."""
+    """Assert that each outcome reads as the document that real Yjs makes of the same updates."""
     orders = [order for story in stories for order in (story.made, *(each.updates for each in story.outcomes))]
     readings = iter(oracle.read(orders))
     stuck = 0
@@ -233,16 +233,16 @@ def assert_as_in_yjs(oracle: Oracle, stories: list[Story]) -> None:
         assert expected.waited is None, story.name
         for outcome in story.outcomes:
             reading = next(readings)
-            where = f"{story.name}: {outcome.what}"
+            where = f"{story.name}: {outcome.name}"
             assert reading.error is None, f"{where}: {reading.error}"
             assert reading.waited is None or not outcome.in_order, f"{where} is out of order"
             if reading.waits:
                 stuck += 1
                 continue
-            assert reading.content == expected.content, f"{where} reads otherwise"
+            assert reading.content == expected.content, f"{where} reads differently"
             assert reading.state == expected.state, f"{where} has other clocks"
         for document in story.documents:
             assert document.whole(), story.name
-            assert hash_of(document._doc) == expected.content, f"{story.name}: the library orders otherwise"
-    # In one order of some 5,000 Yjs itself keeps something waiting though all has come, until it is told again.
+            assert hash_of(document._doc) == expected.content, f"{story.name}: the engine has another order"
+    # In about one order of 5,000, Yjs itself keeps structs pending although it has all updates.
     assert stuck <= 1 + len(stories) // 100

@@ -1,4 +1,4 @@
-"""Of an update that is known in part the rest goes on behind what is here; what it says of that reaches nobody."""
+"""Of a partly known update only the new part is logged and sent, behind the known front as it was."""
 
 import random
 
@@ -21,7 +21,7 @@ LIES = 200
 
 
 def a_deployment(*said: bytes) -> RoomDeployment:
-    """A replica where Ann has said this, with Bob and somebody who listens."""
+    """Return a replica to which Ann has sent these updates, with Bob and a listener."""
     deployment = RoomDeployment(1)
     for session in (ANN, BOB, LISTENER):
         deployment.join(session, 0)
@@ -31,7 +31,7 @@ def a_deployment(*said: bytes) -> RoomDeployment:
     return deployment
 
 
-def test_answer_to_an_older_step1_is_logged_and_sent_as_what_is_new() -> None:
+def test_only_the_new_part_of_a_late_step2_is_logged_and_sent() -> None:
     ann = YjsClient(ANN)
     first, deletion, second = ann.type(0, "one two "), ann.delete(0, 4), ann.type(4, "three")
     deployment = a_deployment(first, deletion)
@@ -45,13 +45,13 @@ def test_answer_to_an_older_step1_is_logged_and_sent_as_what_is_new() -> None:
 
 
 def a_document() -> tuple[bytes, list[tuple[int, int]]]:
-    """A document of many parts, by Ann; then Bob's front of a word in its text. And every id in it."""
+    """Return a document of many shared types by Ann with a word by Bob in its text, and every id in it."""
     ann, bob = YjsClient(ANN), YjsClient(BOB)
     blocks = ann.doc.get("default", type=pycrdt.XmlFragment).children
     ann.type(0, "plain")
     for _ in range(2):
         blocks.append(pycrdt.XmlElement("p", {"align": "left"})).children.append(pycrdt.XmlText("words"))
-    del blocks[0]  # so that there is also what was collected
+    del blocks[0]  # so that it has GC structs too
     ann.doc.get("meta", type=pycrdt.Map)["title"] = "A"
     ann.doc.get("list", type=pycrdt.Array).extend([1, pycrdt.Map({"in": "side"}), 2])
     bob.hear(ann.everything)
@@ -61,7 +61,7 @@ def a_document() -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def rewritten(dice: random.Random, ids: list[tuple[int, int]], kind: int) -> bytes:
-    """An update of which the document has the front, and its front does not lie where this says."""
+    """Return an update with a known front, which claims another place for it."""
     known = dice.randint(1, len(FRONT))
     elsewhere = [id_ for id_ in ids if id_ < (BOB, len(FRONT) - known)]
     left, parent = (dice.choice([None, dice.choice(elsewhere)]) for _ in range(2))
@@ -76,7 +76,7 @@ def rewritten(dice: random.Random, ids: list[tuple[int, int]], kind: int) -> byt
 
 @pytest.mark.node
 @pytest.mark.parametrize(("kind", "reads"), [(STRING, NEW), (DELETED, ""), (GC, "")], ids=["text", "deleted", "gone"])
-def test_front_that_a_client_rewrites_reaches_nobody(oracle: Oracle, kind: int, reads: str) -> None:
+def test_rewritten_front_of_a_known_struct_is_never_sent(oracle: Oracle, kind: int, reads: str) -> None:
     document, ids = a_document()
     shown = oracle.show(document)
     shown["content"] = {"text": [["plain" + FRONT + reads, {}]]}

@@ -1,4 +1,4 @@
-"""Whoever sends again what they sent is never told that other content stands there, whatever it is and came through."""
+"""Resent content never contradicts the document, however the document was stored in between."""
 
 from collections.abc import Callable
 
@@ -40,17 +40,17 @@ def compacted(updates: list[bytes]) -> Document:
 
 
 def written_anew(updates: list[bytes]) -> Document:
-    """By the library, which was given it all as one."""
+    """Return the document that the engine encodes after it got all updates as one."""
     return Document.load(document_of(document_of(*updates).encode()).encode(), [])
 
 
 @pytest.mark.node
 @pytest.mark.parametrize("through", [live, reloaded, compacted, written_anew])
-def test_content_of_every_sort_may_be_sent_again(oracle: Oracle, through: Callable[[list[bytes]], Document]) -> None:
+def test_content_of_every_kind_may_be_resent(oracle: Oracle, through: Callable[[list[bytes]], Document]) -> None:
     updates = oracle.values()
     document = through(updates)
     theirs = oracle.resend(*updates)
-    ours = oracle.resend(document.encode())  # by somebody who has it from us
+    ours = oracle.resend(document.encode())  # by a client that has the document from the server
     kinds = {struct.kind for struct in inspect_update(theirs).structs}
     assert {STRING, EMBED, FORMAT, TYPE, 8, 3, 1} <= kinds
     for again in inspected(*updates, oracle.merge(*updates), theirs, ours):
@@ -59,7 +59,7 @@ def test_content_of_every_sort_may_be_sent_again(oracle: Oracle, through: Callab
 
 @pytest.mark.node
 @pytest.mark.parametrize("seed", range(12))
-def test_what_people_write_may_be_sent_again(oracle: Oracle, seed: int) -> None:
+def test_random_histories_may_be_resent(oracle: Oracle, seed: int) -> None:
     updates = [update.bytes for update in oracle.history(seed, writers=3, edits=40)]
     for through in (live, reloaded, compacted):
         document = through(updates)

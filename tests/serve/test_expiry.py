@@ -24,7 +24,7 @@ from tests.access.test_keys import CLAIMS, jwk, jwk_set, signed
 from tests.deployment import SECRET
 from tests.room.build import YjsClient
 from tests.serve.parts import WallClock, make_server, ticks
-from tests.serve.sockets import Client, app_around
+from tests.serve.sockets import AsgiClient, app_around
 from tests.waiting import eventually
 
 NAME = DocumentName("notes")
@@ -74,7 +74,7 @@ class World:
         """Let time pass until so many seconds after the test began."""
         self.pass_time(BEGINNING_S + seconds - self.clock.now_s)
 
-    async def join(self, client: Client, token: str) -> None:
+    async def join(self, client: AsgiClient, token: str) -> None:
         """Have a Hocuspocus client join and sync."""
         client.show(token)
         client.step1()
@@ -99,12 +99,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assert len(server.timers) == 0, "a session left a deadline behind"
 
 
-def hocuspocus(world: World) -> Client:
-    return Client(world.app, "hocuspocus", NAME)
+def hocuspocus(world: World) -> AsgiClient:
+    return AsgiClient(world.app, "hocuspocus", NAME)
 
 
-def ywebsocket(world: World, token: str) -> Client:
-    return Client(world.app, "y-websocket", NAME, token)
+def ywebsocket(world: World, token: str) -> AsgiClient:
+    return AsgiClient(world.app, "y-websocket", NAME, token)
 
 
 def words(heard: Iterable[str], *besides: str) -> list[str]:
@@ -262,7 +262,7 @@ async def test_update_that_never_completes_after_expiry_is_refused(tmp_path: Pat
     clock = WallClock()
     async with (
         make_server(MemoryStore(), wall_clock=clock, limits=ServerLimits(held_s=1e-9)) as server,
-        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+        AsgiClient(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         key = SharedSecret(SECRET.encode())
         ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
@@ -325,7 +325,7 @@ async def test_message_after_expiry_is_ignored_although_the_timer_is_late(world:
 
 
 async def test_token_in_the_url_expires_too(world: World) -> None:
-    async with Client(world.app, "hocuspocus", NAME, world.token(ttl_s=10)) as ada:
+    async with AsgiClient(world.app, "hocuspocus", NAME, world.token(ttl_s=10)) as ada:
         ada.step1()
         await ada.hear("step2")
         world.pass_time(10)
@@ -343,7 +343,7 @@ async def test_expired_session_is_not_told_that_its_token_is_missing(tmp_path: P
     limits = ServerLimits(preauth_s=0.05)
     async with make_server(MemoryStore(), wall_clock=clock, limits=limits) as server:
         app = app_around(server, tmp_path)
-        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as silent:
+        async with AsgiClient(app, "hocuspocus", NAME) as ada, AsgiClient(app, "hocuspocus", NAME) as silent:
             key = SharedSecret(SECRET.encode())
             ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
             await ada.catch_up()
@@ -376,7 +376,7 @@ async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
         key = SharedSecret(SECRET.encode())
         token = sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=time.time(), ttl_s=1.5)
         app = app_around(server, tmp_path)
-        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "y-websocket", NAME, token) as bob:
+        async with AsgiClient(app, "hocuspocus", NAME) as ada, AsgiClient(app, "y-websocket", NAME, token) as bob:
             ada.show(token)
             await ada.hear("denied token-expired")
             assert await bob.hear_close() == 4501
@@ -444,7 +444,7 @@ async def test_session_goes_on_while_no_keys_can_be_read(tmp_path: Path) -> None
     published = JwksClient("http://issuer", clock=clock, read=issuer.read)
     async with (
         make_server(MemoryStore(), wall_clock=clock, published=published) as server,
-        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+        AsgiClient(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         grants = {"**": "editor"}
         fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": grants})
@@ -472,7 +472,7 @@ async def test_new_client_waits_while_no_keys_can_be_read(tmp_path: Path) -> Non
     async with make_server(MemoryStore(), wall_clock=clock, published=published) as server:
         app = app_around(server, tmp_path)
         fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": {"**": "editor"}})
-        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as bob:
+        async with AsgiClient(app, "hocuspocus", NAME) as ada, AsgiClient(app, "hocuspocus", NAME) as bob:
             for each in (ada, bob):
                 each.show(fresh)
                 each.update(YjsClient(7).type(0, "a"))
@@ -527,7 +527,7 @@ async def test_messages_for_a_document_that_was_left_do_not_count(tmp_path: Path
     clock, limits = WallClock(), ServerLimits(preauth_frames_max=5)
     async with (
         make_server(MemoryStore(), wall_clock=clock, limits=limits) as server,
-        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+        AsgiClient(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         for _ in range(10):
             ada.step1()

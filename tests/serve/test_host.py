@@ -77,7 +77,7 @@ async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: B
     assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
 
 
-async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_not(bench: Bench) -> None:
+async def test_refused_update_is_counted_once_in_every_kind_of_frame(bench: Bench) -> None:
     bench.host.tell(Said(READER, Update(YjsClient(2).type(0, "x"))))
     assert bench.counted("updates_refused_total") == 1
     bench.host.tell(Said(READER, SyncStep2(GARBAGE)))
@@ -103,7 +103,7 @@ async def test_room_failing_at_its_commit_raises_nothing(bench: Bench, monkeypat
     assert bench.log_writer.queued_bytes == 0
 
 
-async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fewer(bench: Bench) -> None:
+async def test_commit_that_releases_a_pending_update_frees_its_bytes_too(bench: Bench) -> None:
     bob = YjsClient(2)
     theirs = bob.type(0, "b")
     later = bob.type(1, "c")
