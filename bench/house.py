@@ -34,7 +34,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 import collab
-from bench.rooms import READER, Author, make_room, next_row, say
+from bench.rooms import READER, YjsClient, make_room, next_row, say
 from collab.ids import ClientId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, SyncStep2, Update
 
@@ -129,7 +129,7 @@ def _update_lines() -> Iterator[tuple[str, object, str]]:
 
 def _ways() -> dict[str, Way]:
     """Return an update of every sort that a room tells apart, by the name of the sort."""
-    ada, bob, emoji = Author(7), Author(8), Author(9)
+    ada, bob, emoji = YjsClient(7), YjsClient(8), YjsClient(9)
     first = ada.type("Hello ")
     keystroke = ada.type("w")
     second = ada.type("orld", 2)

@@ -27,7 +27,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("room", "crdt", "serve")
 COPIED = ("collab", "tests", "alembic", "alembic.ini", "pyproject.toml")
-SLOW = ("tests/serve/test_disconnects.py", "tests/serve/test_large_document.py", "tests/crdt/test_halves.py")
+SLOW = ("tests/serve/test_disconnects.py", "tests/serve/test_large_document.py", "tests/room/test_halves.py")
 """Modules that wait for sockets to time out, or take seconds for each test."""
 
 SETTINGS = """

@@ -59,7 +59,7 @@ def next_row(room: Room) -> Row | None:
     return rows[0] if rows else None
 
 
-class Author:
+class YjsClient:
     """A client with a document of its own, whose every change is an update."""
 
     def __init__(self, client: int = 7, *, seed: int = 0) -> None:

@@ -16,7 +16,7 @@ from typing import cast
 
 from tqdm import tqdm
 
-from bench.rooms import HELLO, WRITER, Author, make_empty_room, make_sessions
+from bench.rooms import HELLO, WRITER, YjsClient, make_empty_room, make_sessions
 from collab.errors import CollabError
 from collab.ids import Sequence, WriterId
 from collab.limits import ServerLimits
@@ -64,13 +64,13 @@ class Workload:
 
 
 def _workloads(updates: int) -> list[Workload]:
-    typing = Author(7)
+    typing = YjsClient(7)
     first = Update(typing.type("Hello "))
     keystrokes = tuple(Update(typing.type("x")) for _ in range(updates))
-    bulk = Author(8)
+    bulk = YjsClient(8)
     start = Update(bulk.type("Hello "))
     large = tuple(Update(bulk.scatter(1000)) for _ in range(max(2, updates // 200)))
-    full = Author(9)
+    full = YjsClient(9)
     whole = Update(full.scatter(1000))
     resyncs = tuple(SyncStep2(_with_an_edit(full)) for _ in range(max(2, updates // 40)))
     return [
@@ -80,7 +80,7 @@ def _workloads(updates: int) -> list[Workload]:
     ]
 
 
-def _with_an_edit(author: Author) -> bytes:
+def _with_an_edit(author: YjsClient) -> bytes:
     author.type("x", 3)
     return author.everything
 

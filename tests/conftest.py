@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from collab.store.migrate import upgrade
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 from tests.services.private import Missing, PrivatePostgres, PrivateRedis
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def judge() -> Iterator[Judge]:
+def oracle() -> Iterator[Oracle]:
     """Real Yjs, to ask what updates make."""
-    with Judge() as judge:
-        yield judge
+    with Oracle() as oracle:
+        yield oracle

@@ -27,7 +27,8 @@ from collab.crdt.stored import load_document
 from collab.ids import DocumentName
 from collab.store.sql import SqlStore
 from tests.deployment import SECRET, ServerProcess, token
-from tests.typist import DialectName, Typist, sit_down
+from tests.frames import DialectName
+from tests.socket_client import SocketClient, connect_client
 from tests.waiting import eventually
 
 COLLAB = [sys.executable, "-m", "collab"]
@@ -305,22 +306,22 @@ async def a_server(directory: Path) -> AsyncIterator[ServerProcess]:
         server.stop()
 
 
-async def type_without_pause(typist: Typist, ended: asyncio.Event) -> None:
+async def type_without_pause(client: SocketClient, ended: asyncio.Event) -> None:
     number = 0
     while not ended.is_set():
         number += 1
         try:
-            await typist.type(f"[{typist.doc.client_id}-{number}]")
+            await client.type(f"[{client.doc.client_id}-{number}]")
         except ConnectionClosed:
             return
         await asyncio.sleep(0)
 
 
-async def listen(typist: Typist, ended: asyncio.Event) -> ConnectionClosed:
+async def listen(client: SocketClient, ended: asyncio.Event) -> ConnectionClosed:
     """Receive until the server closes the socket; return how it did."""
     try:
         while True:
-            await typist.hear()
+            await client.hear()
     except ConnectionClosed as closed:
         ended.set()
         return closed
@@ -341,8 +342,8 @@ async def test_sigterm_commits_accepted_edits_and_closes_with_1012(tmp_path: Pat
     ended = asyncio.Event()
     async with (
         a_server(tmp_path) as server,
-        sit_down(server, "story", "ada", dialect=dialect) as ada,
-        sit_down(server, "story", "grace", dialect=dialect) as grace,
+        connect_client(server, "story", "ada", dialect=dialect) as ada,
+        connect_client(server, "story", "grace", dialect=dialect) as grace,
     ):
         work = [
             asyncio.create_task(type_without_pause(ada, ended)),

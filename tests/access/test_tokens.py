@@ -60,7 +60,7 @@ def test_good_token_becomes_a_principal() -> None:
     assert VERIFIER.verify(token, NOW) == expected
 
 
-def test_token_without_name_and_grants_shows_the_user_id_and_allows_nothing() -> None:
+def test_token_without_name_and_grants_shows_id_and_allows_nothing() -> None:
     principal = VERIFIER.verify(forge(with_claims(sub="a" * 255, grants=...)), NOW)
     assert (principal.name, principal.color, dict(principal.grants)) == ("a" * 100, None, {})
 

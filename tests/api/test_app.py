@@ -47,7 +47,7 @@ def test_server_takes_its_limits_from_the_settings(tmp_path: Path) -> None:
     assert server.limits.pending.updates_max == 7
 
 
-def test_issuer_keys_that_cannot_be_read_are_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_unreadable_issuer_keys_are_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="COLLAB_TOKEN_PUBLIC_KEY"):
         create_app(some_settings(tmp_path, token_public_key="nowhere.pem"))
 

@@ -18,7 +18,7 @@ from collab.settings import Settings
 from collab.store.base import Outcome
 from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER, bearer, problem
-from tests.room.build import Author
+from tests.room.build import YjsClient
 
 PATIENCE_S = 10.0
 CONTENT, UPDATES = f"{DOCUMENTS}/notes/content", f"{DOCUMENTS}/notes/updates"
@@ -40,7 +40,7 @@ def read(client: TestClient) -> str:
 
 
 def test_content_is_read_as_text(client: TestClient) -> None:
-    write(client, Author(1).type(0, "Grüße, 日本 🙂"))
+    write(client, YjsClient(1).type(0, "Grüße, 日本 🙂"))
     answer = client.get(CONTENT, headers=OWNER)
     assert answer.text == "Grüße, 日本 🙂"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -49,15 +49,15 @@ def test_content_is_read_as_text(client: TestClient) -> None:
 
 
 def test_content_is_read_as_an_update_that_any_client_can_apply(client: TestClient) -> None:
-    write(client, Author(1).type(0, "Hello."))
+    write(client, YjsClient(1).type(0, "Hello."))
     answer = client.get(CONTENT, headers=OWNER, params={"format": "update"})
     assert answer.headers["content-type"] == "application/octet-stream"
-    reader = Author(2, answer.content)
+    reader = YjsClient(2, answer.content)
     assert reader.text == "Hello."
 
 
 def test_content_that_is_known_already_is_not_sent_again(client: TestClient) -> None:
-    author = Author(1)
+    author = YjsClient(1)
     write(client, author.type(0, "a"))
     tag = client.get(CONTENT, headers=OWNER).headers["etag"]
     assert tag == '"1"'
@@ -82,7 +82,7 @@ def test_unknown_format_is_refused(client: TestClient) -> None:
 
 
 def test_first_update_creates_the_document_and_answers_with_the_head(client: TestClient) -> None:
-    author = Author(1)
+    author = YjsClient(1)
     answer = client.post(UPDATES, headers=OWNER, content=author.type(0, "a"))
     assert (answer.json(), answer.headers["etag"]) == ({"seq": 1}, '"1"')
     assert write(client, author.type(1, "b")) == 2
@@ -90,7 +90,7 @@ def test_first_update_creates_the_document_and_answers_with_the_head(client: Tes
 
 
 def test_update_written_twice_is_in_the_log_once(client: TestClient) -> None:
-    update = Author(1).type(0, "a")
+    update = YjsClient(1).type(0, "a")
     assert [write(client, update), write(client, update)] == [1, 1]
     assert read(client) == "a"
 
@@ -112,7 +112,7 @@ class SlowStore(MemoryStore):
 def test_answer_comes_after_the_commit(settings: Settings) -> None:
     store = SlowStore()
     with TestClient(create_app(settings, store=store)) as client, ThreadPoolExecutor() as threads:
-        answer = threads.submit(write, client, Author(1).type(0, "a"))
+        answer = threads.submit(write, client, YjsClient(1).type(0, "a"))
         assert store.is_asked.wait(PATIENCE_S)
         client.get("/healthz")  # another request goes its whole way meanwhile
         assert not answer.done()
@@ -124,7 +124,7 @@ def test_answer_comes_after_the_commit(settings: Settings) -> None:
 def test_update_with_missing_dependencies_is_a_conflict_and_stores_nothing(
     client: TestClient, store: MemoryStore
 ) -> None:
-    author = Author(1)
+    author = YjsClient(1)
     first, second = author.type(0, "a"), author.type(1, "b")
     problem(client.post(UPDATES, headers=OWNER, content=second), 409, "conflict")
     problem(client.get(CONTENT, headers=OWNER), 404, "document-not-found")
@@ -135,7 +135,7 @@ def test_update_with_missing_dependencies_is_a_conflict_and_stores_nothing(
     assert read(client) == "ab"
 
 
-@pytest.mark.parametrize("harmful", [b"\1", b"nonsense", b"\0\0\0", Author(1).type(0, "x")[:-1]])
+@pytest.mark.parametrize("harmful", [b"\1", b"nonsense", b"\0\0\0", YjsClient(1).type(0, "x")[:-1]])
 def test_harmful_update_is_refused_and_stores_nothing(client: TestClient, harmful: bytes) -> None:
     problem(client.post(UPDATES, headers=OWNER, content=harmful), 422, "update-refused")
     problem(client.get(CONTENT, headers=OWNER), 404, "document-not-found")
@@ -147,13 +147,13 @@ def test_empty_body_is_no_update(client: TestClient) -> None:
 
 @pytest.mark.parametrize("settings", [{"frame_bytes_max": 2048}], indirect=True)
 def test_update_above_the_limit_is_refused(client: TestClient) -> None:
-    overhead = len(Author(1).type(0, "x" * 1000)) - 1000
-    assert write(client, Author(1).type(0, "x" * (2048 - overhead))) == 1
+    overhead = len(YjsClient(1).type(0, "x" * 1000)) - 1000
+    assert write(client, YjsClient(1).type(0, "x" * (2048 - overhead))) == 1
     problem(client.post(UPDATES, headers=OWNER, content=b"\0" * 2049), 413, "too-large")
 
 
 def test_update_without_the_right_to_write_is_refused(client: TestClient) -> None:
-    update = Author(1).type(0, "a")
+    update = YjsClient(1).type(0, "a")
     problem(client.post(UPDATES, content=update), 401, "token-missing")
     problem(client.post(UPDATES, headers=bearer({"notes": Role.COMMENTER}), content=update), 403, "permission-denied")
     problem(client.post(UPDATES, headers=bearer({"other": Role.OWNER}), content=update), 403, "permission-denied")
@@ -161,14 +161,14 @@ def test_update_without_the_right_to_write_is_refused(client: TestClient) -> Non
 
 
 def test_edits_of_two_programs_at_once_are_both_kept(client: TestClient) -> None:
-    one, other = Author(1), Author(2)
+    one, other = YjsClient(1), YjsClient(2)
     write(client, one.type(0, "one "))
     write(client, other.type(0, "other "))
     assert sorted(read(client).split()) == ["one", "other"]
 
 
 def test_content_is_that_of_snapshot_and_tail(client: TestClient, store: MemoryStore) -> None:
-    author = Author(1)
+    author = YjsClient(1)
     write(client, author.type(0, "a"))
     write(client, author.type(1, "b"))
     stored = asyncio.run(store.load(DocumentName("notes")))
@@ -176,7 +176,7 @@ def test_content_is_that_of_snapshot_and_tail(client: TestClient, store: MemoryS
 
 
 def test_rich_text_is_read_as_its_plain_text(client: TestClient) -> None:
-    author = Author(1)
+    author = YjsClient(1)
     fragment = author.doc.get("default", type=pycrdt.XmlFragment)
     write(client, author.change(lambda: fragment.children.append(pycrdt.XmlElement("paragraph"))))
     write(client, author.change(lambda: fragment.children[0].children.append(pycrdt.XmlText("Rich."))))

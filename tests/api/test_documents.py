@@ -15,7 +15,7 @@ from collab.store.memory import MemoryStore
 from collab.store.sql import SqlStore
 from tests.api.calls import DOCUMENTS, OWNER, bearer, problem
 from tests.deployment import token
-from tests.room.build import Author
+from tests.room.build import YjsClient
 
 NAMES = ["plain", "notes/42", "a/b/c", "50% off", "café", "日本/語", "a b", "x+y?#&", "%2F", "🙂", ".dot.txt"]
 
@@ -65,7 +65,7 @@ def test_document_is_created_read_changed_and_deleted(any_client: TestClient) ->
         client.get(path(client, "notes/42") + "/content", headers=OWNER),
         client.patch(path(client, "notes/42"), headers=OWNER, json={"title": "x"}),
         client.delete(path(client, "notes/42"), headers=OWNER),
-        client.post(path(client, "notes/42") + "/updates", headers=OWNER, content=Author(1).type(0, "x")),
+        client.post(path(client, "notes/42") + "/updates", headers=OWNER, content=YjsClient(1).type(0, "x")),
         client.post(DOCUMENTS, headers=OWNER, json={"name": "notes/42"}),
     ):
         problem(answer, 410, "document-deleted")
@@ -73,7 +73,7 @@ def test_document_is_created_read_changed_and_deleted(any_client: TestClient) ->
 
 
 def test_etag_of_a_document_is_where_its_log_ends(client: TestClient) -> None:
-    author = Author(1)
+    author = YjsClient(1)
     for number, letter in enumerate("abc", 1):
         client.post(f"{DOCUMENTS}/x/updates", headers=OWNER, content=author.type(number - 1, letter))
         assert client.get(f"{DOCUMENTS}/x", headers=OWNER).headers["etag"] == f'"{number}"'
@@ -98,7 +98,7 @@ def test_document_that_is_not_there_is_not_found(client: TestClient) -> None:
 def test_any_name_is_one_encoded_segment_of_the_path(client: TestClient, name: str) -> None:
     create(client, name)
     assert client.get(path(client, name), headers=OWNER).json()["name"] == name
-    written = client.post(path(client, name) + "/updates", headers=OWNER, content=Author(1).type(0, name))
+    written = client.post(path(client, name) + "/updates", headers=OWNER, content=YjsClient(1).type(0, name))
     assert written.json() == {"seq": 1}
     assert client.get(path(client, name) + "/content", headers=OWNER).text == name
     assert [each["name"] for each in client.get(DOCUMENTS, headers=OWNER).json()["documents"]] == [name]
@@ -184,7 +184,7 @@ def test_each_role_allows_its_calls_and_no_more(client: TestClient, role: Role |
     calls = [
         client.get(f"{DOCUMENTS}/x", headers=header),
         client.patch(f"{DOCUMENTS}/x", headers=header, json={"title": "y"}),
-        client.post(f"{DOCUMENTS}/x/updates", headers=header, content=Author(1).type(0, "x")),
+        client.post(f"{DOCUMENTS}/x/updates", headers=header, content=YjsClient(1).type(0, "x")),
         client.delete(f"{DOCUMENTS}/x", headers=header),
     ]
     assert [answer.is_success for answer in calls] == [number < allowed for number in range(4)]

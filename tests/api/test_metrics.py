@@ -13,8 +13,9 @@ from collab.errors import InvalidRequest
 from collab.settings import Settings, load_settings
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET, ServerProcess
+from tests.frames import DialectName
 from tests.metering import Scrape, scrape
-from tests.typist import DialectName, sit_down
+from tests.socket_client import connect_client
 from tests.waiting import eventually
 
 TOKEN = "sixteen letters."
@@ -57,7 +58,7 @@ async def test_edits_are_counted_from_the_frame_to_the_acknowledgement(tmp_path:
     dialects: tuple[DialectName, ...] = ("y-websocket", "hocuspocus")
     try:
         for dialect in dialects:
-            async with sit_down(server, f"in-{dialect}", "ada", dialect=dialect) as ada:
+            async with connect_client(server, f"in-{dialect}", "ada", dialect=dialect) as ada:
                 for word in ("one", "two", "three"):
                     await ada.type(word)
                     await ada.hear_answers()

@@ -20,7 +20,7 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 from collab.api.openapi_page import render
 from tests.api.calls import OWNER
 from tests.deployment import ServerProcess
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.services.browser import FLAGS, find_chromium
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -168,7 +168,7 @@ def run(client: TestClient, line: str) -> Any:
                 body = words.pop(0).encode()
             case "--data-binary":
                 assert words.pop(0) == "@update.bin"
-                body = Author(1).type(0, "Hello.")
+                body = YjsClient(1).type(0, "Hello.")
             case word:
                 assert url == ""
                 url = word
@@ -217,7 +217,7 @@ async def test_forms_send_what_is_filled_in(open_page: Page, tmp_path: Path) -> 
     await expect(form_of(page, "createDocument").locator("output p")).to_have_text("201 Created")
 
     update = tmp_path / "update.bin"
-    await asyncio.to_thread(update.write_bytes, Author(1).type(0, "Hello."))
+    await asyncio.to_thread(update.write_bytes, YjsClient(1).type(0, "Hello."))
     await form_of(page, "postUpdate").locator("[type=file]").set_input_files(update)
     await send(page, "postUpdate")
     await expect(form_of(page, "postUpdate").locator("output p")).to_have_text("200 OK")

@@ -23,28 +23,28 @@ from collab.serve.connection import UNKNOWN_MAX, SocketClosed
 from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER
 from tests.deployment import token
+from tests.frames import STEP1, STEP2, UPDATE, DialectName, FrameCodec, HocuspocusCodec, ServerMessage, YWebsocketCodec
 from tests.protocol.build import string, uint
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.test_settings import PEM
-from tests.typist import STEP1, STEP2, UPDATE, DialectName, Heard, HocuspocusWire, Wire, YWebsocketWire
 
 NOTES = "notes/42"
 EMPTY = b"\0"
 BOTH = pytest.mark.parametrize("dialect", ["y-websocket", "hocuspocus"])
 
 
-class SocketClient:
+class RouteClient:
     """A client of one document."""
 
-    def __init__(self, socket: WebSocketTestSession, wire: Wire) -> None:
+    def __init__(self, socket: WebSocketTestSession, codec: FrameCodec) -> None:
         self.socket = socket
-        self.wire = wire
+        self.codec = codec
 
     def say(self, kind: int, payload: bytes) -> None:
-        self.socket.send_bytes(self.wire.sync(kind, payload))
+        self.socket.send_bytes(self.codec.sync(kind, payload))
 
-    def hear(self) -> Heard:
-        return self.wire.read(self.socket.receive_bytes())
+    def hear(self) -> ServerMessage:
+        return self.codec.read(self.socket.receive_bytes())
 
     def hear_until(self, kind: int) -> bytes:
         """Return the payload of the next sync message of this kind."""
@@ -58,19 +58,19 @@ class SocketClient:
             heard = self.hear()
             if heard.saved is not None:
                 return heard.saved
-            if isinstance(self.wire, YWebsocketWire) and heard.sync == UPDATE:
+            if isinstance(self.codec, YWebsocketCodec) and heard.sync == UPDATE:
                 return heard.payload == update
 
 
 @contextmanager
-def joined(client: TestClient, dialect: str, user: str = "ada", *, role: Role = Role.EDITOR) -> Iterator[SocketClient]:
+def joined(client: TestClient, dialect: str, user: str = "ada", *, role: Role = Role.EDITOR) -> Iterator[RouteClient]:
     """Give a client that has opened the document."""
     key = token(user, {"**": role})
-    wire: Wire = YWebsocketWire() if dialect == "y-websocket" else HocuspocusWire(NOTES, key)
+    codec: FrameCodec = YWebsocketCodec() if dialect == "y-websocket" else HocuspocusCodec(NOTES, key)
     with client.websocket_connect(f"/ws/{NOTES}?token={key}" if dialect == "y-websocket" else "/ws") as socket:
-        for frame in wire.greeting():
+        for frame in codec.greeting():
             socket.send_bytes(frame)
-        yield SocketClient(socket, wire)
+        yield RouteClient(socket, codec)
 
 
 def stored(store: MemoryStore) -> str:
@@ -89,11 +89,11 @@ def closed(socket: WebSocketTestSession) -> tuple[int, str]:
 
 @BOTH
 def test_client_that_asks_gets_the_document_and_is_asked(client: TestClient, dialect: DialectName) -> None:
-    client.post(f"{DOCUMENTS}/notes%2F42/updates", headers=OWNER, content=Author(1).type(0, "Hello."))
+    client.post(f"{DOCUMENTS}/notes%2F42/updates", headers=OWNER, content=YjsClient(1).type(0, "Hello."))
     with joined(client, dialect) as ada:
         ada.say(STEP1, EMPTY)
         assert ada.hear_until(STEP1)
-        assert Author(2, ada.hear_until(STEP2)).text == "Hello."
+        assert YjsClient(2, ada.hear_until(STEP2)).text == "Hello."
 
 
 @BOTH
@@ -103,7 +103,7 @@ def test_edit_reaches_the_others_and_is_saved_when_the_store_has_it(
     with joined(client, dialect) as ada, joined(client, dialect, "grace") as grace:
         grace.say(STEP1, EMPTY)
         grace.hear_until(STEP2)
-        update = Author(1).type(0, "Hello.")
+        update = YjsClient(1).type(0, "Hello.")
         ada.say(UPDATE, update)
         assert grace.hear_until(UPDATE) == update
         assert ada.is_saved(update)
@@ -116,7 +116,7 @@ def test_people_of_both_dialects_are_in_the_same_document(client: TestClient) ->
             each.say(STEP1, EMPTY)
             each.hear_until(STEP2)
         for here, there, number in ((ada, grace, 1), (grace, ada, 2)):
-            update = Author(number).type(0, "Hello.")
+            update = YjsClient(number).type(0, "Hello.")
             here.say(UPDATE, update)
             assert there.hear_until(UPDATE) == update
             assert here.is_saved(update)
@@ -130,7 +130,7 @@ def test_provider_is_told_what_its_token_may_do(client: TestClient) -> None:
 
 def test_edit_of_a_commenter_is_refused_and_not_stored(client: TestClient, store: MemoryStore) -> None:
     with joined(client, "hocuspocus", role=Role.COMMENTER) as reader:
-        reader.say(UPDATE, Author(1).type(0, "Hello."))
+        reader.say(UPDATE, YjsClient(1).type(0, "Hello."))
         assert not reader.is_saved(b"")
     assert stored(store) == ""
 
@@ -144,17 +144,17 @@ def test_provider_that_leaves_a_document_keeps_its_socket(client: TestClient) ->
 
 
 def test_slashes_of_a_name_may_be_encoded_or_not(client: TestClient) -> None:
-    client.post(f"{DOCUMENTS}/caf%C3%A9%2F1%25/updates", headers=OWNER, content=Author(1).type(0, "Hello."))
+    client.post(f"{DOCUMENTS}/caf%C3%A9%2F1%25/updates", headers=OWNER, content=YjsClient(1).type(0, "Hello."))
     for path in ("caf%C3%A9%2F1%25", "café/1%25"):
         with client.websocket_connect(f"/ws/{path}?token={token('ada')}") as socket:
-            ada = SocketClient(socket, YWebsocketWire())
+            ada = RouteClient(socket, YWebsocketCodec())
             ada.say(STEP1, EMPTY)
-            assert Author(2, ada.hear_until(STEP2)).text == "Hello."
+            assert YjsClient(2, ada.hear_until(STEP2)).text == "Hello."
 
 
 def test_token_may_come_in_the_header(client: TestClient) -> None:
     with client.websocket_connect(f"/ws/{NOTES}", headers=OWNER) as socket:
-        ada = SocketClient(socket, YWebsocketWire())
+        ada = RouteClient(socket, YWebsocketCodec())
         ada.say(STEP1, EMPTY)
         ada.hear_until(STEP2)
 
@@ -223,7 +223,7 @@ def test_provider_is_denied_in_band_and_keeps_its_socket(client: TestClient) -> 
 
 def test_provider_may_bring_its_token_with_the_handshake(client: TestClient) -> None:
     with client.websocket_connect(f"/ws?token={token('ada')}") as socket:
-        socket.send_bytes(HocuspocusWire(NOTES, "").sync(STEP1, EMPTY))
+        socket.send_bytes(HocuspocusCodec(NOTES, "").sync(STEP1, EMPTY))
         assert b"read-write" in socket.receive_bytes()
 
 
@@ -231,7 +231,7 @@ def test_provider_may_bring_its_token_with_the_handshake(client: TestClient) -> 
 def test_documents_without_a_good_token_are_few_on_one_socket(client: TestClient) -> None:
     with client.websocket_connect("/ws") as socket:
         for name in ("a", "b", "c"):
-            socket.send_bytes(HocuspocusWire(name, "").sync(STEP1, EMPTY))
+            socket.send_bytes(HocuspocusCodec(name, "").sync(STEP1, EMPTY))
         assert closed(socket) == (1013, "overloaded: Too many documents without a good token; send their tokens first.")
 
 
@@ -310,7 +310,7 @@ def test_harmful_update_is_refused_and_ends_its_sender_alone(client: TestClient,
             assert eve.socket.receive_bytes().startswith(string(NOTES) + uint(2) + uint(1))
         else:
             assert closed(eve.socket)[0] == 4422
-        update = Author(1).type(0, "Hello.")
+        update = YjsClient(1).type(0, "Hello.")
         ada.say(UPDATE, update)
         assert ada.is_saved(update)
 

@@ -10,7 +10,7 @@ from collab.crdt.guard import inspect_update
 from collab.crdt.update import InspectedUpdate
 from tests.crdt.asking import take
 from tests.protocol.build import gc, item, skip, text, update
-from tests.room.build import Author, document_of, inspected
+from tests.room.build import YjsClient, document_of, inspected
 
 ANN, BOB, COY = 1, 2, 3
 
@@ -34,11 +34,11 @@ def waits_for(update: InspectedUpdate, state: dict[int, int]) -> dict[int, int]:
 # --- what is missing ------------------------------------------------------------------------------------
 
 
-def test_first_words_of_a_client_are_ready_for_an_empty_document() -> None:
+def test_first_structs_of_a_client_are_ready_for_an_empty_document() -> None:
     assert waits_for(read((ANN, 0, chars(3))), {}) == {}
 
 
-def test_next_words_of_a_client_wait_for_the_ones_before() -> None:
+def test_later_structs_of_a_client_wait_for_earlier_ones() -> None:
     next_words = read((ANN, 5, chars(1)))
     assert waits_for(next_words, {ANN: 3}) == {ANN: 4}
     assert waits_for(next_words, {ANN: 5}) == {}
@@ -55,7 +55,7 @@ def test_struct_waits_for_its_neighbours_and_its_parent() -> None:
     assert waits_for(inside, {BOB: 1}) == {}
 
 
-def test_deletion_waits_for_the_first_that_is_missing() -> None:
+def test_deletion_waits_for_the_first_missing_struct() -> None:
     deletion = read(deletes={BOB: [(0, 2), (4, 3)]})
     assert waits_for(deletion, {}) == {BOB: 0}
     assert waits_for(deletion, {BOB: 2}) == {BOB: 4}
@@ -63,18 +63,18 @@ def test_deletion_waits_for_the_first_that_is_missing() -> None:
     assert waits_for(deletion, {BOB: 7}) == {}
 
 
-def test_update_may_bring_what_it_builds_on_and_what_it_deletes() -> None:
+def test_update_may_contain_its_dependencies_and_deleted_structs() -> None:
     both = read((ANN, 0, chars(2)), (BOB, 0, [text("y", left=(ANN, 1))]), deletes={ANN: [(0, 2)]})
     assert waits_for(both, {}) == {}
 
 
-def test_update_may_bring_what_it_builds_on_later_in_its_bytes() -> None:
+def test_update_may_contain_its_dependencies_later_in_its_bytes() -> None:
     backwards = read((BOB, 0, [text("y", left=(ANN, 1)), text("z", left=(COY, 0))]), (ANN, 0, chars(2)))
     assert waits_for(backwards, {}) == {COY: 0}
     assert waits_for(backwards, {COY: 1}) == {}
 
 
-def test_update_waits_for_what_lacks_in_a_chain_of_its_own() -> None:
+def test_update_waits_for_every_missing_link_of_its_own_chain() -> None:
     chain = read(
         (ANN, 0, [text("a", left=(BOB, 0))]), (BOB, 0, [text("b", left=(COY, 0))]), (COY, 0, [text("c", left=(9, 6))])
     )
@@ -99,7 +99,7 @@ def test_cycle_of_many_clients_is_found_in_one_pass() -> None:
     assert waits_for(zigzag, {}) == {}
 
 
-def test_update_that_skips_waits_for_the_last_that_it_skips() -> None:
+def test_update_with_a_skip_waits_for_the_last_skipped_clock() -> None:
     skipping = read((ANN, 0, [*chars(2), skip(3), *chars(2, left=(BOB, 0))]), (BOB, 0, chars(1)))
     assert waits_for(skipping, {}) == {ANN: 4}
     assert waits_for(skipping, {ANN: 4}) == {ANN: 4}
@@ -114,7 +114,7 @@ def test_skip_with_nothing_behind_it_waits_for_nothing() -> None:
 # --- in slices -------------------------------------------------------------------------------------------
 
 
-def test_slices_are_of_bounded_size_and_each_is_ready_once_those_before_it_are_here() -> None:
+def test_slices_are_bounded_and_each_is_ready_after_those_before() -> None:
     many = 20
     zigzag = update(
         (BOB, 0, [text("x", left=(ANN, clock)) for clock in range(many)]),
@@ -173,7 +173,7 @@ def test_ready_part_ends_for_each_client_at_the_first_struct_that_waits() -> Non
     assert [(s.client, s.clock) for s in part.structs] == [(BOB, 0), (ANN, 0), (ANN, 1)]
 
 
-def test_ready_part_leaves_out_what_comes_after_a_gap_or_a_skip() -> None:
+def test_ready_part_ends_at_a_gap_or_a_skip() -> None:
     gap = part_of(read((ANN, 4, chars(1)), (BOB, 0, chars(1))), {ANN: 2})
     assert gap is not None
     assert [(s.client, s.clock) for s in gap.structs] == [(BOB, 0)]
@@ -182,7 +182,7 @@ def test_ready_part_leaves_out_what_comes_after_a_gap_or_a_skip() -> None:
     assert [(s.client, s.clock) for s in skipped.structs] == [(ANN, 0)]
 
 
-def test_ready_part_of_a_deletion_is_the_front_that_is_here() -> None:
+def test_ready_part_of_a_deletion_is_its_known_front() -> None:
     deletion = read(deletes={ANN: [(0, 2), (3, 4)], BOB: [(0, 1)]})
     part = part_of(deletion, {ANN: 5})
     assert part is not None
@@ -190,13 +190,13 @@ def test_ready_part_of_a_deletion_is_the_front_that_is_here() -> None:
     assert part_of(deletion, {}) is None
 
 
-def test_ready_part_may_delete_what_it_brings() -> None:
+def test_ready_part_may_delete_its_own_structs() -> None:
     part = part_of(read((ANN, 0, chars(3)), deletes={ANN: [(1, 2)], BOB: [(0, 1)]}), {})
     assert part is not None
     assert part.deletes == ((ANN, 1, 2),)
 
 
-def test_struct_of_which_the_front_is_here_is_ready() -> None:
+def test_struct_with_a_known_front_is_ready() -> None:
     overlapping = read((ANN, 2, [text("abcdef"), gc(2), item(8, b"\x01\x7e", left=(ANN, 7))]))
     assert waits_for(overlapping, {ANN: 4}) == {}
     part = part_of(overlapping, {ANN: 4})
@@ -207,7 +207,7 @@ def test_struct_of_which_the_front_is_here_is_ready() -> None:
 # --- the rest --------------------------------------------------------------------------------------------
 
 
-def test_rest_is_an_update_that_waits_for_the_same() -> None:
+def test_rest_is_an_update_that_waits_for_the_same_clocks() -> None:
     whole = read((ANN, 0, [*chars(2), skip(2), text("é", left=(COY, 7)), skip(1), *chars(1)]), deletes={BOB: [(0, 4)]})
     rest = split_update(whole, {BOB: 2}).rest
     assert rest is not None
@@ -217,7 +217,7 @@ def test_rest_is_an_update_that_waits_for_the_same() -> None:
     assert waits_for(rest, {ANN: 4, BOB: 4}) == {COY: 7}
 
 
-def test_structs_of_a_withheld_client_wait_until_all_of_it_is_here() -> None:
+def test_structs_of_a_withheld_client_wait_for_the_last_of_them() -> None:
     whole = read((ANN, 0, chars(3)), (BOB, 0, [text("y", left=(ANN, 0))]), (COY, 0, chars(1)))
     split = split_update(whole, {ANN: 1}, frozenset((ANN,)))
     assert split.ready is not None
@@ -233,7 +233,7 @@ def test_structs_of_a_withheld_client_wait_until_all_of_it_is_here() -> None:
 def a_history(seed: int) -> list[bytes]:
     """What three people wrote, hearing of each other now and then."""
     dice = random.Random(seed)
-    authors = [Author(client) for client in (ANN, BOB, COY)]
+    authors = [YjsClient(client) for client in (ANN, BOB, COY)]
     history: list[bytes] = []
     for _ in range(12):
         author = dice.choice(authors)
@@ -263,7 +263,7 @@ def test_update_is_ready_exactly_when_all_of_it_is_its_ready_part(seed: int, dat
 
 
 @given(st.integers(0, 2**32), st.randoms(use_true_random=False))
-def test_ready_parts_in_any_order_and_the_rest_again_make_the_whole(seed: int, dice: random.Random) -> None:
+def test_ready_parts_in_any_order_and_retried_rests_make_the_whole(seed: int, dice: random.Random) -> None:
     history = a_history(seed)
     document = document_of()
     shuffled = inspected(*dice.sample(history, len(history)))

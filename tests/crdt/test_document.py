@@ -17,7 +17,7 @@ from collab.protocol.limits import NESTING_MAX
 from collab.protocol.messages import EMPTY_UPDATE
 from tests.crdt.asking import contradicted_at, knows, replay, take
 from tests.protocol.build import ROOT, gc, item, shared, skip, string, text, uint, update
-from tests.room.build import Author, document_of, inspected
+from tests.room.build import YjsClient, document_of, inspected
 
 ANN, BOB = 1, 2
 
@@ -43,7 +43,7 @@ def an_element(client: int, clock: int, *, parent: tuple[int, int] | None = None
 
 
 def test_document_is_its_snapshot_and_the_updates_after_it() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "one "), ann.type(4, "two")
     loaded = Document.load(document_of(first).encode(), [second])
     assert loaded.text() == "one two"
@@ -53,14 +53,14 @@ def test_document_is_its_snapshot_and_the_updates_after_it() -> None:
 
 
 def test_log_out_of_order_is_damaged() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     updates = [ann.type(at, letter) for at, letter in enumerate("abcd")]
     with pytest.raises(DocumentPoisoned, match="damaged"):
         document_of(*reversed(updates))
 
 
-def test_log_without_what_its_updates_build_on_is_damaged() -> None:
-    ann = Author(ANN)
+def test_log_with_missing_dependencies_is_damaged() -> None:
+    ann = YjsClient(ANN)
     _lost, found = ann.type(0, "a"), ann.type(1, "b")
     with pytest.raises(DocumentPoisoned, match="damaged"):
         document_of(found)
@@ -72,7 +72,7 @@ def test_bytes_that_are_no_snapshot_make_no_document() -> None:
 
 
 def test_snapshot_of_more_clients_than_a_peer_may_have_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = document_of(*(Author(client).type(0, "x") for client in range(1, 9)))
+    many = document_of(*(YjsClient(client).type(0, "x") for client in range(1, 9)))
     monkeypatch.setattr("collab.crdt.statevector.STATE_VECTOR_ENTRIES_MAX", 4)
     assert len(Document.load(many.encode(), []).state) == 8
 
@@ -81,7 +81,7 @@ def test_snapshot_of_more_clients_than_a_peer_may_have_is_read(monkeypatch: pyte
 
 
 def test_update_adds_nothing_once_its_text_and_its_deletions_are_here() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, deletion = ann.type(0, "ab"), ann.type(2, "c"), ann.delete(0, 2)
     whole = inspected(first, second, deletion, ann.everything)
     document = Document()
@@ -92,15 +92,15 @@ def test_update_adds_nothing_once_its_text_and_its_deletions_are_here() -> None:
     assert knows(document, whole[3])
 
 
-def test_deletion_of_part_of_what_was_deleted_adds_nothing() -> None:
+def test_deletion_inside_a_known_deletion_adds_nothing() -> None:
     document = document_of(update((ANN, 0, [text("abcdef")])), update(deletes={ANN: [(1, 3)]}))
     assert all(knows(document, each) for each in inspected(update(deletes={ANN: [(1, 1), (3, 1)]})))
     assert not knows(document, inspect_update(update(deletes={ANN: [(3, 2)]})))
     assert not knows(document, inspect_update(update(deletes={BOB: [(0, 1)]})), exact=True)
 
 
-def test_document_from_a_snapshot_knows_its_deletions_only_when_asked_exactly() -> None:
-    ann = Author(ANN)
+def test_deletions_from_a_snapshot_are_known_only_when_asked_exactly() -> None:
+    ann = YjsClient(ANN)
     ann.type(0, "abc")
     deletion = inspect_update(ann.delete(1, 1))
     loaded = Document.load(ann.everything, [])
@@ -109,7 +109,7 @@ def test_document_from_a_snapshot_knows_its_deletions_only_when_asked_exactly() 
     assert knows(loaded, deletion)
 
 
-def test_what_was_deleted_with_its_parent_is_known_when_asked_exactly() -> None:
+def test_deletion_with_the_parent_is_known_when_asked_exactly() -> None:
     child = update((BOB, 0, [text("x", parent=(ANN, 0))]))
     document = document_of(update((ANN, 0, [shared()])), child, update(deletes={ANN: [(0, 1)]}))
     gone = inspect_update(update(deletes={BOB: [(0, 1)]}))
@@ -118,11 +118,11 @@ def test_what_was_deleted_with_its_parent_is_known_when_asked_exactly() -> None:
     assert not knows(document, inspect_update(update(deletes={BOB: [(0, 2)]})), exact=True)
 
 
-def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_so() -> None:
-    def give_title(author: Author) -> bytes:
+def test_replaced_map_value_is_known_as_deleted_when_asked_exactly() -> None:
+    def give_title(author: YjsClient) -> bytes:
         return author.change(lambda: author.doc.get("meta", type=pycrdt.Map).__setitem__("title", "x"))
 
-    values = [give_title(Author(client)) for client in (ANN, BOB)]
+    values = [give_title(YjsClient(client)) for client in (ANN, BOB)]
     document = document_of(values[0])
     loser = inspect_update(update(deletes={ANN: [(0, 1)]}))
     assert not knows(document, loser, exact=True)
@@ -130,8 +130,8 @@ def test_what_a_map_replaced_is_known_when_asked_exactly_though_no_update_says_s
     assert knows(document, loser, exact=True)
 
 
-def test_library_is_not_asked_again_for_deletions_until_something_changes() -> None:
-    ann = Author(ANN)
+def test_engine_is_not_asked_again_for_deletions_until_a_change() -> None:
+    ann = YjsClient(ANN)
     ann.type(0, "abc")
     document = Document.load(ann.everything, [])
     unknown = inspect_update(update(deletes={ANN: [(0, 3)]}))
@@ -143,7 +143,7 @@ def test_library_is_not_asked_again_for_deletions_until_something_changes() -> N
         knows(document, unknown, exact=True)
 
 
-def test_update_that_skips_what_is_here_adds_nothing() -> None:
+def test_update_that_skips_known_structs_adds_nothing() -> None:
     document = document_of(update((ANN, 0, [text("abc")])))
     assert knows(document, inspect_update(update((ANN, 0, [text("a"), skip(1), text("c")]))))
     assert knows(document, inspect_update(update((ANN, 0, [text("a"), skip(9)]))))
@@ -151,7 +151,7 @@ def test_update_that_skips_what_is_here_adds_nothing() -> None:
 
 
 @pytest.mark.parametrize("integrate", [take, replay])
-def test_update_that_is_known_in_part_brings_the_rest(
+def test_partly_known_update_adds_the_rest(
     integrate: Callable[[Document, InspectedUpdate], InspectedUpdate],
 ) -> None:
     document = document_of(update((ANN, 0, [text("ab")]), (BOB, 0, [text("xyz")])), update(deletes={BOB: [(2, 1)]}))
@@ -164,13 +164,13 @@ def test_update_that_is_known_in_part_brings_the_rest(
     assert document.whole()
 
 
-def test_update_that_is_all_new_is_taken_as_it_came() -> None:
-    document = document_of(Author(ANN).type(0, "abc"))
-    fresh = inspect_update(Author(BOB).type(0, "x"))
+def test_entirely_new_update_is_taken_unchanged() -> None:
+    document = document_of(YjsClient(ANN).type(0, "abc"))
+    fresh = inspect_update(YjsClient(BOB).type(0, "x"))
     assert take(document, fresh) is fresh
 
 
-def test_what_is_here_in_part_stays_where_it_is_whatever_the_rest_says() -> None:
+def test_known_front_stays_in_place_whatever_the_rest_claims() -> None:
     document = Document()
     take(document, inspect_update(update((ANN, 0, [shared(), text("abc", parent=(ANN, 0))]))))
     take(document, inspect_update(update((ANN, 1, [item(DELETED, uint(4))]))))  # said to lie in the root
@@ -182,7 +182,7 @@ def test_what_is_here_in_part_stays_where_it_is_whatever_the_rest_says() -> None
 
 @pytest.mark.parametrize("clients", [1, 32, 33])
 @pytest.mark.parametrize("differs", [False, True])
-def test_little_is_read_to_compare_a_duplicate_with_a_long_history(
+def test_comparing_a_duplicate_reads_little_of_a_long_history(
     clients: int, differs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = [text("a"), *(text("b", right=(ANN, at)) for at in range(1499))]
@@ -205,7 +205,7 @@ def test_little_is_read_to_compare_a_duplicate_with_a_long_history(
     assert contradicted_at(document, inspect_update(at_once)) == (ANN, 41)
 
 
-def test_what_says_nothing_is_compared_with_nothing() -> None:
+def test_update_without_known_content_is_compared_with_nothing() -> None:
     document = document_of(update((ANN, 0, [text("abc")])))
     breaking(document, "get_update", Panic())
     assert contradicted_at(document, inspect_update(update((ANN, 0, [gc(2)]), (BOB, 0, [text("new")])))) is None
@@ -219,7 +219,7 @@ def nested(depth: int) -> list[bytes]:
     return [an_element(ANN, level, parent=(ANN, level - 1) if level else None) for level in range(depth)]
 
 
-def test_types_nested_too_deep_are_refused_wherever_the_levels_came_from() -> None:
+def test_deep_nesting_is_refused_wherever_the_levels_came_from() -> None:
     levels = nested(NESTING_MAX + 2)
     live = Document()
     for level in levels[:-1]:
@@ -234,7 +234,7 @@ def test_types_nested_too_deep_are_refused_wherever_the_levels_came_from() -> No
         assert document.whole()
 
 
-def test_child_of_what_is_no_type_is_refused_and_nothing_of_its_update_applied() -> None:
+def test_child_of_an_element_that_is_no_type_is_refused_whole() -> None:
     document = document_of(update((ANN, 0, [text("abc")])))
     with pytest.raises(UpdateRefused, match="no shared type"):
         take(document, inspect_update(update((BOB, 0, [text("y"), text("x", parent=(ANN, 1))]))))
@@ -242,7 +242,7 @@ def test_child_of_what_is_no_type_is_refused_and_nothing_of_its_update_applied()
     assert document.whole()
 
 
-def test_levels_stay_known_through_what_is_typed_and_what_the_log_brings() -> None:
+def test_levels_are_tracked_through_edits_and_rows() -> None:
     document = Document()
     take(document, inspect_update(update((ANN, 0, [shared()]))))
     take(document, inspect_update(update((ANN, 1, [text("x", parent=(ANN, 0))]))))
@@ -260,9 +260,9 @@ def test_plain_text_pays_for_no_levels() -> None:
         take(document, inspect_update(update((BOB, 1, [shared()]))))
 
 
-def test_clients_are_bounded_and_those_who_are_in_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_are_bounded_and_known_ones_may_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DOCUMENT_CLIENTS_MAX", 3)
-    authors = [Author(client) for client in range(1, 5)]
+    authors = [YjsClient(client) for client in range(1, 5)]
     document = document_of(*(author.type(0, "x") for author in authors[:2]))
     with pytest.raises(UpdateRefused, match="clients"):
         take(document, inspect_update(update((3, 0, [text("x")]), (4, 0, [text("x")]))))
@@ -279,7 +279,7 @@ def deletions(*places: int) -> InspectedUpdate:
     return inspect_update(update(deletes={ANN: [(2 * place + 1, 1) for place in places]}))
 
 
-def test_places_that_an_update_may_cut_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_splits_of_an_update_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SPLITS_MAX", 6)
     document = document_of(update((ANN, 0, [text("x" * 20)])))
     take(document, deletions(0, 1))
@@ -297,7 +297,7 @@ def test_places_that_an_update_may_cut_are_bounded(monkeypatch: pytest.MonkeyPat
     assert knows(document, deletions(*range(9)))
 
 
-def test_known_deletions_are_no_reason_to_refuse_whoever_repeats_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_known_deletions_are_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SPLITS_MAX", 6)
     document = document_of(update((ANN, 0, [text("x" * 20)])), deletions(0, 1, 2, 3, 4).payload)
     reloaded = Document.load(document.encode(), [])
@@ -308,9 +308,9 @@ def test_known_deletions_are_no_reason_to_refuse_whoever_repeats_them_all(monkey
         take(Document.load(document_of(update((ANN, 0, [text("x" * 20)]))).encode(), []), deletions(*range(8)))
 
 
-def test_an_update_of_many_structs_reaches_the_library_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_of_many_structs_reaches_the_engine_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_STRUCTS_MAX", 5)
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     typed = [ann.type(at, letter) for at, letter in enumerate("so many words")]
     merged = inspect_update(pycrdt.merge_updates(*typed, ann.delete(3, 5)))
     document = Document()
@@ -335,7 +335,7 @@ def test_empty_document_is_the_empty_update_and_the_empty_state() -> None:
 
 
 def test_whole_state_is_encoded_once_until_something_changes() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     document = document_of(ann.type(0, "abc"))
     whole = document.encode()
     assert document.encode() is whole
@@ -344,11 +344,11 @@ def test_whole_state_is_encoded_once_until_something_changes() -> None:
     assert document.encode() != whole
 
 
-def test_diff_brings_what_a_peer_lacks_and_every_deletion() -> None:
-    ann = Author(ANN)
+def test_diff_has_missing_structs_and_every_deletion() -> None:
+    ann = YjsClient(ANN)
     first, second, deletion = ann.type(0, "abc"), ann.type(3, "def"), ann.delete(1, 1)
     document = document_of(first, second, deletion)
-    peer = Author(BOB, first)
+    peer = YjsClient(BOB, first)
     peer.hear(document.diff(peer.state))
     assert peer.text == "acdef"
     difference = inspect_update(document.diff({ANN: 3}))
@@ -357,16 +357,16 @@ def test_diff_brings_what_a_peer_lacks_and_every_deletion() -> None:
     assert document.diff({ANN: 6, BOB: 9}) == update(deletes={ANN: [(1, 1)]})
 
 
-def test_state_vector_says_what_is_here() -> None:
-    document = document_of(Author(ANN).type(0, "abc"), Author(BOB).type(0, "é😀"))
+def test_state_vector_has_the_clock_of_each_client() -> None:
+    document = document_of(YjsClient(ANN).type(0, "abc"), YjsClient(BOB).type(0, "é😀"))
     assert decode_state_vector(encode_state_vector(document.state)) == document.state == {ANN: 3, BOB: 3}
 
 
 # --- comparing -------------------------------------------------------------------------------------------
 
 
-def a_rich_document() -> Author:
-    ann = Author(ANN)
+def a_rich_document() -> YjsClient:
+    ann = YjsClient(ANN)
     fragment = ann.doc.get("default", type=pycrdt.XmlFragment)
     block = fragment.children.append(pycrdt.XmlElement("paragraph", {"align": "left"}))
     words = block.children.append(pycrdt.XmlText("hello world"))
@@ -377,8 +377,8 @@ def a_rich_document() -> Author:
     return ann
 
 
-def test_documents_that_came_about_differently_are_equal() -> None:
-    ann, bob = Author(ANN), Author(BOB)
+def test_documents_with_different_histories_can_be_equal() -> None:
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     first = ann.type(0, "abc")
     bob.hear(first)
     second, third = ann.type(3, "d"), bob.delete(0, 1)
@@ -400,7 +400,7 @@ def test_documents_that_came_about_differently_are_equal() -> None:
     ],
     ids=["letter", "deletion", "element", "format", "map"],
 )
-def test_documents_that_differ_in_anything_are_not_equal(change: Callable[[Author], object]) -> None:
+def test_documents_that_differ_in_anything_are_not_equal(change: Callable[[YjsClient], object]) -> None:
     ann = a_rich_document()
     before = document_of(ann.everything)
     change(ann)
@@ -411,22 +411,22 @@ def test_documents_that_differ_in_anything_are_not_equal(change: Callable[[Autho
 
 
 @pytest.mark.parametrize(("kept", "lost"), [(b"hello", b"jello"), (b"left", b"felt"), (b"bold", b"mold")])
-def test_documents_with_the_same_clocks_and_other_words_are_not_equal(kept: bytes, lost: bytes) -> None:
+def test_documents_with_equal_clocks_and_other_text_are_not_equal(kept: bytes, lost: bytes) -> None:
     whole = a_rich_document().everything
     one, other = document_of(whole), document_of(whole.replace(kept, lost))
     assert one.state == other.state
     assert not one.equals(other)
 
 
-def test_content_that_became_a_hole_is_noticed() -> None:
+def test_content_that_became_a_gc_struct_is_noticed() -> None:
     one = document_of(update((ANN, 0, [text("abc"), text("def", left=(ANN, 2))])))
     other = document_of(update((ANN, 0, [text("abc"), gc(3)])))
     assert one.state == other.state
     assert not one.equals(other)
 
 
-def test_document_reads_back_as_it_is() -> None:
-    document = document_of(a_rich_document().everything, Author(BOB).type(0, "é😀"))
+def test_altered_document_does_not_read_back() -> None:
+    document = document_of(a_rich_document().everything, YjsClient(BOB).type(0, "é😀"))
     assert document.reads_back()
     document.encode()
     document._full = document_of(a_rich_document().everything).encode()
@@ -434,7 +434,7 @@ def test_document_reads_back_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("links", [1, 20])
-def test_document_of_objects_reads_back_in_whatever_order_their_keys_are_written(links: int) -> None:
+def test_objects_read_back_with_their_keys_in_any_order(links: int) -> None:
     def a_document(target: str) -> Document:
         href = '{"href":"https://example.org","target":"%s","rel":"nofollow","class":null}'
         marks = [item(6, string("link") + string(href % target)) for _ in range(links)]
@@ -447,8 +447,8 @@ def test_document_of_objects_reads_back_in_whatever_order_their_keys_are_written
     assert not document.equals(a_document("_self"))
 
 
-def test_document_with_something_parked_in_the_library_is_not_whole() -> None:
-    ann = Author(ANN)
+def test_document_with_pending_structs_is_not_whole() -> None:
+    ann = YjsClient(ANN)
     _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
     document = Document()
     document._integrate(found)
@@ -473,7 +473,7 @@ EVERYTHING: dict[str, Callable[[Document, InspectedUpdate], object]] = {
 
 @pytest.mark.parametrize("call", EVERYTHING)
 def test_poisoned_document_is_never_read_or_written_again(call: str) -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     document = document_of(ann.type(0, "abc"), ann.delete(0, 1))
     document.encode()
     deletion = inspect_update(ann.delete(0, 1))
@@ -489,8 +489,8 @@ def test_poisoned_document_is_never_read_or_written_again(call: str) -> None:
     assert again.value.__cause__ is None
 
 
-def test_update_that_fails_in_the_library_is_not_taken_for_known() -> None:
-    ann = Author(ANN)
+def test_update_that_fails_in_the_engine_is_not_taken_for_known() -> None:
+    ann = YjsClient(ANN)
     document = Document()
     breaking(document, "apply_update", ValueError())
     with pytest.raises(DocumentPoisoned):
@@ -499,8 +499,8 @@ def test_update_that_fails_in_the_library_is_not_taken_for_known() -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_being_stopped_in_the_middle_of_a_call_poisons_too_and_is_passed_on(stop: type[BaseException]) -> None:
-    ann = Author(ANN)
+def test_interrupt_inside_the_engine_poisons_and_is_passed_on(stop: type[BaseException]) -> None:
+    ann = YjsClient(ANN)
     document = Document()
     breaking(document, "apply_update", stop())
     with pytest.raises(stop):

@@ -7,17 +7,17 @@ import pycrdt
 import pytest
 
 from tests.protocol.build import item, string, uint, update
-from tests.room.build import Author, document_of
+from tests.room.build import YjsClient, document_of
 
 
-def text_of(write: Callable[[Author], object]) -> str:
+def text_of(write: Callable[[YjsClient], object]) -> str:
     """The text of the document that ``write`` makes, as another client reads it."""
-    author = Author(1)
+    author = YjsClient(1)
     write(author)
     return document_of(author.everything).text()
 
 
-def paragraphs(author: Author, *lines: str) -> Any:
+def paragraphs(author: YjsClient, *lines: str) -> Any:
     fragment = author.doc.get("default", type=pycrdt.XmlFragment)
     for line in lines:
         block = fragment.children.append(pycrdt.XmlElement("paragraph"))
@@ -31,7 +31,7 @@ def test_empty_document_has_no_text() -> None:
 
 
 def test_plain_text_has_no_formats_and_embeds() -> None:
-    def write(author: Author) -> None:
+    def write(author: YjsClient) -> None:
         text = author.doc.get("content", type=pycrdt.Text)
         text += "a😀b é"
         text.insert_embed(1, {"image": "x"})
@@ -45,7 +45,7 @@ def test_each_block_of_rich_text_is_a_line() -> None:
 
 
 def test_blocks_inside_blocks_are_lines_in_document_order() -> None:
-    def write(author: Author) -> None:
+    def write(author: YjsClient) -> None:
         fragment = paragraphs(author, "before")
         items = fragment.children.append(pycrdt.XmlElement("list"))
         for word in ("first", "second"):
@@ -57,7 +57,7 @@ def test_blocks_inside_blocks_are_lines_in_document_order() -> None:
 
 
 def test_inline_elements_read_as_their_text_or_a_newline() -> None:
-    def write(author: Author) -> None:
+    def write(author: YjsClient) -> None:
         fragment = paragraphs(author, "")
         block = fragment.children[0]
         block.children.append(pycrdt.XmlText("one"))
@@ -71,7 +71,7 @@ def test_inline_elements_read_as_their_text_or_a_newline() -> None:
 
 
 def test_formatted_text_reads_as_plain_text() -> None:
-    def write(author: Author) -> None:
+    def write(author: YjsClient) -> None:
         fragment = paragraphs(author, "")
         words = fragment.children[0].children.append(pycrdt.XmlText("bold <words>"))
         words.format(0, 4, {"bold": {}})
@@ -80,7 +80,7 @@ def test_formatted_text_reads_as_plain_text() -> None:
 
 
 def test_plain_text_comes_before_rich_text() -> None:
-    def write(author: Author) -> None:
+    def write(author: YjsClient) -> None:
         paragraphs(author, "rich", "text")
         author.type(0, "plain")
 
@@ -88,7 +88,7 @@ def test_plain_text_comes_before_rich_text() -> None:
 
 
 def test_deep_document_is_read_without_recursion() -> None:
-    def write(author: Author) -> None:
+    def write(author: YjsClient) -> None:
         children = author.doc.get("default", type=pycrdt.XmlFragment).children
         for _ in range(190):
             children = children.append(pycrdt.XmlElement("div")).children

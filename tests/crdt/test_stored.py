@@ -10,7 +10,7 @@ from collab.crdt.document import Document
 from collab.crdt.stored import compact, load_document
 from collab.errors import DocumentPoisoned
 from tests.protocol.build import shared, text, update
-from tests.room.build import Author, a_row, document_of, inspected
+from tests.room.build import YjsClient, a_row, document_of, inspected
 
 ANN, BOB, COY = 1, 2, 3
 
@@ -19,7 +19,7 @@ ANN, BOB, COY = 1, 2, 3
 
 
 def test_document_is_read_from_snapshot_and_rows() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     parts = [ann.type(at, letter) for at, letter in enumerate("abcd")]
     rows = [a_row(2, parts[1], parts[2]), a_row(3, parts[3])]
     assert load_document(document_of(parts[0]).encode(), rows).text() == "abcd"
@@ -27,19 +27,19 @@ def test_document_is_read_from_snapshot_and_rows() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"\1\0\1\0\2\0\0"])
-def test_row_that_is_none_makes_no_document(payload: bytes) -> None:
+def test_malformed_row_makes_no_document(payload: bytes) -> None:
     row = a_row(1)
     with pytest.raises(DocumentPoisoned):
         load_document(None, [type(row)(row.seq, row.writer, row.n, payload)])
 
 
-def test_row_that_no_guard_would_let_in_makes_no_document() -> None:
+def test_row_that_the_guard_refuses_makes_no_document() -> None:
     with pytest.raises(DocumentPoisoned):
         load_document(None, [a_row(1, b"\1\1\1\0")])
 
 
-def test_folded_state_is_what_snapshot_and_rows_make() -> None:
-    ann = Author(ANN)
+def test_compacted_state_equals_snapshot_and_rows() -> None:
+    ann = YjsClient(ANN)
     parts = [ann.type(0, "abc"), ann.delete(0, 1), ann.type(2, "d")]
     state = compact(None, [a_row(1, parts[0])])
     state = compact(state, [a_row(2, parts[1]), a_row(3, parts[2])])
@@ -50,7 +50,7 @@ def test_folded_state_is_what_snapshot_and_rows_make() -> None:
 def a_life(seed: int) -> list[bytes]:
     """Updates of three people on text, rich text, lists and maps inside each other, of which much is deleted."""
     dice = random.Random(seed)
-    people = [Author(client) for client in (ANN, BOB, COY)]
+    people = [YjsClient(client) for client in (ANN, BOB, COY)]
     life: list[bytes] = []
     for _ in range(40):
         author = dice.choice(people)
@@ -61,7 +61,7 @@ def a_life(seed: int) -> list[bytes]:
     return [each for each in life if each != b"\0\0"]
 
 
-def _something(author: Author, dice: random.Random) -> None:
+def _something(author: YjsClient, dice: random.Random) -> None:
     fragment = author.doc.get("default", type=pycrdt.XmlFragment)
     blocks = len(fragment.children)
     lists = author.doc.get("list", type=pycrdt.Array)
@@ -89,7 +89,7 @@ def _something(author: Author, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_state_folds_through_formats_deleted_parents_and_types_inside_types(seed: int) -> None:
+def test_compaction_keeps_formats_deleted_parents_and_nested_types(seed: int) -> None:
     life = a_life(seed)
     snapshot: bytes | None = None
     for start in range(0, len(life), 7):
@@ -97,7 +97,7 @@ def test_state_folds_through_formats_deleted_parents_and_types_inside_types(seed
     assert Document.load(snapshot, []).equals(document_of(*life))
 
 
-def test_text_put_into_what_another_deletes_folds() -> None:
+def test_compaction_accepts_text_in_a_parent_deleted_before() -> None:
     parts = [
         update((ANN, 0, [shared(), shared(parent=(ANN, 0))])),
         update(deletes={ANN: [(0, 1)]}),
@@ -132,9 +132,7 @@ class Forgetful(Document):
     ],
     ids=["all", "an end", "too much", "a deletion more", "a deletion", "another client", "sense"],
 )
-def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
-    lost: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshot_that_does_not_read_back_is_refused(lost: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [a_row(1, update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1)]}))]
     monkeypatch.setattr(stored, "Document", Forgetful)
     monkeypatch.setattr(Forgetful, "lost", lost)
@@ -142,8 +140,8 @@ def test_state_that_does_not_read_back_as_what_went_in_is_no_snapshot(
         compact(None, rows)
 
 
-def test_document_with_something_parked_in_the_library_is_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
-    ann = Author(ANN)
+def test_document_with_pending_structs_is_not_compacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = YjsClient(ANN)
     _lost, found = inspected(ann.type(0, "a"), ann.type(1, "b"))
     parked = Document()
     parked._integrate(found)

@@ -4,24 +4,24 @@ import asyncio
 from pathlib import Path
 
 from tests.deployment import ServerProcess
-from tests.ordered_server import AFTER_COMMIT, BEFORE_COMMIT, ORDERED_SERVER, Orders
+from tests.scheduled_server import AFTER_COMMIT, BEFORE_COMMIT, SCHEDULED_SERVER, Schedule
 
 
 class KillableServer:
-    """A server in a process of its own, which follows ``orders``."""
+    """A server in a process of its own, which follows ``schedule``."""
 
     def __init__(self, directory: Path, database: str) -> None:
-        self.orders = Orders(directory)
+        self.schedule = Schedule(directory)
         environment = {
-            **self.orders.environment,
+            **self.schedule.environment,
             "COLLAB_DATABASE_URL": database,
             "COLLAB_LOG_LEVEL": "warning",
         }
-        self.server = ServerProcess(directory, environment=environment, program=ORDERED_SERVER)
+        self.server = ServerProcess(directory, environment=environment, program=SCHEDULED_SERVER)
 
     async def start(self) -> None:
-        """Start the server, without any order."""
-        self.orders.withdraw()
+        """Start the server with an empty schedule."""
+        self.schedule.clear()
         await self.server.start()
 
     async def kill(self, when: str = "") -> None:
@@ -29,7 +29,7 @@ class KillableServer:
         process = self.server.process
         assert process is not None
         if when in (BEFORE_COMMIT, AFTER_COMMIT):
-            self.orders.give(when)
+            self.schedule.set(when)
         else:
             process.kill()
         async with asyncio.timeout(20):

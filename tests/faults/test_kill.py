@@ -18,9 +18,10 @@ from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.history import History, read_store, violations
 from tests.faults.killable import KillableServer
-from tests.ordered_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
+from tests.frames import DialectName
+from tests.scheduled_server import AFTER_COMMIT, BEFORE_COMMIT, LIE
 from tests.services.private import PrivatePostgres
-from tests.typist import DialectName, Typist, sit_down
+from tests.socket_client import SocketClient, connect_client
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services
@@ -46,39 +47,39 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     server.close()
 
 
-async def write(typist: Typist, writer: str, history: History) -> None:
+async def write(client: SocketClient, writer: str, history: History) -> None:
     """Type words as fast as they are acknowledged, until the connection ends."""
     for number in count():
         word = f"<{writer}.{number}>"
         history.written.add(word)
-        await typist.type(word)
-        await typist.hear_until(lambda: typist.waiting < UNANSWERED_MAX)
-        history.acknowledged.update(typist.acknowledged)
-        typist.acknowledged.clear()
+        await client.type(word)
+        await client.hear_until(lambda: client.waiting < UNANSWERED_MAX)
+        history.acknowledged.update(client.acknowledged)
+        client.acknowledged.clear()
 
 
 async def write_until_the_end(server: ServerProcess, dialect: DialectName, writer: str, history: History) -> None:
     """Write until the connection ends, and never come back."""
     with contextlib.suppress(ConnectionClosed):
-        async with sit_down(server, DOCUMENT, "writer", dialect=dialect) as typist:
+        async with connect_client(server, DOCUMENT, "writer", dialect=dialect) as client:
             try:
-                await write(typist, writer, history)
+                await write(client, writer, history)
             finally:
-                history.acknowledged.update(typist.acknowledged)
+                history.acknowledged.update(client.acknowledged)
 
 
-async def watch_until_the_end(typist: Typist) -> None:
+async def watch_until_the_end(client: SocketClient) -> None:
     """Read until the connection ends."""
     with contextlib.suppress(ConnectionClosed):
         while True:
-            await typist.hear()
+            await client.hear()
 
 
-def has_all(watcher: Typist, words: list[str]) -> bool:
+def has_all(watcher: SocketClient, words: list[str]) -> bool:
     return all(word in watcher.text for word in words)
 
 
-async def meet(watchers: list[Typist], name: str, history: History) -> None:
+async def meet(watchers: list[SocketClient], name: str, history: History) -> None:
     """Let all watchers write a word and read the others'; check that they then have the same text."""
     words = [f"<{name}.{number}>" for number in range(len(watchers))]
     for watcher, word in zip(watchers, words, strict=True):
@@ -99,17 +100,18 @@ async def test_killed_server_loses_and_doubles_no_acknowledged_edit(database: st
     docs: dict[DialectName, Any] = {dialect: pycrdt.Doc() for dialect in get_args(DialectName)}
     deaths = cycle(DEATHS)
 
-    async def sit_watchers(stack: AsyncExitStack) -> list[Typist]:
-        return [
-            await stack.enter_async_context(sit_down(killable.server, DOCUMENT, "watcher", dialect=dialect, doc=doc))
+    async def connect_watchers(stack: AsyncExitStack) -> list[SocketClient]:
+        clients = (
+            connect_client(killable.server, DOCUMENT, "watcher", dialect=dialect, doc=doc)
             for dialect, doc in docs.items()
-        ]
+        )
+        return [await stack.enter_async_context(client) for client in clients]
 
     for round_ in range(ROUNDS):
         await killable.start()
         enough = history.acknowledged.total() + ACKNOWLEDGED_MIN
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            watchers = await sit_watchers(stack)
+            watchers = await connect_watchers(stack)
             await meet(watchers, f"m{round_}", history)
             for watcher in watchers:
                 tasks.create_task(watch_until_the_end(watcher))
@@ -121,7 +123,7 @@ async def test_killed_server_loses_and_doubles_no_acknowledged_edit(database: st
 
     await killable.start()
     async with AsyncExitStack() as stack:
-        watchers = await sit_watchers(stack)
+        watchers = await connect_watchers(stack)
         await meet(watchers, "end", history)
         text = watchers[0].text
     killable.server.stop()
@@ -134,16 +136,16 @@ async def test_acknowledgement_before_the_commit_is_reported(tmp_path: Path) -> 
     database = f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3"
     killable = KillableServer(tmp_path, database)
     await killable.start()
-    killable.orders.give(LIE)
+    killable.schedule.set(LIE)
     history = History()
     for dialect in get_args(DialectName):
-        async with sit_down(killable.server, DOCUMENT, "writer", dialect=dialect) as typist:
+        async with connect_client(killable.server, DOCUMENT, "writer", dialect=dialect) as client:
             for number in range(3):
                 word = f"<{dialect[0]}.{number}>"
                 history.written.add(word)
-                await typist.type(word)
-                await typist.hear_answers()
-            history.acknowledged.update(typist.acknowledged)
+                await client.type(word)
+                await client.hear_answers()
+            history.acknowledged.update(client.acknowledged)
     await killable.kill()
     assert violations(history, await read_store(database, DOCUMENT)) == [
         "1 acknowledged and not in the store, the first: <h.2>"

@@ -11,7 +11,7 @@ from collab.protocol.rows import decode_entries
 from collab.store.sql import SqlStore
 from tests.faults.killable import KillableServer
 from tests.interop.clients import NEWEST, JavaScriptClient, JavaScriptClients
-from tests.ordered_server import HOLD
+from tests.scheduled_server import HOLD
 
 pytestmark = pytest.mark.node
 
@@ -42,7 +42,7 @@ async def pair(killable: KillableServer, clients: JavaScriptClients) -> tuple[Ja
     """Ada, and Grace, who saw an edit of Ada's; the server was killed before its commit."""
     ada = await clients.open("ada", killable.server, DOCUMENT)
     grace = await clients.open("grace", killable.server, DOCUMENT, generation=NEWEST["hocuspocus"])
-    killable.orders.give(HOLD)
+    killable.schedule.set(HOLD)
     await ada.insert(0, "seen")
     await grace.reads("seen")
     await ada.disconnect()

@@ -12,9 +12,10 @@ from collab.store.migrate import upgrade
 from tests.conftest import bring
 from tests.deployment import ServerProcess
 from tests.faults.history import WORD, History, read_store, violations
+from tests.frames import DialectName
 from tests.interop.clients import JavaScriptClients
 from tests.services.private import PrivatePostgres, PrivateRedis
-from tests.typist import DialectName, Typist, sit_down
+from tests.socket_client import SocketClient, connect_client
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services
@@ -48,25 +49,25 @@ async def redis() -> AsyncIterator[PrivateRedis]:
 class Clients:
     """Clients that type and read at the same time, and when each word was typed and seen."""
 
-    def __init__(self, typists: list[Typist]) -> None:
-        self._typists = typists
+    def __init__(self, members: list[SocketClient]) -> None:
+        self._members = members
         self.history = History()
         self.typed_s: dict[str, float] = {}
         self.longest_s = 0.0
         """The longest time that a word took to another client."""
-        self._seen: list[set[str]] = [set() for _ in typists]
+        self._seen: list[set[str]] = [set() for _ in members]
 
     async def read(self, seat: int) -> None:
         """Read with one client until cancelled."""
-        typist = self._typists[seat]
+        client = self._members[seat]
         while True:
-            await typist.hear()
+            await client.hear()
             now_s = asyncio.get_running_loop().time()
-            fresh = {word for word in WORD.findall(typist.text) if word not in self._seen[seat]}
+            fresh = {word for word in WORD.findall(client.text) if word not in self._seen[seat]}
             self._seen[seat] |= fresh
             self.longest_s = max([self.longest_s, *(now_s - self.typed_s[word] for word in fresh)])
-            self.history.acknowledged.update(typist.acknowledged)
-            typist.acknowledged.clear()
+            self.history.acknowledged.update(client.acknowledged)
+            client.acknowledged.clear()
 
     async def type(self, seat: int) -> None:
         """Type with one client until cancelled."""
@@ -74,7 +75,7 @@ class Clients:
             word = f"<{seat}.{number}>"
             self.history.written.add(word)
             self.typed_s[word] = asyncio.get_running_loop().time()
-            await self._typists[seat].type(word)
+            await self._members[seat].type(word)
             await asyncio.sleep(PAUSE_S)
 
     def all_have_seen(self, words: set[str]) -> bool:
@@ -87,24 +88,24 @@ async def test_two_replicas_show_the_same_text_with_and_without_redis(
 ) -> None:
     environment = {"COLLAB_DATABASE_URL": database, "COLLAB_REDIS_URL": redis.url}
     async with AsyncExitStack() as stack:
-        typists = []
+        members = []
         for _ in range(2):
             replica = await ServerProcess(tmp_path, environment=environment).start()
             stack.callback(replica.stop)
             for seat, dialect in enumerate(SEATS):
-                person = sit_down(replica, DOCUMENT, f"user{seat}", dialect=dialect)
-                typists.append(await stack.enter_async_context(person))
-        clients = Clients(typists)
+                person = connect_client(replica, DOCUMENT, f"user{seat}", dialect=dialect)
+                members.append(await stack.enter_async_context(person))
+        clients = Clients(members)
         async with asyncio.TaskGroup() as tasks:
-            reading = [tasks.create_task(clients.read(seat)) for seat in range(len(typists))]
-            typing = [tasks.create_task(clients.type(seat)) for seat in range(len(typists))]
+            reading = [tasks.create_task(clients.read(seat)) for seat in range(len(members))]
+            typing = [tasks.create_task(clients.type(seat)) for seat in range(len(members))]
             await eventually(lambda: len(clients.history.acknowledged) >= 60)
             redis.kill()
             await asyncio.sleep(OUTAGE_S)  # the outage itself; nothing is waited for
             assert len(clients.history.acknowledged) > 60 * 3, "nothing was saved while Redis was away"
             assert clients.longest_s <= APART_S_MAX
             redis.start()
-            back = {f"<{seat}.{int(OUTAGE_S / PAUSE_S)}>" for seat in range(len(typists))}
+            back = {f"<{seat}.{int(OUTAGE_S / PAUSE_S)}>" for seat in range(len(members))}
             await eventually(lambda: clients.all_have_seen(back))
             for task in typing:
                 task.cancel()
@@ -112,10 +113,10 @@ async def test_two_replicas_show_the_same_text_with_and_without_redis(
             for task in reading:
                 task.cancel()
         assert clients.longest_s <= APART_S_MAX
-        assert len({typist.text for typist in typists}) == 1
+        assert len({client.text for client in members}) == 1
         stored = await read_store(database, DOCUMENT)
         assert violations(clients.history, stored) == []
-        assert stored.loaded == typists[0].text
+        assert stored.loaded == members[0].text
 
 
 @pytest.mark.node

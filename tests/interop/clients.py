@@ -10,8 +10,8 @@ from typing import Any, Literal, Self, get_args
 
 from tests.deployment import ServerProcess
 from tests.deployment import token as make_token
+from tests.frames import DialectName
 from tests.services.node import INTEROP, ensure_interop_packages, node_command
-from tests.typist import DialectName
 
 PATIENCE_S = 30.0
 ANSWER_BYTES_MAX = 64 << 20

@@ -24,7 +24,7 @@ def hash_of(doc: "pycrdt.Doc[Any]") -> str:
 
 
 def content_of(doc: "pycrdt.Doc[Any]") -> Any:
-    """The content of a live document as plain JSON, as ``Judge.show`` gives it."""
+    """The content of a live document as plain JSON, as ``Oracle.show`` gives it."""
     with doc.transaction():
         return {name: _plain(doc.get(name, type=type_)) for name, type_ in ROOTS.items()}
 

@@ -1,4 +1,4 @@
-"""The simulated deployment with real Yjs in every browser: people whose documents live in the judge's process.
+"""The simulated deployment with real Yjs in every browser: people whose documents live in the oracle's process.
 
 They write what people write and then some: emoji cut in two, formats, nested types, undo. They say what a provider
 says: presence, edits made while away, all they have when they are asked. One only reads. One has two pages open, which
@@ -35,7 +35,7 @@ from collab.protocol.messages import (
 )
 from collab.protocol.rows import decode_entries
 from tests.interop.content import hash_of
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 from tests.network import NAME, Client, Network, Violation, now
 from tests.protocol.build import EMPTY_STATE_VECTOR
 
@@ -52,8 +52,8 @@ class Page(Client):
     """One page that somebody has open."""
 
     doc: Any = None
-    """It is in the judge's process."""
-    judge: Judge = field(kw_only=True)
+    """It is in the oracle's process."""
+    oracle: Oracle = field(kw_only=True)
     number: int = field(kw_only=True)
     present: bool = field(kw_only=True)
     """It shows itself; a program might not."""
@@ -71,7 +71,7 @@ class Page(Client):
     def open(self, seed: int) -> None:
         """Load the page: nothing is left of what was there. The other page in the browser tells it what it has."""
         question = {"page": self.number, "seed": seed, "present": self.present, "tidies": self.can_write}
-        self.ids.append(self.judge.ask("open", **question))
+        self.ids.append(self.oracle.ask("open", **question))
         self.edits.clear()
         self.frames.clear()
         self.was_refused = False
@@ -81,14 +81,14 @@ class Page(Client):
             self.listen()
 
     def work(self, seed: int) -> None:
-        self.say(self.judge.ask("edit", page=self.number, seed=seed))
+        self.say(self.oracle.ask("edit", page=self.number, seed=seed))
 
     def hello(self) -> None:
         self.sent_step1 = True
-        self.say(self.judge.ask("hello", page=self.number))
+        self.say(self.oracle.ask("hello", page=self.number))
 
     def renew(self) -> None:
-        self.say(self.judge.ask("renew", page=self.number))
+        self.say(self.oracle.ask("renew", page=self.number))
 
     def hear(self, message: FromServer) -> None:
         match message:
@@ -116,7 +116,7 @@ class Page(Client):
     def answers(self, frames: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
         """What it says to these frames."""
         heard = [(kind, base64.b64encode(payload).decode()) for kind, payload in frames]
-        said: list[tuple[str, str]] = self.judge.ask("hear", page=self.number, frames=heard)
+        said: list[tuple[str, str]] = self.oracle.ask("hear", page=self.number, frames=heard)
         return said
 
     def say(self, said: Iterable[tuple[str, str]]) -> None:
@@ -148,11 +148,11 @@ class Page(Client):
 class People(Network):
     """Four people with five pages on one replica or two."""
 
-    def __init__(self, judge: Judge, seed: int, **parts: Any) -> None:
+    def __init__(self, oracle: Oracle, seed: int, **parts: Any) -> None:
         dice = random.Random(f"{seed}: people")
         super().__init__(seed, replicas=dice.randint(1, 2), **parts)
-        judge.ask("close")
-        self.judge = judge
+        oracle.ask("close")
+        self.oracle = oracle
         self.seed = seed
         self.told: list[str] = []
         """Every step so far, in words."""
@@ -165,7 +165,7 @@ class People(Network):
                 name,
                 name != "a reader",
                 user=name.removesuffix("'s other page"),
-                judge=judge,
+                oracle=oracle,
                 number=number,
                 present=dice.random() < 0.8,
                 hears_echo=dice.random() < 0.5,
@@ -259,7 +259,7 @@ class People(Network):
 
     def assert_converged(self) -> None:
         """Everybody, every room and whatever is read from the log hold the same, to real Yjs and to the library."""
-        held = self.judge.ask("look", pages=[page.number for page in self.pages])
+        held = self.oracle.ask("look", pages=[page.number for page in self.pages])
         expected = held[0]
         for page, one in zip(self.pages, held, strict=True):
             for client, clock in one["awaits"]:
@@ -296,14 +296,14 @@ class People(Network):
             "a snapshot and the tail folded": [compact(snapshot, stored.tail)],
             "the log's updates": [entry.update for row in rows for entry in decode_entries(row.payload)],
         }
-        for what, reading in zip(orders, self.judge.read(orders.values()), strict=True):
+        for what, reading in zip(orders, self.oracle.read(orders.values()), strict=True):
             if reading.content != expected or reading.waits or reading.error:
                 raise Violation(f"{what} reads otherwise to Yjs: {reading.error}")
 
 
-def tell(judge: Judge, seed: int, *, without: frozenset[int] = frozenset(), **parts: Any) -> People:
+def tell(oracle: Oracle, seed: int, *, without: frozenset[int] = frozenset(), **parts: Any) -> People:
     """One story. Whatever goes wrong in it is a Violation that holds its steps."""
-    people = People(judge, seed, **parts)
+    people = People(oracle, seed, **parts)
     try:
         people.tell(without=without)
     except Exception as error:
@@ -311,7 +311,7 @@ def tell(judge: Judge, seed: int, *, without: frozenset[int] = frozenset(), **pa
     return people
 
 
-def shortest(judge: Judge, seed: int, **parts: Any) -> str:
+def shortest(oracle: Oracle, seed: int, **parts: Any) -> str:
     """A story that fails, told without the steps that it does not need to fail."""
     without: frozenset[int] = frozenset()
     why = ""
@@ -319,17 +319,17 @@ def shortest(judge: Judge, seed: int, **parts: Any) -> str:
         for first in range(0, STEPS, size):
             less = without | frozenset(range(first, first + size))
             try:
-                tell(judge, seed, without=less, **parts)
+                tell(oracle, seed, without=less, **parts)
             except Violation as error:
                 without, why = less, str(error)
     return why
 
 
-def first_that_fails(judge: Judge, seeds: Iterable[int], **parts: Any) -> int | None:
+def first_that_fails(oracle: Oracle, seeds: Iterable[int], **parts: Any) -> int | None:
     """The first of these seeds whose story breaks a promise."""
     for seed in seeds:
         try:
-            tell(judge, seed, **parts)
+            tell(oracle, seed, **parts)
         except Violation:
             return seed
     return None

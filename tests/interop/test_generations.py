@@ -34,7 +34,7 @@ async def pair(
     return ada, grace
 
 
-async def test_what_one_writes_the_other_reads(pair: Pair) -> None:
+async def test_clients_of_both_dialects_read_each_others_edits(pair: Pair) -> None:
     ada, grace = pair
     await ada.insert(0, "Ada \N{CAT FACE}")
     await grace.reads("Ada \N{CAT FACE}")
@@ -42,7 +42,7 @@ async def test_what_one_writes_the_other_reads(pair: Pair) -> None:
     await ada.reads("Ada \N{CAT FACE} and Grace")
 
 
-async def test_people_see_who_is_there_and_who_has_left(pair: Pair) -> None:
+async def test_presence_shows_joining_and_leaving_clients(pair: Pair) -> None:
     ada, grace = pair
     for client in pair:
         await client.present(name="somebody else's name, which the token corrects")
@@ -52,7 +52,7 @@ async def test_people_see_who_is_there_and_who_has_left(pair: Pair) -> None:
     await grace.ask("sees", names=[], patience_s=AT_ONCE_S)
 
 
-async def test_who_comes_late_sees_text_and_people(
+async def test_late_client_receives_text_and_presence(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> None:
     ada = await clients.open("ada", server, document, generation=other)
@@ -64,7 +64,7 @@ async def test_who_comes_late_sees_text_and_people(
 
 
 @pytest.mark.parametrize("generation", [each for each in GENERATIONS if each not in WITHOUT_TABS])
-async def test_two_tabs_of_one_person_are_two_places_and_one_name(
+async def test_two_tabs_of_one_user_have_two_presences_with_one_name(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> None:
     grace = await clients.open("grace", server, document, generation=other)
@@ -89,7 +89,7 @@ async def test_two_tabs_of_one_person_are_two_places_and_one_name(
     await grace.sees("Ada")
 
 
-async def test_edits_of_people_who_were_apart_come_together(pair: Pair) -> None:
+async def test_offline_edits_of_two_clients_merge(pair: Pair) -> None:
     ada, grace = pair
     await ada.insert(0, "middle")
     await grace.reads("middle")
@@ -111,7 +111,7 @@ async def test_a_paste_of_five_mebibytes_arrives(pair: Pair) -> None:
     await grace.reads(PASTE)
 
 
-async def test_an_editor_that_cuts_characters_in_two_leaves_everybody_with_the_same_text(
+async def test_editing_inside_surrogate_pairs_leaves_one_text_for_all(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, pair: Pair
 ) -> None:
     ada, grace = pair
@@ -127,7 +127,7 @@ async def test_an_editor_that_cuts_characters_in_two_leaves_everybody_with_the_s
     await late.reads("ab!c")
 
 
-async def test_a_broken_connection_leaves_no_gap_in_anybodys_presence(pair: Pair) -> None:
+async def test_broken_connection_is_not_visible_in_presence(pair: Pair) -> None:
     ada, grace = pair
     for client in pair:
         await client.present(name="")
@@ -142,7 +142,7 @@ async def test_a_broken_connection_leaves_no_gap_in_anybodys_presence(pair: Pair
     assert (await grace.books())["missed"] == []
 
 
-async def test_edits_made_while_the_server_was_gone_arrive_when_it_is_back(
+async def test_edits_made_during_an_outage_arrive_after_the_restart(
     killable: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> None:
     ada = await clients.open("ada", killable, document, generation=generation)
@@ -157,7 +157,7 @@ async def test_edits_made_while_the_server_was_gone_arrive_when_it_is_back(
         await client.reads("long before, meanwhile")
 
 
-async def test_who_may_only_read_changes_nothing(
+async def test_viewer_cannot_change_the_document(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> None:
     viewer = token("ada", {"**": Role.VIEWER})
@@ -177,7 +177,7 @@ async def test_who_may_only_read_changes_nothing(
         assert books["unsaved"] == 1  # and so its state line never says that this was saved
 
 
-async def test_who_was_denied_comes_in_with_a_better_token(
+async def test_denied_client_enters_with_a_better_token(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
 ) -> None:
     ada = await clients.open("ada", server, document, generation=generation, token="worthless", wait=False)
@@ -192,7 +192,7 @@ async def test_who_was_denied_comes_in_with_a_better_token(
     await other.reads("in")
 
 
-async def test_a_token_that_ends_while_people_write_costs_no_edit(
+async def test_expiring_token_loses_no_edit(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> None:
     grace = await clients.open("grace", server, document, generation=other)
@@ -245,7 +245,7 @@ async def test_every_frame_is_answered_exactly_once(
 
 
 @pytest.mark.parametrize("generation", HOCUSPOCUS)
-async def test_what_is_written_before_a_slow_token_comes_is_saved_when_it_came(
+async def test_edit_made_before_a_slow_token_arrives_is_saved(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
 ) -> None:
     ada = await clients.open("ada", server, document, generation=generation, wait=False, tokenLater=True)
@@ -258,7 +258,7 @@ async def test_what_is_written_before_a_slow_token_comes_is_saved_when_it_came(
 
 
 @pytest.mark.parametrize("generation", HOCUSPOCUS)
-async def test_a_hundred_documents_share_a_socket_and_each_has_its_own_rights(
+async def test_hundred_documents_share_a_socket_with_rights_of_their_own(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation
 ) -> None:
     grants = {f"{document}/**": Role.EDITOR, "to read/*": Role.VIEWER}
@@ -282,7 +282,7 @@ async def test_a_hundred_documents_share_a_socket_and_each_has_its_own_rights(
 
 
 @pytest.mark.timeout(IDLE_S + 60)
-async def test_silence_without_presence_costs_nobody_the_connection(
+async def test_silent_client_without_presence_stays_connected(
     server: ServerProcess, clients: JavaScriptClients, document: str
 ) -> None:
     async def be_silent(generation: Generation) -> None:

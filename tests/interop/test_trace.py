@@ -37,7 +37,7 @@ async def read_over_rest(server: ServerProcess, document: str) -> str:
 
 @pytest.mark.services
 @pytest.mark.timeout(PATIENCE_S + 60)
-async def test_a_paper_of_259_778_edits_is_read_back_exactly_by_everybody(postgres_url: str, tmp_path: Path) -> None:
+async def test_paper_of_259_778_edits_is_read_back_exactly(postgres_url: str, tmp_path: Path) -> None:
     paper = end_of(PAPER)
     server = await ServerProcess(tmp_path, environment={"COLLAB_DATABASE_URL": postgres_url}).start()
     try:
@@ -63,9 +63,7 @@ async def test_a_paper_of_259_778_edits_is_read_back_exactly_by_everybody(postgr
 
 
 @pytest.mark.timeout(PATIENCE_S)
-async def test_notes_in_many_alphabets_typed_into_a_hocuspocus_provider_are_read_back_exactly(
-    server: ServerProcess, clients: JavaScriptClients
-) -> None:
+async def test_text_in_many_scripts_is_read_back_exactly(server: ServerProcess, clients: JavaScriptClients) -> None:
     notes = end_of(NOTES)
     writer = await clients.open("writer", server, "notes", generation=NEWEST["hocuspocus"])
     assert await writer.replay(NOTES, patience_s=PATIENCE_S) == NOTES_EDITS
@@ -79,9 +77,7 @@ async def test_notes_in_many_alphabets_typed_into_a_hocuspocus_provider_are_read
 
 
 @pytest.mark.timeout(PATIENCE_S)
-async def test_two_people_writing_at_once_end_with_what_they_wrote(
-    server: ServerProcess, clients: JavaScriptClients
-) -> None:
+async def test_concurrent_edits_of_two_writers_converge(server: ServerProcess, clients: JavaScriptClients) -> None:
     talk = end_of(TALK)
     people = [await clients.open(name, server, "talk", generation=each) for name, each in NEWEST.items()]
     assert await clients.replay_together(list(NEWEST), TALK, patience_s=PATIENCE_S) == TALK_EDITS
@@ -92,9 +88,7 @@ async def test_two_people_writing_at_once_end_with_what_they_wrote(
 
 
 @pytest.mark.timeout(PATIENCE_S)
-async def test_halves_of_a_text_written_apart_come_together_in_another_browser(
-    server: ServerProcess, clients: JavaScriptClients
-) -> None:
+async def test_halves_of_a_text_from_two_browsers_converge(server: ServerProcess, clients: JavaScriptClients) -> None:
     """The second half is written offline, and sent by a client that starts afresh with a copy of it."""
     notes = end_of(NOTES)
     half = NOTES_EDITS // 2

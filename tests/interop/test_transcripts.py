@@ -42,7 +42,7 @@ async def y_websocket(server: ServerProcess, document: str) -> AsyncIterator[Con
         yield Conversation(socket)
 
 
-async def test_the_conversation_with_a_y_websocket_client(y_websocket: Conversation) -> None:
+async def test_y_websocket_conversation_matches_the_reference(y_websocket: Conversation) -> None:
     await y_websocket.say("00 00 01 00", "01 06 01 07 00 02 7b7d")
     await y_websocket.hears("00 00 01 00", "00 01 02 0000")  # the reference asks first, unasked
     await y_websocket.hears("01 06 01 07 00 02 7b7d")
@@ -72,7 +72,7 @@ async def hocuspocus(server: ServerProcess, document: str) -> AsyncIterator[Conv
         yield Conversation(socket, writer.to_bytes())
 
 
-async def test_the_conversation_with_a_hocuspocus_provider(hocuspocus: Conversation) -> None:
+async def test_hocuspocus_conversation_matches_the_reference(hocuspocus: Conversation) -> None:
     await hocuspocus.say(auth_frame(), "00 00 01 00", "01 06 01 07 00 02 7b7d")
     await hocuspocus.hears("02 02 0a 726561642d7772697465")
     await hocuspocus.hears("00 00 01 00", "00 01 02 0000")  # the reference answers the client's step after its own

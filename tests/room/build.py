@@ -1,4 +1,4 @@
-"""Authors, rooms and rows for the tests of the room: what a client, a host and a store would bring."""
+"""Clients, rooms and rows for the tests of the room, in place of a network, a host and a store."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -37,16 +37,16 @@ NAME = DocumentName("notes")
 OURS, OTHER = WriterId(1), WriterId(77)
 
 
-class Author:
-    """Somebody with a document of their own; every change comes back as the update that their client would send."""
+class YjsClient:
+    """A client with a document of its own. Each change returns the update that the client would send."""
 
-    def __init__(self, client: int, *heard: bytes) -> None:
+    def __init__(self, client: int, *updates: bytes) -> None:
         self.doc: Any = pycrdt.Doc(client_id=client)
-        for update in heard:
+        for update in updates:
             self.hear(update)
 
     def change(self, change: Callable[[], object]) -> bytes:
-        """The update that ``change`` makes; the empty one when it changes nothing."""
+        """Return the update that ``change`` makes, or the empty update if it changes nothing."""
         made: list[bytes] = []
         subscription = self.doc.observe(lambda event: made.append(event.update))
         with self.doc.transaction():
@@ -54,13 +54,13 @@ class Author:
         self.doc.unobserve(subscription)
         return made[0] if made else b"\0\0"
 
-    def type(self, at: int, what: str) -> bytes:
-        """Text into the root ``content``; ``at`` counts bytes of UTF-8."""
+    def type(self, at: int, inserted: str) -> bytes:
+        """Insert text into the root ``content``; ``at`` counts bytes of UTF-8."""
         text = self.doc.get("content", type=pycrdt.Text)
-        return self.change(lambda: text.insert(at, what))
+        return self.change(lambda: text.insert(at, inserted))
 
     def delete(self, at: int, length: int) -> bytes:
-        """Text out of the root ``content``."""
+        """Delete text from the root ``content``; both numbers count bytes of UTF-8."""
         text = self.doc.get("content", type=pycrdt.Text)
 
         def cut() -> None:
@@ -69,6 +69,7 @@ class Author:
         return self.change(cut)
 
     def hear(self, update: bytes) -> None:
+        """Apply an update of another client."""
         self.doc.apply_update(update)
 
     @property
@@ -77,7 +78,7 @@ class Author:
 
     @property
     def everything(self) -> bytes:
-        """What a SyncStep2 for an empty server holds."""
+        """The whole document as one update, as a SyncStep2 for an empty server has it."""
         update: bytes = self.doc.get_update()
         return update
 
@@ -91,12 +92,12 @@ def inspected(*updates: bytes) -> list[InspectedUpdate]:
 
 
 def document_of(*updates: bytes) -> Document:
-    """The document that these updates make, in this order."""
+    """Return the document that these updates make, in this order."""
     return Document.load(None, updates)
 
 
 class SteppedRoom(Room):
-    """A room with a method for each event, to keep the tests short."""
+    """A room with a method for each event, which keeps the tests short."""
 
     @property
     def sessions(self) -> tuple[SessionId, ...]:
@@ -156,7 +157,7 @@ def a_session(number: int, user: str = "ann", *, can_write: bool = True, synced:
 def a_room(
     *updates: bytes, cursor: int = 0, writer: WriterId = OURS, sessions: Iterable[Session] = (), **parts: Any
 ) -> SteppedRoom:
-    """A room whose document these updates made, with ``sessions`` in it."""
+    """Return a room with ``sessions``, and a document made of ``updates``."""
     room = SteppedRoom(NAME, document_of(*updates), epoch=Epoch(0), cursor=Sequence(cursor), writer=writer, **parts)
     for session in sessions:
         room.join(session)
@@ -164,22 +165,22 @@ def a_room(
 
 
 def a_row(seq: int, *updates: bytes, writer: WriterId = OTHER, n: int | None = None) -> CommittedRow:
-    """A row of another replica."""
+    """Return a row of another replica."""
     entries = encode_entries([Entry(UserId("bob"), update) for update in updates])
     return CommittedRow(Sequence(seq), writer, n or seq, entries)
 
 
 def commit(room: SteppedRoom, seq: int | None = None) -> list[Effect]:
-    """What a room decides when its next row is committed, at the next place of the log or at ``seq``."""
+    """Commit the next row of a room, at ``seq`` or at the next place of the log, and return the effects."""
     assert room.next_row() is not None
     return room.appended(Sequence(seq or room.cursor + 1))
 
 
 def told(effects: Iterable[Effect], session: int) -> list[FromServer]:
-    """What these effects say to one session, in order."""
+    """Return the messages that these effects send to one session, in order."""
     return [effect.message for effect in effects if isinstance(effect, Send) and session in effect.sessions]
 
 
 def ends(effects: Iterable[Effect]) -> dict[int, type[Exception]]:
-    """Which sessions these effects end, and why."""
+    """Return the sessions that these effects end with an error, and the types of the errors."""
     return {each.session: type(each.error) for each in effects if isinstance(each, End) and each.error is not None}

@@ -1,4 +1,4 @@
-"""Who is here: whose word counts, when people are gone, and what two replicas make of each other's."""
+"""The awareness table: owners of clients, removal, and exchange between replicas."""
 
 import json
 
@@ -27,13 +27,13 @@ def of(user: str, entry: AwarenessEntry) -> PresenceEntry:
     return PresenceEntry(UserId(user), entry)
 
 
-def spoken_for(user: str, entry: AwarenessEntry) -> PresenceEntry:
-    """What another replica tells when a session of ``user`` spoke of a client that is not its own."""
+def relayed(user: str, entry: AwarenessEntry) -> PresenceEntry:
+    """Return the entry that another replica sends for a client that a session of ``user`` relayed."""
     return PresenceEntry(UserId(user), entry, Claim.RELAYED)
 
 
 class Table(Awareness):
-    """An awareness table, asked in short words. Every answer is a list of (client, clock, state)."""
+    """An awareness table with short methods that return the entries to announce."""
 
     def hear(self, session: Session, *entries: AwarenessEntry, now_s: float = 0.0) -> list[AwarenessEntry]:
         return [each.entry for each in self.receive(session, entries, now_s)]
@@ -52,17 +52,17 @@ class Table(Awareness):
         return [entry.client for entry in self.entries()]
 
 
-# --- the true name -----------------------------------------------------------------------------------
+# --- the name in a state -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "claimed", [b'{"user":{"name":"Eve"}}', b'{"us\\u0065r":{"name":"Eve"}}', b'{"user":{"n\\u0061me":"Eve"}}']
 )
-def test_claimed_name_is_replaced_however_it_is_spelt(claimed: bytes) -> None:
+def test_claimed_name_is_replaced_in_every_json_spelling(claimed: bytes) -> None:
     assert json.loads(stamp(claimed, UserId("a"), "Ada")) == {"user": {"name": "Ada"}}
 
 
-def test_id_and_name_are_replaced_where_they_are_and_nothing_else_is_touched() -> None:
+def test_only_id_and_name_in_the_state_are_replaced() -> None:
     state = b'{"user":{"name":5,"id":"eve","color":"#fff"},"x":[1,null,"\xc3\xa9"]}'
     true = json.loads(stamp(state, UserId("a"), "Ada"))
     assert true == {"user": {"name": "Ada", "id": "a", "color": "#fff"}, "x": [1, None, "é"]}
@@ -78,11 +78,11 @@ def test_id_and_name_are_replaced_where_they_are_and_nothing_else_is_touched() -
         b'{"text": "\\u0041"}',
     ],
 )
-def test_state_that_claims_no_false_name_stays_byte_for_byte(state: bytes) -> None:
+def test_state_without_a_false_name_is_unchanged(state: bytes) -> None:
     assert stamp(state, UserId("a"), "Ada") is state
 
 
-def test_half_a_character_stays_half_a_character() -> None:
+def test_lone_surrogate_is_preserved() -> None:
     stamped = stamp(b'{"user":{"name":"x"},"half":"\\ud83d","e":"\xc3\xa9"}', UserId("a"), "\ud83d")
     assert json.loads(stamped.decode()) == {"user": {"name": "\ud83d"}, "half": "\ud83d", "e": "é"}
 
@@ -97,7 +97,7 @@ words = st.text('ab \\"\u00e9\ud83d\U0001f600', max_size=6)
     ),
     st.booleans(),
 )
-def test_stamped_state_differs_from_the_claimed_one_in_name_and_id_alone(state: dict[str, object], plain: bool) -> None:
+def test_stamped_state_differs_only_in_name_and_id(state: dict[str, object], plain: bool) -> None:
     before = json.dumps(state, ensure_ascii=plain).encode(errors="backslashreplace")
     after = json.loads(stamp(before, UserId("a"), "Ada"))
     claimed = state.get("user")
@@ -106,7 +106,7 @@ def test_stamped_state_differs_from_the_claimed_one_in_name_and_id_alone(state: 
     assert after == state
 
 
-def test_what_is_told_is_the_stamped_state() -> None:
+def test_stamped_state_is_announced() -> None:
     table, ann = Table(), a_session(1, "ann")
     (told,) = table.hear(ann, says(7, 1, b'{"user":{"name":"Eve"}}'))
     assert told.state == b'{"user":{"name":"Ann"}}'
@@ -117,7 +117,7 @@ def test_what_is_told_is_the_stamped_state() -> None:
 # --- clocks --------------------------------------------------------------------------------------------
 
 
-def test_newer_state_is_told_and_an_older_or_repeated_one_is_not() -> None:
+def test_only_a_newer_state_is_announced() -> None:
     table, ann = Table(), a_session(1)
     assert table.hear(ann, says(7, 5)) == [says(7, 5)]
     assert table.hear(ann, says(7, 5, THERE), says(7, 4, THERE)) == []
@@ -125,12 +125,12 @@ def test_newer_state_is_told_and_an_older_or_repeated_one_is_not() -> None:
     assert table.entries() == (says(7, 6, THERE),)
 
 
-def test_first_state_counts_at_clock_zero() -> None:
+def test_first_state_may_have_clock_zero() -> None:
     table = Table()
     assert table.hear(a_session(1), says(7, 0, b"{}")) == [says(7, 0, b"{}")]
 
 
-def test_client_goes_by_its_own_word_at_an_equal_or_a_newer_clock() -> None:
+def test_client_removes_itself_at_an_equal_or_newer_clock() -> None:
     for clock in (5, 6):
         table, ann = Table(), a_session(1)
         table.hear(ann, says(7, 5))
@@ -140,13 +140,13 @@ def test_client_goes_by_its_own_word_at_an_equal_or_a_newer_clock() -> None:
         assert table.here == []
 
 
-def test_word_that_somebody_unknown_is_gone_means_nothing() -> None:
+def test_removal_of_an_unknown_client_is_ignored() -> None:
     table = Table()
     assert table.hear(a_session(1), says(7, 5, GONE)) == []
     assert table.local_entries() == ()
 
 
-def test_late_echo_does_not_bring_back_who_is_gone() -> None:
+def test_late_echo_does_not_restore_a_removed_client() -> None:
     table, ann = Table(), a_session(1)
     table.hear(ann, says(7, 5))
     table.leave(ann.id, 10.0, clean=True)
@@ -159,17 +159,17 @@ def test_late_echo_does_not_bring_back_who_is_gone() -> None:
     assert table.hear(a_session(5), says(7, 5)) == [says(7, 5)]
 
 
-def test_whoever_is_gone_comes_back_with_a_newer_clock() -> None:
+def test_removed_client_returns_with_a_newer_clock() -> None:
     table, ann = Table(), a_session(1)
     table.hear(ann, says(7, 5))
     table.leave(ann.id, 0.0, clean=True)
     assert table.hear(a_session(2), says(7, 6)) == [says(7, 6)]
 
 
-# --- whose client it is ----------------------------------------------------------------------------------
+# --- owners of clients ----------------------------------------------------------------------------------
 
 
-def test_entry_for_somebody_else_s_client_is_dropped_silently() -> None:
+def test_entry_for_a_client_of_another_user_is_dropped_silently() -> None:
     table, ann, eve = Table(), a_session(1, "ann"), a_session(2, "eve")
     table.hear(ann, says(7, 5))
     assert table.hear(eve, says(7, 9, THERE)) == []
@@ -180,14 +180,14 @@ def test_entry_for_somebody_else_s_client_is_dropped_silently() -> None:
 
 
 def test_removal_by_another_session_of_the_same_user_is_dropped() -> None:
-    """Older clients say that everybody else is gone when they reconnect."""
+    """Older clients announce the removal of all others when they reconnect."""
     table, first, second = Table(), a_session(1), a_session(2)
     table.hear(first, says(7, 5))
     assert table.hear(second, says(8, 1), says(7, 6, GONE)) == [says(8, 1)]
     assert table.here == [7, 8]
 
 
-def test_tabs_of_one_user_may_speak_for_each_other() -> None:
+def test_tabs_of_one_user_may_update_each_other() -> None:
     table, first, second = Table(), a_session(1), a_session(2)
     table.hear(first, says(7, 5))
     table.hear(second, says(8, 1))
@@ -195,7 +195,7 @@ def test_tabs_of_one_user_may_speak_for_each_other() -> None:
     assert table.hear(second, says(7, 7, GONE)) == [says(7, 7, GONE)]
 
 
-def test_own_word_counts_more_than_another_user_s_who_heard_of_it_in_the_same_browser() -> None:
+def test_owner_takes_over_a_client_that_another_user_relayed() -> None:
     table, ann, bob, eve = Table(), a_session(1, "ann"), a_session(2, "bob"), a_session(3, "eve")
     table.hear(ann, says(7, 1), says(8, 1))
     assert table.owner(8) is None
@@ -207,7 +207,7 @@ def test_own_word_counts_more_than_another_user_s_who_heard_of_it_in_the_same_br
     assert (table.owner(7), table.owner(8)) == ("ann", "bob")
 
 
-def test_whose_a_client_is_turns_out_at_a_lower_clock_and_everybody_still_sees_it_leave() -> None:
+def test_owner_at_a_lower_clock_takes_over_and_can_remove_the_client() -> None:
     table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
     named = b'{"user":{"name":"Ann"}}'
     table.hear(ann, says(7, 1), says(8, 3, named))
@@ -216,7 +216,7 @@ def test_whose_a_client_is_turns_out_at_a_lower_clock_and_everybody_still_sees_i
     assert table.leave(bob.id, 0.0, clean=True)[0].entry == says(8, 3, GONE)
 
 
-def test_another_replica_s_own_client_at_a_lower_clock_is_its_own_and_not_gone() -> None:
+def test_owner_on_another_replica_may_have_a_lower_clock() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 1), says(8, 3))
     assert table.hear_from(OTHER, of("bob", says(8, 2, GONE))) == []
@@ -225,13 +225,13 @@ def test_another_replica_s_own_client_at_a_lower_clock_is_its_own_and_not_gone()
     assert table.hear_from(OTHER, of("bob", says(8, 3, GONE))) == [says(8, 3, GONE)]
 
 
-def test_first_word_takes_nobody_s_own_client() -> None:
+def test_client_of_a_reader_cannot_be_taken_over() -> None:
     table, ann, eve = Table(), a_session(1, "ann", can_write=False), a_session(2, "eve")
     table.hear(ann, says(7, 1))
     assert table.hear(eve, says(7, 2)) == []
 
 
-def test_reader_shows_a_client_and_owns_none_of_its_clocks() -> None:
+def test_reader_has_presence_but_owns_no_client() -> None:
     table, eve = Table(), a_session(1, "eve", can_write=False)
     assert table.hear(eve, says(7, 1)) == [says(7, 1)]
     assert table.owner(7) is None
@@ -244,7 +244,7 @@ def test_reader_shows_a_client_and_owns_none_of_its_clocks() -> None:
 
 
 def test_echo_does_not_take_a_client_over() -> None:
-    """Many clients send back whatever they hear; everybody without a name is the same user."""
+    """Many clients echo every state that they receive, and all anonymous clients are the same user."""
     table, first, second = Table(), a_session(1), a_session(2)
     table.hear(second, says(8, 1))
     table.hear(first, says(7, 5))
@@ -252,8 +252,8 @@ def test_echo_does_not_take_a_client_over() -> None:
     assert [each.entry for each in table.leave(first.id, 0.0, clean=True)] == [says(7, 5, GONE)]
 
 
-def test_client_whose_tab_was_quicker_to_tell_of_it_is_held_by_itself_and_goes_when_it_does() -> None:
-    """Two tabs in one process: the goodbye of one comes back to it from the other, and it says that it is here."""
+def test_client_restored_by_another_tab_belongs_to_itself_again() -> None:
+    """Two tabs in one browser: the removal of one is echoed to it by the other, so it announces itself again."""
     table, ada, tab = Table(), a_session(1), a_session(2)
     table.hear(ada, says(1, 1))
     table.hear(tab, says(2, 1))
@@ -264,8 +264,8 @@ def test_client_whose_tab_was_quicker_to_tell_of_it_is_held_by_itself_and_goes_w
     assert table.here == [2]
 
 
-def test_client_on_two_sockets_is_not_handed_to_and_fro_by_its_own_echoes() -> None:
-    """Two providers around one document. Where each echo were told, and echoed, there would be no end of it."""
+def test_client_on_two_sockets_is_not_announced_again_by_echoes() -> None:
+    """Two providers share one document. If each echo were announced, and echoed, it would never end."""
     table, one, other = Table(), a_session(1), a_session(2)
     table.hear(one, says(1, 1))
     assert table.hear(other, says(1, 1)) == [says(1, 1)]
@@ -273,7 +273,7 @@ def test_client_on_two_sockets_is_not_handed_to_and_fro_by_its_own_echoes() -> N
     assert table.hear(other, says(1, 1)) == []
 
 
-def test_client_that_only_another_tab_knew_is_its_own_user_s_once_it_speaks_again() -> None:
+def test_client_relayed_by_another_tab_gets_an_owner_once_it_speaks() -> None:
     table, ada, tab, reader = Table(), a_session(1), a_session(2), a_session(3, "eve")
     table.hear(ada, says(1, 1))
     table.hear(tab, says(2, 1))
@@ -286,18 +286,18 @@ def test_client_that_only_another_tab_knew_is_its_own_user_s_once_it_speaks_agai
     assert table.hear(reader, says(1, 3)) == []
 
 
-def test_session_that_has_ended_takes_only_its_own_with_it() -> None:
+def test_ended_session_removes_only_its_own_clients() -> None:
     table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
     table.hear(ann, says(7, 5), says(8, 1))
     table.hear(bob, says(9, 1))
-    assert table.leave(ann.id, 0.0, clean=True) == (of("ann", says(7, 5, GONE)), spoken_for("ann", says(8, 1, GONE)))
+    assert table.leave(ann.id, 0.0, clean=True) == (of("ann", says(7, 5, GONE)), relayed("ann", says(8, 1, GONE)))
     assert table.here == [9]
 
 
 # --- losing the connection -------------------------------------------------------------------------------
 
 
-def test_people_of_a_lost_session_stay_for_a_few_seconds() -> None:
+def test_clients_of_a_lost_session_stay_during_the_grace() -> None:
     table, ann = Table(), a_session(1)
     table.hear(ann, says(7, 5))
     table.lose(ann, 10.0)
@@ -322,7 +322,7 @@ def test_client_that_returns_with_the_same_clock_on_a_new_socket_stays(lost_firs
     assert table.leave(after.id, 9.0, clean=True) == (of("ann", says(7, 5, GONE)),)
 
 
-def test_another_user_does_not_return_as_a_lost_client() -> None:
+def test_another_user_cannot_take_over_a_lost_client() -> None:
     table, ann, eve = Table(), a_session(1, "ann"), a_session(2, "eve")
     table.hear(ann, says(7, 5))
     table.lose(ann)
@@ -330,7 +330,7 @@ def test_another_user_does_not_return_as_a_lost_client() -> None:
     assert table.gone_by(GRACE_S + 1) == [says(7, 5, GONE)]
 
 
-def test_who_falls_silent_is_gone_and_who_renews_stays() -> None:
+def test_silent_client_is_removed_and_a_renewing_one_stays() -> None:
     table, ann, bob = Table(), a_session(1, "ann"), a_session(2, "bob")
     table.hear(ann, says(7, 1), now_s=0.0)
     table.hear(bob, says(8, 1), now_s=0.0)
@@ -362,7 +362,7 @@ def test_one_session_cannot_fill_the_table() -> None:
 # --- two replicas ----------------------------------------------------------------------------------------
 
 
-def test_people_of_another_replica_are_here_and_not_told_back() -> None:
+def test_clients_of_another_replica_are_shown_but_not_sent_back() -> None:
     table = Table()
     assert table.hear_from(OTHER, of("bob", says(8, 1))) == [says(8, 1)]
     assert table.hear_from(OTHER, of("bob", says(8, 1)), of("bob", says(8, 0, THERE))) == []
@@ -371,7 +371,7 @@ def test_people_of_another_replica_are_here_and_not_told_back() -> None:
     assert table.local_entries() == ()
 
 
-def test_people_of_another_replica_go_by_its_word_or_by_silence() -> None:
+def test_clients_of_another_replica_go_by_removal_or_silence() -> None:
     table = Table()
     table.hear_from(OTHER, of("bob", says(8, 1)), of("coy", says(9, 1)))
     assert table.hear_from(OTHER, of("bob", says(8, 1, GONE))) == [says(8, 1, GONE)]
@@ -390,7 +390,7 @@ def test_client_of_another_replica_belongs_to_its_user_here_too() -> None:
     assert table.entries() == (says(8, 1),)
 
 
-def test_own_word_counts_more_than_another_replica_s_hearsay_and_the_other_way_round() -> None:
+def test_owner_takes_over_a_client_that_another_replica_relayed() -> None:
     here, there = Table(), Table()
     here.hear(a_session(1, "ann"), says(7, 1), says(8, 1))
     there.hear_from(ONE, *here.local_entries())
@@ -399,10 +399,10 @@ def test_own_word_counts_more_than_another_replica_s_hearsay_and_the_other_way_r
     assert there.hear(bob, says(8, 1, THERE)) == [says(8, 1, THERE)]
     assert here.hear_from(OTHER, *there.local_entries()) == [says(8, 1, THERE)]
     assert here.owner(8) == there.owner(8) == "bob"
-    assert there.hear_from(ONE, spoken_for("ann", says(8, 5))) == []
+    assert there.hear_from(ONE, relayed("ann", says(8, 5))) == []
 
 
-def test_echo_of_somebody_on_another_replica_does_not_take_them_over() -> None:
+def test_echo_does_not_take_over_a_client_of_another_replica() -> None:
     table, ann = Table(), a_session(1, "anonymous")
     table.hear(ann, says(7, 1))
     table.hear_from(OTHER, of("anonymous", says(8, 1)))
@@ -410,7 +410,7 @@ def test_echo_of_somebody_on_another_replica_does_not_take_them_over() -> None:
     assert table.hear_from(OTHER, of("anonymous", says(8, 1, GONE))) == [says(8, 1, GONE)]
 
 
-def test_who_moves_to_another_replica_with_the_same_clock_stays_on_both() -> None:
+def test_client_that_moves_with_the_same_clock_stays_on_both_replicas() -> None:
     left, right = Table(), Table()
     before, after = a_session(1, "bob"), a_session(2, "bob")
     left.hear(before, says(8, 5))
@@ -421,11 +421,11 @@ def test_who_moves_to_another_replica_with_the_same_clock_stays_on_both() -> Non
     assert left.hear_from(OTHER, *moved) == []
     assert left.gone_by(GRACE_S + 1) == []
     assert left.here == right.here == [8]
-    (farewell,) = right.leave(after.id, 9.0, clean=True)
-    assert left.hear_from(OTHER, farewell) == [says(8, 5, GONE)]
+    (removal,) = right.leave(after.id, 9.0, clean=True)
+    assert left.hear_from(OTHER, removal) == [says(8, 5, GONE)]
 
 
-def test_late_farewell_from_where_somebody_was_does_not_remove_them_where_they_are() -> None:
+def test_late_removal_by_the_old_replica_spares_a_client_that_moved() -> None:
     left, third = Table(), Table()
     before, after = a_session(1, "bob"), a_session(2, "bob")
     right = Table()
@@ -434,15 +434,15 @@ def test_late_farewell_from_where_somebody_was_does_not_remove_them_where_they_a
         table.hear_from(ONE, *left.local_entries())
     left.lose(before)
     moved = right.receive(after, [says(8, 5)], 1.0)
-    third.hear_from(OTHER, *moved)  # left never hears of it
-    farewell = left.expire(GRACE_S + 1)
-    assert farewell == (of("bob", says(8, 5, GONE)),)
-    assert right.hear_from(ONE, *farewell) == []
-    assert third.hear_from(ONE, *farewell) == []
+    third.hear_from(OTHER, *moved)  # the replica ``left`` never receives it
+    removal = left.expire(GRACE_S + 1)
+    assert removal == (of("bob", says(8, 5, GONE)),)
+    assert right.hear_from(ONE, *removal) == []
+    assert third.hear_from(ONE, *removal) == []
     assert right.here == third.here == [8]
 
 
-def test_replica_knows_best_about_who_is_on_its_own_sockets() -> None:
+def test_replica_overrides_others_about_its_own_sockets() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 5))
     assert table.hear_from(OTHER, of("ann", says(7, 5, THERE)), of("ann", says(7, 5, GONE))) == []
@@ -450,7 +450,7 @@ def test_replica_knows_best_about_who_is_on_its_own_sockets() -> None:
     assert table.entries() == (says(7, 5),)
 
 
-def test_who_goes_on_elsewhere_before_the_loss_is_noticed_is_followed() -> None:
+def test_client_that_moved_before_its_loss_was_noticed_stays() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 5))
     assert table.hear_from(OTHER, of("ann", says(7, 6, THERE))) == [says(7, 6, THERE)]
@@ -458,7 +458,7 @@ def test_who_goes_on_elsewhere_before_the_loss_is_noticed_is_followed() -> None:
     assert table.here == [7]
 
 
-def test_who_is_in_grace_may_be_said_to_be_gone_only_with_a_newer_clock() -> None:
+def test_client_in_grace_is_removed_only_by_a_newer_clock() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 5))
     table.lose(ann)
@@ -466,7 +466,7 @@ def test_who_is_in_grace_may_be_said_to_be_gone_only_with_a_newer_clock() -> Non
     assert table.hear_from(OTHER, of("ann", says(7, 6, GONE))) == [says(7, 6, GONE)]
 
 
-def test_removals_are_for_the_other_replicas_too() -> None:
+def test_removals_are_sent_to_other_replicas_too() -> None:
     table, ann = Table(), a_session(1, "ann")
     table.hear(ann, says(7, 5))
     table.leave(ann.id, 0.0, clean=True)
@@ -474,7 +474,7 @@ def test_removals_are_for_the_other_replicas_too() -> None:
     assert table.entries() == ()
 
 
-# --- any story -------------------------------------------------------------------------------------------
+# --- any sequence of events -------------------------------------------------------------------------------------------
 
 USERS = ("ann", "bob")
 steps = st.lists(
@@ -489,15 +489,15 @@ steps = st.lists(
 
 
 @given(steps)
-def test_whoever_follows_what_is_told_knows_who_is_here(story: list[tuple[object, ...]]) -> None:
-    """A peer that applies every change by the rules of y-protocols ends with the table of the room."""
+def test_peer_that_applies_every_change_has_the_table_of_the_room(events: list[tuple[object, ...]]) -> None:
+    """The peer applies the changes by the rules of y-protocols."""
     table, now_s = Table(), 0.0
     sessions = {n: a_session(n, USERS[n % 2]) for n in range(4)}
     clocks: dict[int, int] = {}
     seen: dict[int, bytes] = {}
-    for step in story:
+    for event in events:
         told: list[AwarenessEntry] = []
-        match step:
+        match event:
             case ("hear", int(n), int(client), int(clock), bool(gone)):
                 told = table.hear(sessions[n], says(client, clock, GONE if gone else HERE), now_s=now_s)
             case ("leave", int(n), bool(clean)):
@@ -516,11 +516,11 @@ def test_whoever_follows_what_is_told_knows_who_is_here(story: list[tuple[object
                 seen.pop(client, None)
                 if state != GONE:
                     seen[client] = state
-    if now_s <= TOMBSTONE_S:  # after that a clock may begin anew, as it may for every peer
+    if now_s <= TOMBSTONE_S:  # after that a clock may restart, as at every peer
         assert sorted(seen) == sorted(table.here)
 
 
-def test_people_of_a_replica_that_is_gone_are_gone_and_those_who_came_over_stay() -> None:
+def test_clients_of_a_lost_replica_go_unless_they_moved_here() -> None:
     table = Table()
     table.hear_from(OTHER, of("bob", says(8, 1)), of("cat", says(9, 1)))
     table.hear(a_session(1, "cat"), says(9, 1))

@@ -1,4 +1,4 @@
-"""Rows in whatever order: each gets its turn once, in the log's order, and nothing waits without bound."""
+"""Rows that arrive in any order are ready once each, in the order of the log, and the buffer is bounded."""
 
 import pytest
 from hypothesis import given
@@ -20,11 +20,11 @@ def at(cursor: int) -> LogCursor:
 
 
 def take(cursor: LogCursor) -> list[int]:
-    """Every turn that has come."""
+    """Return the numbers of the rows that are ready."""
     return [row.seq for row in cursor.ready()]
 
 
-def test_a_row_has_its_turn_when_all_before_it_had_theirs() -> None:
+def test_row_is_ready_once_all_rows_before_it_were() -> None:
     cursor = at(0)
     cursor.from_relay(ROWS[2])
     assert take(cursor) == []
@@ -33,17 +33,17 @@ def test_a_row_has_its_turn_when_all_before_it_had_theirs() -> None:
     assert cursor.cursor == 2
 
 
-def test_the_cursor_stays_at_a_row_that_could_not_be_taken() -> None:
+def test_cursor_stays_at_a_row_that_could_not_be_applied() -> None:
     cursor = at(0)
     cursor.from_store([ROWS[1], ROWS[2]])
-    turns = cursor.ready()
-    assert next(turns) is ROWS[1]
+    ready = cursor.ready()
+    assert next(ready) is ROWS[1]
     assert cursor.cursor == 0
-    assert next(turns) is ROWS[2]
+    assert next(ready) is ROWS[2]
     assert cursor.cursor == 1
 
 
-def test_own_rows_are_in_the_document_already_and_have_no_turn() -> None:
+def test_own_rows_are_never_returned_as_ready() -> None:
     cursor = at(0)
     cursor.from_commit(SELF[1])
     cursor.from_store([SELF[2], ROWS[3]])  # the second was found in the store before its commit was answered
@@ -67,7 +67,7 @@ def test_own_rows_behind_a_gap_are_kept_until_it_is_filled() -> None:
     assert [entry.update for entry in cursor.own_entries()] == [b"\5"]
 
 
-def test_own_rows_that_nobody_can_bring_into_their_order_are_too_many_at_a_bound(
+def test_own_rows_behind_a_gap_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "OWN_BYTES_MAX", 2 * len(SELF[3].payload))
@@ -82,7 +82,7 @@ def test_own_rows_that_nobody_can_bring_into_their_order_are_too_many_at_a_bound
         cursor.from_commit(SELF[8])
 
 
-def test_one_own_row_may_be_as_large_as_it_is_when_its_turn_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_row_in_order_may_exceed_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "OWN_BYTES_MAX", 0)
     cursor = at(0)
     cursor.from_commit(SELF[1])
@@ -92,7 +92,7 @@ def test_one_own_row_may_be_as_large_as_it_is_when_its_turn_has_come(monkeypatch
     assert cursor.cursor == 2
 
 
-def test_what_replicas_say_ahead_of_its_turn_is_kept_up_to_a_bound_and_the_one_in_turn_always(
+def test_early_relayed_rows_are_bounded_but_the_next_row_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "RELAYED_ROWS_MAX", 1)
@@ -102,12 +102,12 @@ def test_what_replicas_say_ahead_of_its_turn_is_kept_up_to_a_bound_and_the_one_i
     assert take(cursor) == [1, 2]
 
 
-orders = st.lists(st.tuples(st.sampled_from(["heard", "read", "committed"]), st.integers(1, 8)), max_size=40)
+orders = st.lists(st.tuples(st.sampled_from(["relayed", "read", "committed"]), st.integers(1, 8)), max_size=40)
 
 
 @given(orders)
-def test_whatever_comes_in_whatever_order_the_log_is_taken_in_its_own(order: list[tuple[str, int]]) -> None:
-    """Even rows are this room's own."""
+def test_rows_are_ready_in_log_order_for_any_order_of_arrival(order: list[tuple[str, int]]) -> None:
+    """Rows with even numbers are the room's own."""
     log: dict[int, CommittedRow] = {seq: (SELF if seq % 2 == 0 else ROWS)[seq] for seq in range(1, 9)}
     cursor = at(0)
     taken: list[int] = []
@@ -118,7 +118,7 @@ def test_whatever_comes_in_whatever_order_the_log_is_taken_in_its_own(order: lis
             continue
         known.add(seq)
         match how:
-            case "heard":
+            case "relayed":
                 cursor.from_relay(row)
             case "read":
                 cursor.from_store([row])

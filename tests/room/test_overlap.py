@@ -1,4 +1,4 @@
-"""Of an update that is known in part the rest goes on behind what is here; what it says of that reaches nobody."""
+"""Of a partly known update only the new part is logged and sent, behind the known front as it was."""
 
 import random
 
@@ -9,10 +9,10 @@ from collab.crdt.stored import load_document
 from collab.crdt.update import DELETED, GC, STRING
 from collab.protocol.messages import SyncStep2, Update
 from tests.interop.content import content_of
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 from tests.protocol.build import ROOT, gc, item, string, text, uint, update
-from tests.room.build import Author
-from tests.room.stage import Stage
+from tests.room.build import YjsClient
+from tests.room.deployment import RoomDeployment
 
 ANN, BOB = 1, 2
 LISTENER = 100
@@ -20,39 +20,38 @@ FRONT, NEW = "front", "new"
 LIES = 200
 
 
-def a_stage(*said: bytes) -> Stage:
-    """A replica where Ann has said this, with Bob and somebody who listens."""
-    stage = Stage(1)
+def a_deployment(*said: bytes) -> RoomDeployment:
+    """Return a replica to which Ann has sent these updates, with Bob and a listener."""
+    deployment = RoomDeployment(1)
     for session in (ANN, BOB, LISTENER):
-        stage.join(session, 0)
+        deployment.join(session, 0)
     for each in said:
-        stage.say(Update(each), ANN, 0)
-    stage.settle()
-    return stage
+        deployment.say(Update(each), ANN, 0)
+    deployment.settle()
+    return deployment
 
 
-def test_answer_to_an_older_step1_is_logged_and_sent_as_what_is_new() -> None:
-    ann = Author(ANN)
+def test_only_the_new_part_of_a_late_step2_is_logged_and_sent() -> None:
+    ann = YjsClient(ANN)
     first, deletion, second = ann.type(0, "one two "), ann.delete(0, 4), ann.type(4, "three")
-    stage = a_stage(first, deletion)
-    stage.say(SyncStep2(ann.everything), ANN, 0)
-    stage.say(Update(second), ANN, 0)
-    stage.settle()
-    assert ann.text == stage.rooms[0].document.text() == "two three"
-    assert (
-        stage.logged == stage.heard[LISTENER][1:] == [first, deletion, update((ANN, 8, [text("three", left=(ANN, 7))]))]
-    )
-    assert not +stage.unanswered
+    deployment = a_deployment(first, deletion)
+    deployment.say(SyncStep2(ann.everything), ANN, 0)
+    deployment.say(Update(second), ANN, 0)
+    deployment.settle()
+    assert ann.text == deployment.rooms[0].document.text() == "two three"
+    new = update((ANN, 8, [text("three", left=(ANN, 7))]))
+    assert deployment.logged == deployment.heard[LISTENER][1:] == [first, deletion, new]
+    assert not +deployment.unanswered
 
 
 def a_document() -> tuple[bytes, list[tuple[int, int]]]:
-    """A document of many parts, by Ann; then Bob's front of a word in its text. And every id in it."""
-    ann, bob = Author(ANN), Author(BOB)
+    """Return a document of many shared types by Ann with a word by Bob in its text, and every id in it."""
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     blocks = ann.doc.get("default", type=pycrdt.XmlFragment).children
     ann.type(0, "plain")
     for _ in range(2):
         blocks.append(pycrdt.XmlElement("p", {"align": "left"})).children.append(pycrdt.XmlText("words"))
-    del blocks[0]  # so that there is also what was collected
+    del blocks[0]  # so that it has GC structs too
     ann.doc.get("meta", type=pycrdt.Map)["title"] = "A"
     ann.doc.get("list", type=pycrdt.Array).extend([1, pycrdt.Map({"in": "side"}), 2])
     bob.hear(ann.everything)
@@ -62,7 +61,7 @@ def a_document() -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def rewritten(dice: random.Random, ids: list[tuple[int, int]], kind: int) -> bytes:
-    """An update of which the document has the front, and its front does not lie where this says."""
+    """Return an update with a known front, which claims another place for it."""
     known = dice.randint(1, len(FRONT))
     elsewhere = [id_ for id_ in ids if id_ < (BOB, len(FRONT) - known)]
     left, parent = (dice.choice([None, dice.choice(elsewhere)]) for _ in range(2))
@@ -77,15 +76,15 @@ def rewritten(dice: random.Random, ids: list[tuple[int, int]], kind: int) -> byt
 
 @pytest.mark.node
 @pytest.mark.parametrize(("kind", "reads"), [(STRING, NEW), (DELETED, ""), (GC, "")], ids=["text", "deleted", "gone"])
-def test_front_that_a_client_rewrites_reaches_nobody(judge: Judge, kind: int, reads: str) -> None:
+def test_rewritten_front_of_a_known_struct_is_never_sent(oracle: Oracle, kind: int, reads: str) -> None:
     document, ids = a_document()
-    shown = judge.show(document)
+    shown = oracle.show(document)
     shown["content"] = {"text": [["plain" + FRONT + reads, {}]]}
     for seed in range(LIES):
-        stage = a_stage(document)
-        stage.say(Update(rewritten(random.Random(seed), ids, kind)), BOB, 0)
-        stage.settle()
-        assert judge.show(*stage.heard[LISTENER]) == shown, seed
-        assert judge.show(*stage.logged) == shown, seed
-        assert content_of(stage.rooms[0].document._doc) == shown, seed
-        assert content_of(load_document(None, stage.log)._doc) == shown, seed
+        deployment = a_deployment(document)
+        deployment.say(Update(rewritten(random.Random(seed), ids, kind)), BOB, 0)
+        deployment.settle()
+        assert oracle.show(*deployment.heard[LISTENER]) == shown, seed
+        assert oracle.show(*deployment.logged) == shown, seed
+        assert content_of(deployment.rooms[0].document._doc) == shown, seed
+        assert content_of(load_document(None, deployment.log)._doc) == shown, seed

@@ -1,4 +1,4 @@
-"""What may be said under whose client id: the owner's word counts, what was lost is carried, nothing is overwritten."""
+"""Ownership of client ids: the owner's structs count, lost ones are carried, known ones are never overwritten."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ BOTH = update((BOB, 0, [text("bob's", root="content")]), (ANN, 0, [ANNS_ITEM]))
 
 
 def show(room: SteppedRoom, session: int, client: int, *, clock: int = 1) -> None:
-    """A session shows itself with this client id."""
+    """Let a session announce this client id as its own."""
     room.receive(SessionId(session), AwarenessUpdate((AwarenessEntry(ClientId(client), clock, b"{}"),)), 0.0)
 
 
 def ann_and_bob() -> SteppedRoom:
-    """Both are here, as sessions 1 and 2, and show themselves."""
+    """Return a room where Ann and Bob have announced themselves, as sessions 1 and 2."""
     room = a_room(sessions=[a_session(1), a_session(2, "bob")])
     show(room, 1, ANN)
     show(room, 2, BOB)
@@ -44,7 +44,7 @@ def logged(room: SteppedRoom) -> tuple[Entry, ...]:
     return () if row is None else decode_entries(row.payload)
 
 
-def test_what_somebody_here_shows_as_their_own_waits_until_they_send_it() -> None:
+def test_structs_of_a_present_owner_wait_until_the_owner_sends_them() -> None:
     room = ann_and_bob()
     assert told(room.receive(SessionId(2), Update(BOTH), 0.0), 1) == [Update(BOBS)]
     assert room.document.text() == "bob's"
@@ -55,7 +55,7 @@ def test_what_somebody_here_shows_as_their_own_waits_until_they_send_it() -> Non
     assert told(room.appended(Sequence(1)), 2) == [Saved(BOTH)]
 
 
-def test_an_owner_with_another_role_keeps_others_waiting_from_then_on_or_no_longer() -> None:
+def test_owner_withholds_updates_only_while_allowed_to_write() -> None:
     for can_write, claim in ((False, Claim.SELF), (True, Claim.SELF_WRITER)):
         ann = a_session(1)
         ann.can_write = not can_write
@@ -67,26 +67,26 @@ def test_an_owner_with_another_role_keeps_others_waiting_from_then_on_or_no_long
         assert (ann.can_write, ann.name) == (can_write, "Anna")
         room.receive(SessionId(2), Update(BOTH), 0.0)
         assert ("ann's" not in room.document.text()) == can_write
-    assert room.change(SessionId(3), can_write=True, name="Nobody") == []
+    assert room.change(SessionId(3), can_write=True, name="Unknown") == []
 
 
-def test_what_the_owner_sends_otherwise_counts_and_the_forgery_is_refused() -> None:
+def test_forged_structs_are_refused_when_the_owner_sends_others() -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(FORGED), 0.0)
     room.receive(SessionId(1), Update(ANNS), 1.0)
-    effects = room.tick(LATE_S)  # until then Ann may have sent the rest of it
+    effects = room.tick(LATE_S)  # until then Ann might still send the rest of it
     assert room.document.text() == "ann's"
     assert told(effects, 2)[-1] == Refused()
     assert ends(effects) == {2: UpdateRefused}
 
 
-def test_a_forgery_as_long_as_what_the_owner_sends_is_refused_at_once() -> None:
+def test_forgery_of_the_same_length_is_refused_at_once() -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(update((ANN, 0, [text("forge", root="content")]))), 0.0)
     assert ends(room.receive(SessionId(1), Update(ANNS), 1.0)) == {2: UpdateRefused}
 
 
-def test_what_waits_for_an_owner_who_leaves_is_carried_and_saved_and_its_sender_stays() -> None:
+def test_waiting_structs_are_carried_when_their_owner_leaves() -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(BOTH), 0.0)
     room.leave(SessionId(1), 1.0, clean=True)
@@ -95,7 +95,7 @@ def test_what_waits_for_an_owner_who_leaves_is_carried_and_saved_and_its_sender_
     assert told(commit(room), 2) == [Saved(BOTH)]
 
 
-def test_what_waits_for_an_owner_is_read_again_once_all_of_it_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_update_is_assessed_again_only_once_all_of_it_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
     room = ann_and_bob()
     read: list[InspectedUpdate] = []
     really = room.document.assess
@@ -112,15 +112,15 @@ def test_what_waits_for_an_owner_is_read_again_once_all_of_it_has_come(monkeypat
     assert sum(len(each.structs) > 1 for each in read) == 2
 
 
-@pytest.mark.parametrize("moment", ["a row", "its time", "an update"])
-def test_a_comparison_that_breaks_the_library_ends_the_room(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moment", ["row", "timeout", "update"])
+def test_comparison_that_breaks_the_engine_fails_the_room(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(FORGED), 0.0)
 
     def fail(_: InspectedUpdate, **_how: Any) -> None:
         raise DocumentPoisoned
 
-    if moment == "an update":
+    if moment == "update":
         really = room.document.assess
         longer = text("ann's!", root="content")
         monkeypatch.setattr(
@@ -130,11 +130,11 @@ def test_a_comparison_that_breaks_the_library_ends_the_room(moment: str, monkeyp
         assert sum(effect.size for effect in effects if isinstance(effect, Append)) == room.unsaved_bytes > 0
     else:
         monkeypatch.setattr(room.document, "assess", fail)
-        effects = room.receive_row(a_row(1, ANNS), room.epoch) if moment == "a row" else room.tick(LATE_S)
+        effects = room.receive_row(a_row(1, ANNS), room.epoch) if moment == "row" else room.tick(LATE_S)
     assert [type(effect.error) for effect in effects if isinstance(effect, Fail)] == [DocumentPoisoned]
 
 
-def test_an_update_of_two_owners_waits_for_both() -> None:
+def test_update_of_two_owners_waits_for_both() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, "bob"), a_session(3, "cat")])
     show(room, 1, ANN)
     show(room, 3, 9)
@@ -147,7 +147,7 @@ def test_an_update_of_two_owners_waits_for_both() -> None:
     assert ends(effects) == {}
 
 
-def test_program_that_brings_what_somebody_here_is_to_send_is_refused_and_nothing_of_it_is_kept() -> None:
+def test_rest_write_with_structs_of_a_present_owner_is_refused() -> None:
     room = ann_and_bob()
     program = a_session(3, "robot")
     program.queues_incomplete = False
@@ -159,7 +159,7 @@ def test_program_that_brings_what_somebody_here_is_to_send_is_refused_and_nothin
     assert [entry.author for entry in logged(room)] == ["ann"]
 
 
-def test_an_owner_on_another_replica_counts_as_here() -> None:
+def test_owner_on_another_replica_counts_as_present() -> None:
     room = a_room(sessions=[a_session(2, "bob")])
     anns = PresenceEntry(UserId("ann"), AwarenessEntry(ClientId(ANN), 1, b"{}"))
     room.receive_presence(OTHER, [anns], 0.0, is_query=False)
@@ -169,7 +169,7 @@ def test_an_owner_on_another_replica_counts_as_here() -> None:
     assert room.document.text() == "ann's"
 
 
-def test_who_waits_for_an_owner_in_vain_starts_over_however_often_and_keeps_what_is_their_own() -> None:
+def test_waiting_in_vain_for_an_owner_ends_the_session_every_time() -> None:
     room = ann_and_bob()
     for round_ in range(3):
         room.receive(SessionId(2), SyncStep2(BOTH), 10.0 * round_)
@@ -179,56 +179,56 @@ def test_who_waits_for_an_owner_in_vain_starts_over_however_often_and_keeps_what
         show(room, 2, BOB, clock=round_ + 2)
 
 
-def test_who_was_heard_of_first_in_another_user_s_browser_may_write_under_their_own_id() -> None:
+def test_user_owns_a_client_id_that_another_user_relayed_first() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, "bob")])
     show(room, 1, ANN)
-    show(room, 1, BOB)  # the other tab of the browser, where Bob is signed in
+    show(room, 1, BOB)  # relayed from another tab of the browser, where Bob is signed in
     show(room, 2, BOB)
     room.receive(SessionId(2), Update(BOBS), 0.0)
     assert logged(room) == (Entry(UserId("bob"), BOBS, carried=False),)
 
 
-def test_reader_keeps_nobody_from_writing_by_showing_their_id() -> None:
+def test_reader_cannot_block_a_writer_by_showing_its_client_id() -> None:
     room = a_room(sessions=[a_session(1, "eve", can_write=False), a_session(2, "bob")])
     show(room, 1, BOB)
     room.receive(SessionId(2), Update(BOBS), 0.0)
     assert [entry.author for entry in logged(room)] == ["bob"]
 
 
-def test_what_is_known_of_an_owner_who_is_here_makes_nobody_wait_for_them() -> None:
+def test_known_structs_of_a_present_owner_do_not_wait() -> None:
     room = ann_and_bob()
     room.receive(SessionId(1), Update(ANNS), 0.0)
     never = update((BOB, 5, [text("late", left=(BOB, 4))]), (ANN, 0, [ANNS_ITEM]))
     for round_ in range(2):
         room.receive(SessionId(2), Update(never), 10.0 * round_)
-        told_off = ends(room.tick(10.0 * round_ + 6))
-        assert told_off == ({2: MissingDependencies} if round_ == 0 else {})
-        if told_off:
+        ended = ends(room.tick(10.0 * round_ + 6))
+        assert ended == ({2: MissingDependencies} if round_ == 0 else {})
+        if ended:
             room.join(a_session(2, "bob"))
             show(room, 2, BOB, clock=2)
 
 
-def test_the_same_user_may_speak_for_all_of_their_tabs() -> None:
+def test_user_may_send_structs_of_all_their_tabs() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     show(room, 1, ANN)
     room.receive(SessionId(2), Update(ANNS), 0.0)
     assert room.document.text() == "ann's"
 
 
-def test_an_edit_that_only_others_saw_is_brought_back_and_the_log_says_by_whom() -> None:
+def test_edit_resent_by_another_user_is_logged_as_carried() -> None:
     room = a_room(sessions=[a_session(2, "bob")])
     show(room, 2, BOB)
     room.receive(SessionId(2), SyncStep2(ANNS), 0.0)
     assert logged(room) == (Entry(UserId("bob"), ANNS, carried=True),)
 
 
-def test_an_edit_under_an_own_id_is_not_called_carried() -> None:
+def test_edit_under_an_own_client_id_is_not_carried() -> None:
     room = ann_and_bob()
     room.receive(SessionId(1), Update(ANNS), 0.0)
     assert logged(room) == (Entry(UserId("ann"), ANNS, carried=False),)
 
 
-def test_who_comes_back_to_find_their_edit_carried_is_told_that_it_is_saved_and_goes_on() -> None:
+def test_returning_owner_gets_an_ack_for_an_edit_carried_meanwhile() -> None:
     room = a_room(sessions=[a_session(2, "bob")])
     show(room, 2, BOB)
     room.receive(SessionId(2), SyncStep2(ANNS), 0.0)
@@ -250,7 +250,7 @@ def test_who_comes_back_to_find_their_edit_carried_is_told_that_it_is_saved_and_
         update((ANN, 0, [text("ann't and more", root="content")])),
         update((ANN, 0, [item(6, string("b") + string("true"), root="content")])),
     ],
-    ids=["the whole", "a part", "the front of more", "content of another kind"],
+    ids=["all of it", "a part", "a longer struct", "another kind of content"],
 )
 def test_other_content_at_a_known_place_is_refused_and_never_acknowledged(other: bytes) -> None:
     room = a_room(ANNS, sessions=[a_session(1)])
@@ -269,9 +269,9 @@ def test_other_content_at_a_known_place_is_refused_and_never_acknowledged(other:
         update((ANN, 0, [item(1, b"\x05", root="content")])),
         update((ANN, 0, [text("ann's more", root="content")])),
     ],
-    ids=["cut otherwise", "collected", "deleted", "the front of more"],
+    ids=["split differently", "GC struct", "deleted", "longer struct"],
 )
-def test_the_same_content_in_other_words_is_no_contradiction(again: bytes) -> None:
+def test_equal_content_encoded_differently_is_no_contradiction(again: bytes) -> None:
     assert contradiction(inspect_update(again), inspect_update(ANNS)) is None
 
 
@@ -289,7 +289,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("sort", PAIRS)
-def test_other_content_that_is_no_text_is_a_contradiction_and_the_same_again_is_none(sort: str) -> None:
+def test_other_content_of_each_kind_is_refused_and_equal_is_accepted(sort: str) -> None:
     stands, other = (update((ANN, 0, [each])) for each in PAIRS[sort])
     room = a_room(stands, sessions=[a_session(1)])
     assert told(room.receive(SessionId(1), Update(stands), 0.0), 1) == [Saved(stands)]
@@ -298,20 +298,20 @@ def test_other_content_that_is_no_text_is_a_contradiction_and_the_same_again_is_
     assert ends(effects) == {1: UpdateRefused}
 
 
-def test_values_are_compared_one_by_one_however_they_are_cut() -> None:
+def test_values_are_compared_one_by_one_across_struct_boundaries() -> None:
     whole = inspect_update(update((ANN, 0, [item(8, b"\3\x7d\1\x7d\2\x7d\3")])))
     cut = update((ANN, 1, [item(8, b"\1\x7d\2", left=(ANN, 0)), item(8, b"\1\x7d\4", left=(ANN, 1))]))
     assert contradiction(inspect_update(cut), whole) == contradiction(whole, inspect_update(cut)) == (ANN, 2)
 
 
 @pytest.mark.parametrize("sort", PAIRS)
-def test_what_was_deleted_meanwhile_contradicts_nothing_whatever_it_was(sort: str) -> None:
+def test_deleted_content_of_each_kind_contradicts_nothing(sort: str) -> None:
     stands, other = (update((ANN, 0, [each])) for each in PAIRS[sort])
     room = a_room(stands, update(deletes={ANN: [(0, 2 if sort == "a value" else 1)]}), sessions=[a_session(1)])
     assert told(room.receive(SessionId(1), Update(other), 0.0), 1) == [Saved(other)]
 
 
-def test_a_text_is_read_once_however_many_lie_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_read_once_when_compared_with_many_structs(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Struct] = []
 
     def read(self: InspectedUpdate, struct: Struct, *, really: Any = InspectedUpdate.text_of) -> str:
@@ -327,23 +327,23 @@ def test_a_text_is_read_once_however_many_lie_beside_it(monkeypatch: pytest.Monk
     assert len(reads) == 2 * (1 + 50)
 
 
-def test_halves_of_a_character_agree_with_what_stands_for_them() -> None:
+def test_surrogates_agree_with_their_replacement_characters() -> None:
     whole = inspect_update(update((ANN, 0, [text("a\N{CAT FACE}b", root="content")])))
-    torn = inspect_update(update((ANN, 0, [text("a\ufffd", root="content"), text("\ufffdb", left=(ANN, 1))])))
-    assert contradiction(whole, torn) is contradiction(torn, whole) is None
+    split = inspect_update(update((ANN, 0, [text("a\ufffd", root="content"), text("\ufffdb", left=(ANN, 1))])))
+    assert contradiction(whole, split) is contradiction(split, whole) is None
 
 
-def test_what_was_deleted_meanwhile_contradicts_nothing() -> None:
+def test_deleted_text_contradicts_nothing() -> None:
     room = a_room(ANNS, update(deletes={ANN: [(0, 5)]}), sessions=[a_session(1)])
     other = update((ANN, 0, [text("forge", root="content")]))
     assert told(room.receive(SessionId(1), Update(other), 0.0), 1) == [Saved(other)]
 
 
-def test_a_row_with_other_content_than_an_earlier_one_changes_nothing() -> None:
+def test_row_that_contradicts_an_earlier_row_changes_nothing() -> None:
     room = ann_and_bob()
     room.receive(SessionId(1), Update(ANNS), 0.0)
     commit(room)
-    room.receive(SessionId(2), Update(BOBS), 0.0)  # on its way, and of no concern
+    room.receive(SessionId(2), Update(BOBS), 0.0)  # in flight, and not affected
     effects = room.receive_row(a_row(2, FORGED, update((9, 0, [text("cat's ", root="content")]))), room.epoch)
     assert ends(effects) == {}
     assert not any(isinstance(effect, Fail) for effect in effects)
@@ -353,13 +353,13 @@ def test_a_row_with_other_content_than_an_earlier_one_changes_nothing() -> None:
     assert room.cursor == 2
 
 
-@pytest.mark.parametrize("how_far", ["waiting", "on its way", "committed behind it"])
-def test_a_row_with_other_content_tells_the_author_of_what_comes_later_and_nobody_else(how_far: str) -> None:
+@pytest.mark.parametrize("how_far", ["queued", "in flight", "committed behind it"])
+def test_row_that_contradicts_a_later_edit_ends_only_that_session(how_far: str) -> None:
     room = ann_and_bob()
     room.receive(SessionId(2), Update(BOBS), 0.0)
     commit(room, 1)
     room.receive(SessionId(1), Update(ANNS), 0.0)
-    if how_far != "waiting":
+    if how_far != "queued":
         assert room.next_row() is not None
     if how_far == "committed behind it":
         room.appended(Sequence(3))
@@ -368,7 +368,7 @@ def test_a_row_with_other_content_tells_the_author_of_what_comes_later_and_nobod
     assert isinstance(effects[-1], Fail)
 
 
-def test_a_row_with_other_content_makes_the_room_yield_to_the_log_and_tells_who_loses() -> None:
+def test_room_fails_when_a_row_contradicts_its_uncommitted_edit() -> None:
     room = ann_and_bob()
     room.receive(SessionId(1), Update(ANNS), 0.0)
     effects = room.receive_row(a_row(1, FORGED), room.epoch)

@@ -1,4 +1,4 @@
-"""Updates that wait: how many, how long, and for what."""
+"""The queue of pending updates: its bounds, and when it releases them."""
 
 from collab.crdt.causality import split_update
 from collab.crdt.guard import inspect_update
@@ -10,7 +10,7 @@ ANN, BOB, COY = 1, 2, 3
 
 
 def waiting(*lefts: tuple[int, int], session: int = 1, since_s: float = 0.0, words: str = "x") -> PendingUpdate:
-    """An update that waits for each of ``lefts``."""
+    """Return an update that waits for each of ``lefts``."""
     clients = ((100 + at, 0, [text(words, left=left)]) for at, left in enumerate(lefts))
     split = split_update(inspect_update(update(*clients)), {})
     assert split.rest is not None
@@ -25,7 +25,7 @@ def pending_updates(*updates: PendingUpdate, **limits: float) -> PendingUpdates:
     return pending
 
 
-def test_update_is_ready_once_what_it_waits_for_has_come() -> None:
+def test_update_is_ready_once_its_dependency_arrived() -> None:
     one = waiting((BOB, 3))
     pending = pending_updates(one)
     assert pending.take_ready([BOB], {BOB: 3}) == []
@@ -41,7 +41,7 @@ def test_ready_updates_are_taken_oldest_first() -> None:
     assert pending.take_ready([BOB, COY], {BOB: 6, COY: 1}) == [first, second, third]
 
 
-def test_update_is_ready_once_any_of_what_it_waits_for_has_come() -> None:
+def test_update_is_examined_once_any_of_its_dependencies_arrived() -> None:
     one = waiting((BOB, 0), (COY, 0))
     pending = pending_updates(one)
     assert pending.take_ready([COY], {COY: 1}) == [one]
@@ -96,7 +96,7 @@ def test_session_with_an_unanswered_update_is_known() -> None:
     assert not pending.has_unanswered(SessionId(2))
 
 
-def test_entries_of_updates_that_are_gone_do_not_pile_up() -> None:
+def test_index_entries_of_removed_updates_do_not_pile_up() -> None:
     pending = pending_updates(waiting((BOB, 1_000_000)), age_s_max=0)
     for at in range(200):
         pending.add(waiting((COY, 1_000_000), since_s=-at - 1.0))

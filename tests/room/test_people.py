@@ -1,7 +1,7 @@
-"""Whatever honest people do, in real Yjs, all end with the same document, every room and the log too; none is refused.
+"""Whatever honest clients do in real Yjs, no edit is refused, and all of them, the rooms and the log converge.
 
-The stories are told by ``tests/interop/people.py``. What crosses a schedule, not a document (a forgotten append, a row
-skipped on a gap), is found by ``test_schedules.py`` in plain text; here it is what people write that matters.
+``tests/interop/people.py`` makes the stories. Faults of the schedule (a forgotten append, a row skipped at a gap) are
+found by ``test_schedules.py`` with plain text; these tests look for faults that depend on the content.
 """
 
 import os
@@ -18,7 +18,7 @@ from collab.protocol.rows import decode_entries
 from collab.room.effects import Effect, Write
 from collab.room.events import Event
 from collab.room.room import Room
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 from tests.interop.people import first_that_fails, shortest, tell
 from tests.network import Violation
 
@@ -30,32 +30,32 @@ PARTS = 4
 SEEDS_PER_FAULT = 200
 
 
-def assert_all_end_well(judge: Judge, seeds: range) -> None:
+def assert_all_end_well(oracle: Oracle, seeds: range) -> None:
     for seed in seeds:
         try:
-            tell(judge, seed)
+            tell(oracle, seed)
         except Violation as error:
-            raise AssertionError(shortest(judge, seed) or str(error)) from error
+            raise AssertionError(shortest(oracle, seed) or str(error)) from error
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_honest_people_are_never_refused_and_end_with_the_same_document_as_the_log(judge: Judge, part: int) -> None:
-    assert_all_end_well(judge, range(part, STORIES, PARTS))
+def test_honest_clients_are_never_refused_and_converge_with_the_log(oracle: Oracle, part: int) -> None:
+    assert_all_end_well(oracle, range(part, STORIES, PARTS))
 
 
 @pytest.mark.long
-@pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="the long form, for `make test-long`")
+@pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="runs in `make test-long` only")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_honest_people_end_with_the_same_document_in_thousands_of_stories(judge: Judge, part: int) -> None:
-    assert_all_end_well(judge, range(STORIES + part, STORIES + LONG_STORIES, PARTS))
+def test_honest_clients_converge_in_thousands_of_stories(oracle: Oracle, part: int) -> None:
+    assert_all_end_well(oracle, range(STORIES + part, STORIES + LONG_STORIES, PARTS))
 
 
-def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
+def test_stories_cover_every_intended_case(oracle: Oracle) -> None:
     met: Counter[str] = Counter()
 
     class Counting(Document):
         def apply(self, news: News) -> None:
-            met["a character is cut"] += news.before is not None
+            met["a character is split"] += news.before is not None
             super().apply(news)
 
         def assess(self, update: InspectedUpdate, **how: Any) -> Assessment:
@@ -74,35 +74,43 @@ def test_the_stories_hold_what_they_are_to_prove(judge: Judge) -> None:
             return effects
 
     for seed in range(60):
-        people = tell(judge, seed, document_class=Counting, make_room=Watched)
+        people = tell(oracle, seed, document_class=Counting, make_room=Watched)
         met.update(people.met)
-    for what in ("a character is cut", "known in part", "waits for its owner", "carried", "crash", "reload", "compact"):
-        assert met[what], met
+    for case in (
+        "a character is split",
+        "known in part",
+        "waits for its owner",
+        "carried",
+        "crash",
+        "reload",
+        "compact",
+    ):
+        assert met[case], met
 
 
-class CutsCharacters(Document):
+class SplitsCharacters(Document):
     def _pairs_split_by(self, update: InspectedUpdate) -> list[Id]:
         return []
 
 
-class TrustsTheLogNotToCutCharacters(Document):
+class IgnoresSplitsInTheLog(Document):
     def _pairs_split_by_log(self, update: InspectedUpdate) -> list[Id]:
         return []
 
 
-class ForgetsWhatIsDeleted(Document):
+class TakesDeletionsAsKnown(Document):
     def _covers(self, update: InspectedUpdate) -> bool:
         return True
 
 
 FAULTS: dict[str, dict[str, Any]] = {
-    "characters are cut": {"document_class": CutsCharacters},
-    "characters are cut by the log": {"document_class": TrustsTheLogNotToCutCharacters},
-    "deletions are taken as known": {"document_class": ForgetsWhatIsDeleted},
+    "characters are split": {"document_class": SplitsCharacters},
+    "characters are split by the log": {"document_class": IgnoresSplitsInTheLog},
+    "deletions are taken as known": {"document_class": TakesDeletionsAsKnown},
 }
-"""Without ownership, or without the parting of known from new, honest people end alike: those stand against others."""
+"""Faults in ownership or in the separation of known from new structs are not here: honest clients never meet them."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_planted_fault_is_found(judge: Judge, fault: str) -> None:
-    assert first_that_fails(judge, range(SEEDS_PER_FAULT), **FAULTS[fault]) is not None
+def test_planted_fault_is_found(oracle: Oracle, fault: str) -> None:
+    assert first_that_fails(oracle, range(SEEDS_PER_FAULT), **FAULTS[fault]) is not None

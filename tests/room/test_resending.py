@@ -1,4 +1,4 @@
-"""Whoever sends again what they sent is never told that other content stands there, whatever it is and came through."""
+"""Resent content never contradicts the document, however the document was stored in between."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from collab.crdt.update import EMBED, FORMAT, STRING, TYPE
 from collab.ids import Sequence, UserId, WriterId
 from collab.protocol.rows import CommittedRow, Entry, encode_entries
 from tests.crdt.asking import contradicted_at, take
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 from tests.room.build import document_of, inspected
 
 
@@ -40,30 +40,30 @@ def compacted(updates: list[bytes]) -> Document:
 
 
 def written_anew(updates: list[bytes]) -> Document:
-    """By the library, which was given it all as one."""
+    """Return the document that the engine encodes after it got all updates as one."""
     return Document.load(document_of(document_of(*updates).encode()).encode(), [])
 
 
 @pytest.mark.node
 @pytest.mark.parametrize("through", [live, reloaded, compacted, written_anew])
-def test_content_of_every_sort_may_be_sent_again(judge: Judge, through: Callable[[list[bytes]], Document]) -> None:
-    updates = judge.values()
+def test_content_of_every_kind_may_be_resent(oracle: Oracle, through: Callable[[list[bytes]], Document]) -> None:
+    updates = oracle.values()
     document = through(updates)
-    theirs = judge.resend(*updates)
-    ours = judge.resend(document.encode())  # by somebody who has it from us
+    theirs = oracle.resend(*updates)
+    ours = oracle.resend(document.encode())  # by a client that has the document from the server
     kinds = {struct.kind for struct in inspect_update(theirs).structs}
     assert {STRING, EMBED, FORMAT, TYPE, 8, 3, 1} <= kinds
-    for again in inspected(*updates, judge.merge(*updates), theirs, ours):
+    for again in inspected(*updates, oracle.merge(*updates), theirs, ours):
         assert contradicted_at(document, again) is None
 
 
 @pytest.mark.node
 @pytest.mark.parametrize("seed", range(12))
-def test_what_people_write_may_be_sent_again(judge: Judge, seed: int) -> None:
-    updates = [update.bytes for update in judge.history(seed, writers=3, edits=40)]
+def test_random_histories_may_be_resent(oracle: Oracle, seed: int) -> None:
+    updates = [update.bytes for update in oracle.history(seed, writers=3, edits=40)]
     for through in (live, reloaded, compacted):
         document = through(updates)
         for again in inspected(
-            *updates, judge.merge(*updates), judge.resend(*updates), judge.resend(document.encode())
+            *updates, oracle.merge(*updates), oracle.resend(*updates), oracle.resend(document.encode())
         ):
             assert contradicted_at(document, again) is None

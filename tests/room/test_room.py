@@ -1,4 +1,4 @@
-"""The room's decisions, one by one. Chance and whole deployments are in ``test_schedules``."""
+"""The decisions of the room, one by one. ``test_schedules`` tests whole deployments at random."""
 
 from typing import Any
 
@@ -45,8 +45,8 @@ from tests.room.build import (
     NAME,
     OTHER,
     OURS,
-    Author,
     SteppedRoom,
+    YjsClient,
     a_room,
     a_row,
     a_session,
@@ -71,8 +71,8 @@ def of_kind(effects: list[Effect], kind: type[Effect]) -> list[Any]:
 # --- joining and leaving ---------------------------------------------------------------------------------
 
 
-def test_newcomer_is_told_who_is_here_and_nothing_of_the_document() -> None:
-    room = a_room(Author(ANN).type(0, "abc"), sessions=[a_session(1)])
+def test_new_session_gets_presence_but_no_document() -> None:
+    room = a_room(YjsClient(ANN).type(0, "abc"), sessions=[a_session(1)])
     assert room.join(a_session(2)) == []
     here = AwarenessUpdate((AwarenessEntry(ClientId(7), 1, b"{}"),))
     receive(room, 1, here)
@@ -80,17 +80,17 @@ def test_newcomer_is_told_who_is_here_and_nothing_of_the_document() -> None:
     assert room.sessions == (1, 2, 3)
 
 
-def test_who_has_left_says_nothing_any_more_and_leaves_only_once() -> None:
+def test_session_that_left_is_ignored_and_leaves_only_once() -> None:
     room = a_room(sessions=[a_session(1)])
     assert room.leave(SessionId(1), 0.0, clean=True) == [End(SessionId(1))]
     assert room.leave(SessionId(1), 0.0, clean=True) == []
-    assert receive(room, 1, Update(Author(ANN).type(0, "x"))) == []
+    assert receive(room, 1, Update(YjsClient(ANN).type(0, "x"))) == []
     assert room.sessions == ()
 
 
-def test_what_somebody_wrote_before_leaving_goes_on_to_the_log_and_is_answered_to_nobody() -> None:
+def test_edit_of_a_session_that_left_is_still_committed() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    receive(room, 1, Update(Author(ANN).type(0, "abc")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "abc")))
     room.leave(SessionId(1), 0.0, clean=False)
     assert not room.is_settled
     effects = commit(room)
@@ -98,7 +98,7 @@ def test_what_somebody_wrote_before_leaving_goes_on_to_the_log_and_is_answered_t
     assert room.is_settled
 
 
-def test_room_shows_itself_in_a_log_line() -> None:
+def test_repr_shows_name_cursor_and_counts() -> None:
     room = a_room(sessions=[a_session(1)])
     assert repr(room) == "<Room 'notes' cursor=0 sessions=1 pending=0>"
 
@@ -106,26 +106,26 @@ def test_room_shows_itself_in_a_log_line() -> None:
 # --- syncing ---------------------------------------------------------------------------------------------
 
 
-def test_step1_is_answered_with_what_is_missing_and_a_step1_of_ours() -> None:
-    ann = Author(ANN)
+def test_step1_is_answered_with_missing_structs_and_our_own_step1() -> None:
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "ab"), ann.type(2, "c")
     room = a_room(first, second, sessions=[a_session(1)])
     question, answer = told(receive(room, 1, SyncStep1(encode_state_vector({ANN: 2}))), 1)
     assert question == SyncStep1(encode_state_vector({ANN: 3}))
     assert isinstance(answer, SyncStep2)
-    assert Author(BOB, first, answer.update).text == "abc"
+    assert YjsClient(BOB, first, answer.update).text == "abc"
 
 
-def test_session_hears_of_updates_only_from_its_first_step1_on() -> None:
+def test_session_receives_updates_only_after_its_first_step1() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, synced=False)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     assert told(receive(room, 1, Update(ann.type(0, "a"))), 2) == []
     receive(room, 2, SyncStep1(EMPTY_STATE_VECTOR))
     next_letter = ann.type(1, "b")
     assert told(receive(room, 1, Update(next_letter)), 2) == [Update(next_letter)]
 
 
-def test_at_most_one_step1_of_ours_is_on_its_way_to_a_session() -> None:
+def test_at_most_one_step1_is_outstanding_per_session() -> None:
     room = a_room(sessions=[a_session(1)])
     hello = SyncStep1(EMPTY_STATE_VECTOR)
     assert [type(m) for m in told(receive(room, 1, hello), 1)] == [SyncStep1, SyncStep2]
@@ -134,26 +134,26 @@ def test_at_most_one_step1_of_ours_is_on_its_way_to_a_session() -> None:
     assert [type(m) for m in told(receive(room, 1, hello), 1)] == [SyncStep1, SyncStep2]
 
 
-def test_a_session_that_goes_on_is_given_everything_and_asked_for_everything() -> None:
-    ann = Author(ANN)
+def test_resumed_session_is_sent_the_document_and_asked_for_its_own() -> None:
+    ann = YjsClient(ANN)
     room = a_room(ann.type(0, "ab"), sessions=[a_session(1)])
     given, asked = told(room.join(a_session(2, synced=False), resumes=True), 2)
     assert isinstance(given, Update)
-    assert Author(BOB, given.update).text == "ab"
+    assert YjsClient(BOB, given.update).text == "ab"
     assert isinstance(asked, SyncStep1)
     letter = ann.type(2, "c")
     assert told(receive(room, 1, Update(letter)), 2) == [Update(letter)]
-    assert told(receive(room, 2, SyncStep2(ann.everything)), 2) == []  # its client does not count that one
+    assert told(receive(room, 2, SyncStep2(ann.everything)), 2) == []  # its client does not count this one
 
 
-def test_state_vector_that_is_none_is_the_peer_s_fault_and_harms_nobody() -> None:
+def test_malformed_state_vector_is_an_error_of_that_peer_alone() -> None:
     room = a_room(sessions=[a_session(1)])
     with pytest.raises(ProtocolError):
         receive(room, 1, SyncStep1(b"\xff"))
     assert told(receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR)), 1)[1] == SyncStep2(EMPTY_UPDATE)
 
 
-def test_an_application_s_own_message_is_heard_by_nobody() -> None:
+def test_stateless_message_is_not_forwarded() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     assert receive(room, 1, Stateless("hello")) == []
 
@@ -161,16 +161,18 @@ def test_an_application_s_own_message_is_heard_by_nobody() -> None:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit() -> None:
+def test_edit_is_sent_at_once_and_acknowledged_after_the_commit() -> None:
     room = a_room(sessions=[a_session(1), a_session(2), a_session(3, can_write=False)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     shown = receive(room, 1, Update(edit))
     assert of_kind(shown, Send) == [Send((SessionId(2), SessionId(3)), Update(edit))]
     assert len(of_kind(shown, Append)) == 1
     row = room.next_row()
     assert row is not None
     assert (row.document, row.epoch, row.writer, row.n) == (NAME, 0, OURS, 1)
-    assert decode_entries(row.payload) == (Entry(UserId("ann"), edit, carried=True),)  # she has not shown herself
+    assert decode_entries(row.payload) == (
+        Entry(UserId("ann"), edit, carried=True),
+    )  # ann has not announced the client id
     answered = room.appended(Sequence(1))
     assert answered == [
         Send((SessionId(1),), Saved(edit)),
@@ -179,9 +181,9 @@ def test_edit_is_shown_at_once_and_acknowledged_with_its_bytes_after_the_commit(
     assert room.cursor == 1
 
 
-def test_every_frame_is_answered_once_and_in_order() -> None:
+def test_every_frame_is_acknowledged_once_and_in_order() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann, bob = Author(ANN), Author(BOB)
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     first, second, other = ann.type(0, "a"), ann.type(1, "b"), bob.type(0, "x")
     for session, edit in ((1, first), (2, other), (1, second), (1, first)):
         assert told(receive(room, session, Update(edit)), session) == []
@@ -192,9 +194,9 @@ def test_every_frame_is_answered_once_and_in_order() -> None:
 
 
 def test_acknowledgement_waits_for_everything_before_it() -> None:
-    """The first row is on its way; what comes meanwhile, or adds nothing, waits for the row it is in."""
+    """Updates that arrive while a row is in flight wait for the next row; those that add nothing wait in line."""
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann, bob = Author(ANN), Author(BOB)
+    ann, bob = YjsClient(ANN), YjsClient(BOB)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, Update(first))
     assert room.next_row() is not None
@@ -212,7 +214,7 @@ def test_acknowledgement_waits_for_everything_before_it() -> None:
 
 
 def test_frame_that_adds_nothing_is_answered_at_once_when_all_is_committed() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     edit, deletion = ann.type(0, "abc"), ann.delete(0, 1)
     room = a_room(edit, deletion, sessions=[a_session(1)])
     assert receive(room, 1, Update(edit)) == [Send((SessionId(1),), Saved(edit))]
@@ -221,7 +223,7 @@ def test_frame_that_adds_nothing_is_answered_at_once_when_all_is_committed() -> 
     assert room.next_row() is None
 
 
-def test_update_without_its_empty_structs_is_what_is_logged_shown_and_echoed() -> None:
+def test_empty_structs_are_removed_before_logging_and_sending() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     padded = update((ANN, 0, [text("ab"), text("", left=(ANN, 1)), text("c", left=(ANN, 1))]))
     plain = inspect_update(padded).payload
@@ -233,9 +235,9 @@ def test_update_without_its_empty_structs_is_what_is_logged_shown_and_echoed() -
     assert told(room.appended(Sequence(1)), 1) == [Saved(plain)]
 
 
-def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
+def test_unsaved_bytes_count_updates_in_flight_and_queued() -> None:
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     sizes = []
     for at in range(3):
         (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Append)
@@ -251,10 +253,10 @@ def test_unsaved_bytes_are_those_of_updates_on_their_way_and_waiting() -> None:
     assert room.unsaved_bytes == 0
 
 
-def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_fills_up_to_the_bound_and_a_large_update_gets_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uncommitted, "ROW_BYTES_MAX", 1000)
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     edits = [ann.type(0, letter * length) for letter, length in zip("abcd", (100, 100, 5000, 100), strict=True)]
     for edit in edits:
         receive(room, 1, Update(edit))
@@ -272,21 +274,21 @@ def test_row_takes_as_much_as_it_may_and_one_large_update_alone(monkeypatch: pyt
 # --- which frames count ----------------------------------------------------------------------------------
 
 
-def test_first_step2_after_a_client_s_step1_is_answered_and_no_other() -> None:
+def test_only_the_first_step2_after_a_step1_is_acknowledged() -> None:
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == [Saved()]
     assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == []
     first, second = ann.type(0, "a"), ann.type(1, "b")
     assert told(receive(room, 1, Update(second)), 1) == [SyncStep1(EMPTY_STATE_VECTOR)]
-    receive(room, 1, SyncStep2(ann.everything))  # answers a question of ours, so its client does not count it
+    receive(room, 1, SyncStep2(ann.everything))  # it answers a SyncStep1 of the room, so its client does not count it
     assert told(commit(room), 1) == [Saved(second)]
     assert told(receive(room, 1, SyncStep2(first)), 1) == []
 
 
-def test_step2_that_brings_something_is_answered_once_after_the_commit() -> None:
-    ann = Author(ANN)
+def test_step2_with_new_content_is_acknowledged_after_the_commit() -> None:
+    ann = YjsClient(ANN)
     ann.type(0, "abc")
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
@@ -294,7 +296,7 @@ def test_step2_that_brings_something_is_answered_once_after_the_commit() -> None
     assert told(commit(room), 1) == [Saved(ann.everything)]
 
 
-def test_second_step1_before_the_answer_still_makes_one_answer() -> None:
+def test_two_step1s_before_a_step2_make_one_acknowledgement() -> None:
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
@@ -302,7 +304,7 @@ def test_second_step1_before_the_answer_still_makes_one_answer() -> None:
     assert told(receive(room, 1, SyncStep2(EMPTY_UPDATE)), 1) == []
 
 
-def test_refusal_of_a_step2_that_nobody_counts_is_not_said() -> None:
+def test_refusal_of_an_uncounted_step2_is_not_sent() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     for session, said in ((1, [Refused()]), (2, [])):
@@ -311,10 +313,10 @@ def test_refusal_of_a_step2_that_nobody_counts_is_not_said() -> None:
         assert ends(effects) == {session: UpdateRefused}
 
 
-def test_answers_that_wait_are_bounded_for_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_acknowledgements_are_bounded_per_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PENDING_ACKS_MAX", 3)
     room = a_room(sessions=[a_session(1), a_session(2)])
-    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     for _ in range(3):
         assert receive(room, 2, Update(EMPTY_UPDATE)) == []
     assert ends(receive(room, 2, Update(EMPTY_UPDATE))) == {2: Overloaded}
@@ -327,10 +329,10 @@ def test_answers_that_wait_are_bounded_for_a_session(monkeypatch: pytest.MonkeyP
 
 
 def test_reader_receives_but_cannot_write() -> None:
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first = ann.type(0, "abc")
     room = a_room(first, sessions=[a_session(1), a_session(2, can_write=False)])
-    attempts = [Author(BOB).type(0, "x"), Author(BOB, first).delete(0, 1), update((BOB, 9, [text("z")]))]
+    attempts = [YjsClient(BOB).type(0, "x"), YjsClient(BOB, first).delete(0, 1), update((BOB, 9, [text("z")]))]
     for attempt in attempts:
         assert receive(room, 2, Update(attempt)) == [Send((SessionId(2),), Refused())]
     assert room.next_row() is None
@@ -339,8 +341,8 @@ def test_reader_receives_but_cannot_write() -> None:
     assert told(receive(room, 1, Update(edit)), 2) == [Update(edit)]
 
 
-def test_reader_may_say_what_is_known_with_every_deletion() -> None:
-    ann = Author(ANN)
+def test_reader_may_repeat_known_content_and_deletions() -> None:
+    ann = YjsClient(ANN)
     parts = [ann.type(0, "abc"), ann.delete(1, 1)]
     reader = a_session(1, can_write=False)
     room = SteppedRoom(NAME, Document.load(ann.everything, []), epoch=Epoch(0), cursor=Sequence(2), writer=WriterId(1))
@@ -350,21 +352,21 @@ def test_reader_may_say_what_is_known_with_every_deletion() -> None:
     assert receive(room, 1, Update(parts[1])) == [Send((SessionId(1),), Saved())]
 
 
-def test_reader_s_refusal_keeps_the_order_of_its_frames() -> None:
+def test_refusals_to_a_reader_keep_the_order_of_its_frames() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, can_write=False)])
-    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     assert receive(room, 2, Update(EMPTY_UPDATE)) == []
-    assert receive(room, 2, Update(Author(BOB).type(0, "y"))) == []
+    assert receive(room, 2, Update(YjsClient(BOB).type(0, "y"))) == []
     assert told(commit(room), 2) == [Saved(), Refused()]
 
 
-def test_reader_s_step2_that_nobody_counts_is_dropped_silently() -> None:
+def test_uncounted_step2_of_a_reader_is_dropped_silently() -> None:
     room = a_room(sessions=[a_session(1, can_write=False)])
-    assert receive(room, 1, SyncStep2(Author(ANN).type(0, "x"))) == []
+    assert receive(room, 1, SyncStep2(YjsClient(ANN).type(0, "x"))) == []
     assert room.document.state == {}
 
 
-# --- what is refused -------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damaged", [b"\1\1\1\0", b"\0\0\0", b"", update((ANN, 0, [b"\x02\1\1t\1\1a"]))])
@@ -377,15 +379,15 @@ def test_damaged_update_is_refused_and_ends_its_session_alone(damaged: bytes) ->
     assert room.next_row() is None
 
 
-def test_update_is_as_large_as_the_limit_and_not_one_byte_more() -> None:
-    edit = Author(ANN).type(0, "abc")
+def test_update_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    edit = YjsClient(ANN).type(0, "abc")
     for spare, refused in ((0, {}), (-1, {1: UpdateRefused})):
         room = a_room(sessions=[a_session(1)], limits=RoomLimits(update=Limits(bytes_max=len(edit) + spare)))
         assert ends(receive(room, 1, Update(edit))) == refused
 
 
-def test_update_that_puts_something_into_what_is_no_type_is_refused() -> None:
-    room = a_room(Author(ANN).type(0, "abc"), sessions=[a_session(1), a_session(2)])
+def test_child_of_an_element_that_is_no_type_is_refused() -> None:
+    room = a_room(YjsClient(ANN).type(0, "abc"), sessions=[a_session(1), a_session(2)])
     effects = receive(room, 1, Update(update((BOB, 0, [text("x", parent=(ANN, 1))]))))
     assert told(effects, 1) == [Refused()]
     assert ends(effects) == {1: UpdateRefused}
@@ -394,21 +396,21 @@ def test_update_that_puts_something_into_what_is_no_type_is_refused() -> None:
     assert of_kind(effects, Fail) == []
 
 
-def test_held_update_that_turns_out_harmful_ends_its_own_session_and_not_the_one_that_freed_it() -> None:
+def test_harmful_pending_update_ends_only_the_session_that_sent_it() -> None:
     room = a_room(sessions=[a_session(1, "eve"), a_session(2, "ann")])
     receive(room, 1, Update(update((BOB, 0, [text("x", parent=(ANN, 1))]))))
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     effects = receive(room, 2, Update(edit))
     assert ends(effects) == {1: UpdateRefused}
     assert told(commit(room), 2) == [Saved(edit)]
 
 
-# --- what comes before what it builds on -----------------------------------------------------------------
+# --- missing dependencies -----------------------------------------------------------------
 
 
-def test_update_ahead_of_its_predecessors_is_held_asked_about_and_answered_once_it_is_saved() -> None:
+def test_update_ahead_of_its_predecessors_waits_and_is_acknowledged_later() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, third = ann.type(0, "a"), ann.type(1, "b"), ann.type(2, "c")
     assert receive(room, 1, Update(second)) == [Send((SessionId(1),), SyncStep1(EMPTY_STATE_VECTOR))]
     assert receive(room, 1, Update(third)) == []
@@ -418,11 +420,11 @@ def test_update_ahead_of_its_predecessors_is_held_asked_about_and_answered_once_
     assert told(commit(room), 1) == [Saved(first), Saved(second), Saved(third)]
 
 
-def test_update_of_a_session_that_does_not_wait_is_refused_at_once_and_nothing_of_it_is_kept() -> None:
+def test_incomplete_update_of_a_session_that_cannot_wait_is_refused() -> None:
     program = a_session(2)
     program.queues_incomplete = False
     room = a_room(sessions=[a_session(1), program])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     refusal = receive(room, 2, Update(second))
     assert told(refusal, 2) == [Refused()]
@@ -433,9 +435,9 @@ def test_update_of_a_session_that_does_not_wait_is_refused_at_once_and_nothing_o
     assert room.is_settled
 
 
-def test_held_update_is_released_by_a_resync_that_brings_all_of_it() -> None:
+def test_pending_update_is_released_by_a_resync_that_contains_it() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "a")
     second = ann.type(1, "b")
     receive(room, 1, Update(second))
@@ -444,9 +446,9 @@ def test_held_update_is_released_by_a_resync_that_brings_all_of_it() -> None:
     assert room.tick(LATE_S) == []
 
 
-def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None:
+def test_pending_update_of_a_session_that_left_is_still_committed() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, Update(second))
     receive(room, 1, Update(second))
@@ -456,9 +458,9 @@ def test_held_update_whose_author_has_left_is_still_applied_and_logged() -> None
     assert room.document.state == {ANN: 2}
 
 
-def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_over_and_the_session_stays() -> None:
+def test_overdue_update_of_a_demoted_session_is_refused() -> None:
     room = a_room(sessions=[reader := a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     ann.type(0, "a")
     receive(room, 1, Update(ann.type(1, "b")))
     reader.can_write = False
@@ -466,9 +468,9 @@ def test_held_update_of_who_may_not_write_any_more_is_refused_when_its_time_is_o
     assert room.is_settled
 
 
-def test_held_update_of_who_may_not_write_any_more_is_refused_when_what_it_waits_for_comes() -> None:
+def test_pending_update_of_a_demoted_session_is_refused_once_ready() -> None:
     room = a_room(sessions=[reader := a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first = ann.type(0, "a")
     receive(room, 1, Update(ann.type(1, "b")))
     reader.can_write = False
@@ -477,9 +479,9 @@ def test_held_update_of_who_may_not_write_any_more_is_refused_when_what_it_waits
     assert room.document.text() == "a"
 
 
-def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() -> None:
+def test_dismissed_session_gets_its_acks_and_loses_its_presence() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, AwarenessUpdate((AwarenessEntry(ClientId(ANN), 1, b"{}"),)))
     receive(room, 1, Update(second))
@@ -493,9 +495,9 @@ def test_session_that_is_dismissed_is_owed_its_answers_and_its_people_leave() ->
     assert room.dismiss(SessionId(3), 0.0, clean=True) == []
 
 
-def test_step2_that_lacks_something_is_held_without_another_question() -> None:
+def test_incomplete_step2_waits_without_another_step1() -> None:
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     assert receive(room, 1, SyncStep2(second)) == []
@@ -518,7 +520,7 @@ def test_ready_part_is_taken_at_once_and_overdue_rest_ends_the_session() -> None
     assert room.document.state == {ANN: 2, BOB: 1}
 
 
-def test_second_time_that_the_same_never_comes_the_session_goes_on_without_it() -> None:
+def test_session_survives_the_second_time_the_same_update_stalls() -> None:
     room = a_room()
     whole = update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))
     for attempt, ended in enumerate(({1: MissingDependencies}, {}), 1):
@@ -529,15 +531,15 @@ def test_second_time_that_the_same_never_comes_the_session_goes_on_without_it() 
         assert ends(effects) == ended
         assert told(effects, attempt) == ([Refused()] if ended else [])
     assert room.document.state == {ANN: 2}
-    assert told(commit(room), 2) == [Refused()]  # in its turn: what was kept stands before it
+    assert told(commit(room), 2) == [Refused()]  # in order: the part that was kept comes first
     own = update((BOB, 0, [text("x", left=(ANN, 1))]))
     receive(room, 2, Update(own))
     assert told(commit(room), 2) == [Saved(own)]
 
 
-def test_session_that_went_on_without_something_is_asked_again_when_what_that_lacked_has_come() -> None:
+def test_session_is_asked_again_once_its_stalled_update_can_complete() -> None:
     room = a_room()
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     lost = bob.type(0, "lost ")
     whole = update((ANN, 0, [text("late", left=(BOB, 4), root="content")]))
     for attempt in (1, 2):
@@ -553,7 +555,7 @@ def test_session_that_went_on_without_something_is_asked_again_when_what_that_la
     assert told(receive(room, 3, Update(bob.type(5, "!"))), 2)[1:] == []  # and only once
 
 
-def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_their_own() -> None:
+def test_each_user_is_ended_once_for_each_missing_dependency() -> None:
     room = a_room()
     attempts = [("ann", 9), ("bob", 9), ("ann", 8), ("ann", 9)]
     errors: list[type[Exception]] = []
@@ -566,7 +568,7 @@ def test_somebody_else_s_unfinished_edit_and_another_edit_are_first_times_of_the
     assert room.sessions == (SessionId(4),)
 
 
-def test_update_that_skips_is_asked_for_what_it_skips_and_taken_once_that_has_come() -> None:
+def test_update_with_a_skip_is_taken_once_the_skipped_part_arrives() -> None:
     room = a_room(sessions=[a_session(1)])
     skipping = update((ANN, 0, [text("ab"), skip(2), text("e", left=(ANN, 3))]))
     assert told(receive(room, 1, Update(skipping)), 1) == [SyncStep1(uint(1) + uint(ANN) + uint(2))]
@@ -579,7 +581,7 @@ def test_update_that_skips_is_asked_for_what_it_skips_and_taken_once_that_has_co
     assert [(s.kind, s.clock, s.length) for each in logged for s in each.structs] == [(4, 0, 2), (4, 2, 2), (4, 4, 1)]
 
 
-def test_update_with_a_gap_that_may_not_be_taken_ends_its_session_and_does_not_wait() -> None:
+def test_harmful_update_with_a_gap_is_refused_without_waiting() -> None:
     room = a_room(update((BOB, 0, [text("x")])), sessions=[a_session(1)])
     update_ = update((ANN, 0, [text("a", parent=(BOB, 0)), skip(2), text("b")]))
     effects = receive(room, 1, Update(update_))
@@ -587,7 +589,7 @@ def test_update_with_a_gap_that_may_not_be_taken_ends_its_session_and_does_not_w
     assert room.pending == 0
 
 
-def test_held_update_that_skips_is_never_logged_whole() -> None:
+def test_pending_update_with_a_skip_is_never_logged_whole() -> None:
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), skip(2), text("c", left=(ANN, 1))]))))
     assert ends(room.tick(LATE_S)) == {1: MissingDependencies}
@@ -597,7 +599,7 @@ def test_held_update_that_skips_is_never_logged_whole() -> None:
     assert [(s.kind, s.clock, s.length) for s in inspect_update(entry.update).structs] == [(4, 0, 2)]
 
 
-def test_expiring_part_may_free_others_before_they_expire_too() -> None:
+def test_expiring_part_may_release_others_before_they_expire_too() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
     freed = update((BOB, 0, [text("x", left=(ANN, 1))]))
@@ -616,7 +618,7 @@ def test_overdue_rest_of_a_session_that_left_is_dropped() -> None:
     assert room.document.state == {ANN: 2}
 
 
-def test_expired_update_of_which_nothing_is_ready_or_new_leaves_nothing() -> None:
+def test_expired_update_with_nothing_ready_or_new_is_not_logged() -> None:
     room = a_room(update((ANN, 0, [text("ab")])), sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(update((ANN, 0, [text("ab"), text("c", left=(9, 9))]))))
     receive(room, 2, Update(update((COY, 4, [text("c")]))))
@@ -625,7 +627,7 @@ def test_expired_update_of_which_nothing_is_ready_or_new_leaves_nothing() -> Non
     assert room.next_row() is None
 
 
-def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> None:
+def test_full_pending_queue_ends_the_session_that_sends_more() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)], limits=RoomLimits(pending=PendingLimits(updates_max=1)))
     waiting = update((ANN, 5, [text("c")]))
     receive(room, 1, Update(waiting))
@@ -634,7 +636,7 @@ def test_full_gate_ends_the_session_that_sends_more_and_it_may_come_back() -> No
     assert told(effects, 2) == []
 
 
-def test_step2_too_large_to_be_held_is_kept_as_far_as_it_is_ready() -> None:
+def test_ready_part_of_a_step2_too_large_to_queue_is_taken() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)], limits=RoomLimits(pending=PendingLimits(bytes_max=10)))
     receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR))
     freed = update((BOB, 0, [text("x", left=(ANN, 999))]))
@@ -649,34 +651,34 @@ def test_step2_too_large_to_be_held_is_kept_as_far_as_it_is_ready() -> None:
 # --- rows of other replicas ------------------------------------------------------------------------------
 
 
-def test_row_of_another_replica_is_shown_and_neither_logged_nor_published_again() -> None:
+def test_row_of_another_replica_is_sent_but_not_logged_again() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    edits = [Author(BOB).type(0, "abc"), Author(COY).type(0, "x")]
+    edits = [YjsClient(BOB).type(0, "abc"), YjsClient(COY).type(0, "x")]
     effects = room.receive_row(a_row(1, *edits), Epoch(0))
-    everybody = (SessionId(1), SessionId(2))
-    assert effects == [Send(everybody, Update(edit)) for edit in edits]
+    everyone = (SessionId(1), SessionId(2))
+    assert effects == [Send(everyone, Update(edit)) for edit in edits]
     assert room.cursor == 1
     assert room.is_settled
 
 
-def test_row_seen_before_means_nothing_and_what_is_known_is_not_shown_again() -> None:
+def test_known_rows_and_known_updates_are_not_sent_again() -> None:
     room = a_room(sessions=[a_session(1)])
-    edit = Author(BOB).type(0, "abc")
+    edit = YjsClient(BOB).type(0, "abc")
     room.receive_row(a_row(1, edit), Epoch(0))
     assert room.receive_row(a_row(1, edit), Epoch(0)) == []
     assert room.receive_row(a_row(2, edit), Epoch(0)) == []
     assert room.cursor == 2
 
 
-def test_row_of_another_life_of_the_document_is_never_applied() -> None:
+def test_row_of_another_epoch_is_never_applied() -> None:
     room = a_room(sessions=[a_session(1)])
-    assert room.receive_row(a_row(1, Author(BOB).type(0, "abc")), Epoch(1)) == []
+    assert room.receive_row(a_row(1, YjsClient(BOB).type(0, "abc")), Epoch(1)) == []
     assert (room.cursor, room.document.state) == (0, {})
 
 
-def test_row_beyond_a_gap_waits_and_the_store_is_asked() -> None:
+def test_row_behind_a_gap_waits_and_the_store_is_read() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2, 3)]
     assert room.receive_row(rows[2], Epoch(0)) == [CatchUp()]
     assert room.document.state == {}
@@ -686,9 +688,9 @@ def test_row_beyond_a_gap_waits_and_the_store_is_asked() -> None:
     assert room.cursor == 3
 
 
-def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
+def test_own_row_is_acknowledged_only_by_its_commit() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
     row = room.next_row()
     assert row is not None
@@ -700,9 +702,9 @@ def test_own_row_comes_back_by_its_commit_and_by_nothing_else() -> None:
     assert room.cursor == 1
 
 
-def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
+def test_own_row_behind_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     room = a_room(sessions=[a_session(1)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
     effects = commit(room, seq=3)
     assert told(effects, 1) == [Saved(edit)]
@@ -710,7 +712,7 @@ def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     assert room.cursor == 0
     assert room.receive_row(a_row(3, edit, writer=OURS), Epoch(0)) == []
     assert room.receive_head(Sequence(3), Epoch(0), deleted=False, after=Sequence(0)) == []
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = a_row(1, bob.type(0, "x")), a_row(2, bob.type(1, "y"))
     assert of_kind(room.receive_row(first, Epoch(0)), CatchUp) == [CatchUp()]
     effects = room.receive_rows([first, second], after=Sequence(0))
@@ -718,12 +720,12 @@ def test_own_row_beyond_a_gap_is_acknowledged_and_the_gap_is_read() -> None:
     assert room.cursor == 3
 
 
-def test_a_room_whose_own_rows_pile_up_behind_a_gap_ends_with_every_answer_given(
+def test_room_fails_after_every_ack_when_own_rows_pile_up_behind_a_gap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("collab.room.log_cursor.OWN_BYTES_MAX", 0)
     room = a_room(sessions=[a_session(1)])
-    edit = Author(ANN).type(0, "abc")
+    edit = YjsClient(ANN).type(0, "abc")
     receive(room, 1, Update(edit))
     effects = commit(room, seq=3)
     assert [type(effect) for effect in effects] == [Send, Publish, Fail]
@@ -732,7 +734,7 @@ def test_a_room_whose_own_rows_pile_up_behind_a_gap_ends_with_every_answer_given
 
 def test_rows_read_twice_are_applied_once() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2)]
     room.receive_rows(rows, after=Sequence(0))
     assert room.receive_rows(rows, after=Sequence(0)) == []
@@ -740,42 +742,42 @@ def test_rows_read_twice_are_applied_once() -> None:
     assert room.cursor == 2
 
 
-def test_log_that_was_trimmed_behind_the_room_ends_it() -> None:
+def test_room_fails_if_the_log_was_trimmed_past_its_cursor() -> None:
     room = a_room()
-    (failure,) = room.receive_rows([a_row(5, Author(BOB).type(0, "x"))], after=Sequence(0))
+    (failure,) = room.receive_rows([a_row(5, YjsClient(BOB).type(0, "x"))], after=Sequence(0))
     assert isinstance(failure, Fail)
     assert isinstance(failure.error, RoomClosed)
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"\1\1\1a\1\0\4\1\1\1\0"], ids=["no row", "no update"])
-def test_row_that_no_guard_would_let_in_ends_the_room(payload: bytes) -> None:
+def test_room_fails_on_a_row_that_the_guard_refuses(payload: bytes) -> None:
     room = a_room()
     failure = room.receive_row(CommittedRow(Sequence(1), OTHER, 1, payload), Epoch(0))[0]
     assert isinstance(failure, Fail)
     assert room.cursor == 0
 
 
-def test_row_ahead_of_what_it_builds_on_is_a_damaged_log_and_ends_the_room() -> None:
+def test_room_fails_on_a_row_with_missing_dependencies() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     _first, second = bob.type(0, "a"), bob.type(1, "b")
     (failed,) = room.receive_row(a_row(1, second), Epoch(0))
     assert isinstance(failed, Fail)
     assert "damaged" in str(failed.error)
 
 
-def test_row_frees_what_a_session_sent_ahead_of_it() -> None:
+def test_row_releases_a_pending_update_that_waited_for_it() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     receive(room, 1, Update(second))
     assert told(room.receive_row(a_row(1, first), Epoch(0)), 2) == [Update(first), Update(second)]
     assert told(commit(room), 1) == [Saved(second)]
 
 
-def test_row_that_brings_what_a_session_sent_ahead_answers_it() -> None:
+def test_row_that_contains_a_pending_update_acknowledges_it() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     receive(room, 1, Update(second))
     effects = room.receive_row(a_row(1, bob.everything), Epoch(0))
@@ -784,35 +786,35 @@ def test_row_that_brings_what_a_session_sent_ahead_answers_it() -> None:
     assert first != second
 
 
-def test_deleted_document_ends_its_room() -> None:
+def test_room_fails_when_its_document_is_deleted() -> None:
     (failure,) = a_room().receive_head(Sequence(0), Epoch(0), deleted=True, after=Sequence(0))
     assert isinstance(failure, Fail)
     assert isinstance(failure.error, DocumentDeleted)
 
 
-@pytest.mark.parametrize(("seq", "epoch"), [(4, 0), (5, 1)], ids=["the log is shorter", "another life"])
-def test_head_that_contradicts_the_room_ends_it(seq: int, epoch: int) -> None:
+@pytest.mark.parametrize(("seq", "epoch"), [(4, 0), (5, 1)], ids=["shorter log", "other epoch"])
+def test_room_fails_on_a_head_that_contradicts_it(seq: int, epoch: int) -> None:
     room = a_room(cursor=5)
     (failure,) = room.receive_head(Sequence(seq), Epoch(epoch), deleted=False, after=Sequence(5))
     assert isinstance(failure, Fail)
     assert isinstance(failure.error, RoomClosed)
 
 
-def test_head_beyond_the_cursor_is_read_and_one_that_is_overtaken_is_not() -> None:
+def test_head_beyond_the_cursor_causes_catch_up_unless_it_is_stale() -> None:
     room = a_room(cursor=5)
     assert room.receive_head(Sequence(6), Epoch(0), deleted=False, after=Sequence(5)) == [CatchUp()]
     assert room.receive_head(Sequence(5), Epoch(0), deleted=False, after=Sequence(4)) == []
 
 
-# --- a library that fails --------------------------------------------------------------------------------
+# --- failures of the engine --------------------------------------------------------------------------------
 
 
 class Panic(BaseException):
-    """What a failure inside the library looks like: no Exception."""
+    """A stand-in for a panic of the engine, which is not an ``Exception``."""
 
 
 def breaking(room: SteppedRoom, call: str, *, at: int = 0) -> None:
-    """From its ``at``-th use on, a call into the library fails in this room."""
+    """Make a call into the engine fail in this room, after it has worked ``at`` times."""
     real = getattr(room.document._doc, call)
     used = 0
 
@@ -826,10 +828,10 @@ def breaking(room: SteppedRoom, call: str, *, at: int = 0) -> None:
     setattr(room.document._doc, call, fail)
 
 
-def test_update_that_breaks_the_library_is_refused_for_good_and_ends_the_room() -> None:
+def test_update_that_breaks_the_engine_is_refused_and_fails_the_room() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     breaking(room, "apply_update")
-    effects = receive(room, 1, Update(Author(ANN).type(0, "x")))
+    effects = receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     assert told(effects, 1) == [Refused()]
     assert ends(effects) == {1: UpdateRefused}
     assert isinstance(effects[-1], Fail)
@@ -837,9 +839,9 @@ def test_update_that_breaks_the_library_is_refused_for_good_and_ends_the_room() 
     assert room.next_row() is None
 
 
-def test_held_update_that_breaks_the_library_is_laid_to_its_own_author() -> None:
+def test_pending_update_that_breaks_the_engine_ends_its_own_session() -> None:
     room = a_room(sessions=[a_session(1, "eve"), a_session(2, "ann"), a_session(3)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     first, second, third = ann.type(0, "a"), ann.type(1, "b"), ann.type(2, "c")
     receive(room, 1, Update(second))
     receive(room, 3, Update(third))
@@ -851,9 +853,9 @@ def test_held_update_that_breaks_the_library_is_laid_to_its_own_author() -> None
     assert sum(append.size for append in of_kind(effects, Append)) == room.unsaved_bytes
 
 
-def test_row_that_breaks_the_library_ends_the_room_and_no_session() -> None:
+def test_row_that_breaks_the_engine_fails_the_room_but_ends_no_session() -> None:
     room = a_room(sessions=[a_session(1)])
-    bob = Author(BOB)
+    bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     breaking(room, "apply_update")
     effects = room.receive_row(a_row(1, first, second), Epoch(0))
@@ -868,8 +870,8 @@ def test_row_that_breaks_the_library_ends_the_room_and_no_session() -> None:
         ("get_state", SyncStep2(update(deletes={ANN: [(0, 1)]}))),
     ],
 )
-def test_question_that_breaks_the_library_is_laid_to_nobody(call: str, question: SyncStep1 | SyncStep2) -> None:
-    ann = Author(ANN)
+def test_query_that_breaks_the_engine_ends_no_session(call: str, question: SyncStep1 | SyncStep2) -> None:
+    ann = YjsClient(ANN)
     room = a_room(ann.type(0, "abc"), ann.delete(1, 1), sessions=[a_session(1)])
     breaking(room, call)
     effects = receive(room, 1, question)
@@ -883,24 +885,24 @@ def entry(client: int, clock: int, state: bytes = b"{}") -> AwarenessEntry:
     return AwarenessEntry(ClientId(client), clock, state)
 
 
-def test_presence_is_told_to_everybody_the_sender_too_and_to_the_other_replicas() -> None:
+def test_presence_goes_to_every_session_and_to_the_other_replicas() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, synced=False)])
     here = AwarenessUpdate((entry(7, 1),))
-    everybody = (SessionId(1), SessionId(2))
+    everyone = (SessionId(1), SessionId(2))
     assert receive(room, 1, here) == [
-        Send(everybody, here),
+        Send(everyone, here),
         PublishPresence((PresenceEntry(UserId("ann"), entry(7, 1)),)),
     ]
     assert receive(room, 1, here) == []
     assert receive(room, 2, QueryAwareness()) == [Send((SessionId(2),), here)]
 
 
-def test_reader_is_present_too() -> None:
+def test_reader_has_presence_too() -> None:
     room = a_room(sessions=[a_session(1, can_write=False)])
     assert told(receive(room, 1, AwarenessUpdate((entry(7, 1),))), 1) == [AwarenessUpdate((entry(7, 1),))]
 
 
-def test_clean_leave_is_told_at_once_and_a_lost_session_s_after_the_grace() -> None:
+def test_clean_leave_is_announced_at_once_and_a_loss_after_the_grace() -> None:
     room = a_room(sessions=[a_session(1), a_session(2), a_session(3)])
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
     receive(room, 2, AwarenessUpdate((entry(8, 1),)))
@@ -910,7 +912,7 @@ def test_clean_leave_is_told_at_once_and_a_lost_session_s_after_the_grace() -> N
     assert told(room.tick(10.1 + GRACE_S), 3) == [AwarenessUpdate((entry(8, 1, GONE),))]
 
 
-def test_grace_of_a_session_that_is_ended_begins_then() -> None:
+def test_grace_of_an_ended_session_begins_when_it_is_ended() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
     receive(room, 1, Update(b""), now_s=20.0)
@@ -918,7 +920,7 @@ def test_grace_of_a_session_that_is_ended_begins_then() -> None:
     assert len(told(room.tick(20.1 + GRACE_S), 2)) == 1
 
 
-def test_last_one_s_farewell_is_for_the_other_replicas_alone() -> None:
+def test_removal_of_the_last_session_goes_only_to_other_replicas() -> None:
     room = a_room(sessions=[a_session(1)])
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
     ended, published = room.leave(SessionId(1), 0.0, clean=True)
@@ -926,7 +928,7 @@ def test_last_one_s_farewell_is_for_the_other_replicas_alone() -> None:
     assert isinstance(published, PublishPresence)
 
 
-def test_room_tells_another_replica_that_asks_about_its_clients() -> None:
+def test_presence_query_of_another_replica_is_answered() -> None:
     room = a_room(sessions=[a_session(1)])
     assert room.receive_presence(OTHER, (), 0.0, is_query=True) == []
     receive(room, 1, AwarenessUpdate((entry(7, 1),)))
@@ -939,7 +941,7 @@ def test_room_tells_another_replica_that_asks_about_its_clients() -> None:
     assert room.receive_presence(OTHER, theirs, 0.0, is_query=False) == []
 
 
-def test_people_of_another_replica_are_kept_for_whoever_comes() -> None:
+def test_presence_from_another_replica_is_sent_to_a_later_session() -> None:
     room = a_room()
     assert room.receive_presence(OTHER, [PresenceEntry(UserId("bob"), entry(8, 1))], 0.0, is_query=False) == []
     assert told(room.join(a_session(1)), 1) == [AwarenessUpdate((entry(8, 1),))]
@@ -960,17 +962,17 @@ def test_types_nested_too_deep_over_many_updates_are_refused() -> None:
     assert room.document.whole()
 
 
-def test_name_of_the_document_is_on_every_row() -> None:
+def test_row_has_the_document_epoch_and_writer() -> None:
     room = SteppedRoom(DocumentName("a/b"), Document(), epoch=Epoch(3), cursor=Sequence(0), writer=WriterId(9))
     room.join(a_session(1))
-    receive(room, 1, Update(Author(ANN).type(0, "x")))
+    receive(room, 1, Update(YjsClient(ANN).type(0, "x")))
     row = room.next_row()
     assert row is not None
     assert (row.document, row.epoch, row.writer) == ("a/b", 3, 9)
 
 
-def test_state_of_a_room_that_was_loaded_is_asked_for_in_full() -> None:
-    ann = Author(ANN)
+def test_step1_of_a_loaded_room_has_its_full_state_vector() -> None:
+    ann = YjsClient(ANN)
     room = a_room(ann.type(0, "abc"), sessions=[a_session(1)])
     question = told(receive(room, 1, SyncStep1(EMPTY_STATE_VECTOR)), 1)[0]
     assert isinstance(question, SyncStep1)

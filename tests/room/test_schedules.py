@@ -1,4 +1,4 @@
-"""Two thousand schedules of the simulated deployment keep every promise, and every planted fault breaks one."""
+"""Two thousand schedules of the simulated deployment keep every promise, and each planted fault breaks one."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -34,7 +34,7 @@ def test_every_schedule_keeps_every_promise(first: int) -> None:
             raise AssertionError(f"seed {seed}: {error}") from error
 
 
-# --- planted faults: what a room is told or wants done, changed on the way -----------------------------
+# --- planted faults: altered events and effects of a room -----------------------------
 
 
 def acknowledge_before_the_commit(event: Event, effects: list[Effect]) -> list[Effect]:
@@ -52,7 +52,7 @@ def _shortened(write: Write) -> Write:
     return Write(replace(write.row, payload=encode_entries(entries[:-1]))) if len(entries) > 1 else write
 
 
-def forget_to_send_what_begins_with_a(_event: Event, effects: list[Effect]) -> list[Effect]:
+def forget_to_send_updates_with_a(_event: Event, effects: list[Effect]) -> list[Effect]:
     return [each for each in effects if not (isinstance(each, Send) and _is_update_with_a(each.message))]
 
 
@@ -73,7 +73,7 @@ class TakesTheNextRowForTheMissingOne:
 
 @dataclass
 class Fault:
-    """What is planted, and the sentences with which it may be found."""
+    """A planted fault, and a pattern of the violations that may reveal it."""
 
     found: str
     effects: Callable[[Event, list[Effect]], list[Effect]] = field(default=lambda _, effects: effects)
@@ -85,7 +85,7 @@ class Fault:
 
 
 class FaultyRoom(Room):
-    """A room that is told something else than what happened, or whose effects are changed."""
+    """A room whose events or effects are altered."""
 
     def __init__(self, fault: Fault, *args: Any, **parts: Any) -> None:
         super().__init__(*args, **parts)
@@ -95,7 +95,7 @@ class FaultyRoom(Room):
         return self._fault.effects(event, super().step(now_s, self._fault.event(event)))
 
 
-class TakesWhatIsNotReady(Document):
+class AppliesUpdatesThatAreNotReady(Document):
     def assess(self, update: InspectedUpdate, **how: Any) -> Assessment:
         assessment = super().assess(update, **how)
         return News(update) if isinstance(assessment, Lacks) and not how.get("committed") else assessment
@@ -115,12 +115,12 @@ DIFFERS = "reads '.*', the log says|holds another document than the log|has othe
 
 FAULTS = {
     "acknowledgement before the commit": Fault(NOT_COMMITTED, effects=acknowledge_before_the_commit),
-    "update taken before what it builds on": Fault(
-        "the log is not in causal order", parts={"document_class": TakesWhatIsNotReady}
+    "update applied before its dependencies": Fault(
+        "the log is not in causal order", parts={"document_class": AppliesUpdatesThatAreNotReady}
     ),
     "reader may write": Fault("may only read, and changed the document", event=let_readers_write),
     "entry left out of a row": Fault(f"{NOT_COMMITTED}|causal order", effects=forget_the_last_entry_of_a_row),
-    "update not sent": Fault(DIFFERS, effects=forget_to_send_what_begins_with_a),
+    "update not sent": Fault(DIFFERS, effects=forget_to_send_updates_with_a),
     "row applied in the place of another": Fault(
         f"{DIFFERS}|the room cannot continue|causal order", event=TakesTheNextRowForTheMissingOne()
     ),
@@ -142,5 +142,5 @@ def first_seed_that_finds(fault: Fault) -> int | None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_planted_fault_is_found_in_its_own_words(fault: str) -> None:
+def test_planted_fault_is_found_with_its_own_message(fault: str) -> None:
     assert first_seed_that_finds(FAULTS[fault]) is not None

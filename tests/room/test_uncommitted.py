@@ -1,4 +1,4 @@
-"""The durable prefix, whatever is accepted, owed and committed in whatever order."""
+"""The queue of uncommitted updates, with accepts, acknowledgements and commits in any order."""
 
 from itertools import count
 
@@ -17,7 +17,7 @@ from tests.room.build import NAME, OURS
 ANN, BOB = SessionId(1), SessionId(2)
 
 
-def a_ledger() -> UncommittedQueue:
+def a_queue() -> UncommittedQueue:
     return UncommittedQueue(NAME, Epoch(0), OURS)
 
 
@@ -26,13 +26,13 @@ def entry(text: bytes) -> Entry:
 
 
 def words(queue: UncommittedQueue) -> list[bytes]:
-    """The row that is formed next: its updates."""
+    """Return the updates of the next row."""
     row = queue.next_row()
     return [] if row is None else [each.update for each in decode_entries(row.payload)]
 
 
-def test_an_answer_is_due_when_all_that_was_accepted_before_it_is_committed() -> None:
-    queue = a_ledger()
+def test_acknowledgement_is_due_once_everything_before_it_is_committed() -> None:
+    queue = a_queue()
     queue.accept(entry(b"a"))
     queue.add_pending_ack(ANN, Saved(b"a"))
     assert words(queue) == [b"a"]
@@ -47,8 +47,8 @@ def test_an_answer_is_due_when_all_that_was_accepted_before_it_is_committed() ->
     assert queue.is_settled
 
 
-def test_one_row_is_on_its_way_at_a_time_and_never_changes() -> None:
-    queue = a_ledger()
+def test_only_one_row_is_in_flight_and_it_never_changes() -> None:
+    queue = a_queue()
     queue.accept(entry(b"a"))
     first = queue.next_row()
     assert first is not None
@@ -61,9 +61,9 @@ def test_one_row_is_on_its_way_at_a_time_and_never_changes() -> None:
     assert [each.update for each in decode_entries(second.payload)] == [b"b"]
 
 
-def test_a_row_is_bounded_but_for_one_update_that_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_is_bounded_except_for_a_single_larger_update(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROW_BYTES_MAX", 2 * (UPDATE_COST_BYTES + 1))
-    queue = a_ledger()
+    queue = a_queue()
     for text in (b"a", b"b", b"c", b"x" * 10_000, b"d"):
         queue.accept(entry(text))
     rows = []
@@ -73,8 +73,8 @@ def test_a_row_is_bounded_but_for_one_update_that_is_larger(monkeypatch: pytest.
     assert rows == [[b"a", b"b"], [b"c"], [b"x" * 10_000], [b"d"]]
 
 
-def test_what_is_not_committed_is_known_in_its_order_also_on_its_way() -> None:
-    queue = a_ledger()
+def test_entries_are_uncommitted_updates_in_order_including_in_flight() -> None:
+    queue = a_queue()
     for text in (b"a", b"b"):
         queue.accept(entry(text))
     queue.next_row()
@@ -84,8 +84,8 @@ def test_what_is_not_committed_is_known_in_its_order_also_on_its_way() -> None:
     assert [each.update for each in queue.entries()] == [b"c"]
 
 
-def test_who_has_left_is_owed_nothing() -> None:
-    queue = a_ledger()
+def test_session_that_left_gets_no_acknowledgement() -> None:
+    queue = a_queue()
     queue.accept(entry(b"a"))
     queue.add_pending_ack(ANN, Saved(b"a"))
     assert queue.pending_acks(ANN) == 1
@@ -97,15 +97,15 @@ def test_who_has_left_is_owed_nothing() -> None:
 
 
 class Bookkeeping(RuleBasedStateMachine):
-    """A queue beside a list of all that was accepted, and how much of it is committed."""
+    """A queue, compared with a list of everything accepted and the length of its durable prefix."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = a_ledger()
+        self.queue = a_queue()
         self.texts = (number.to_bytes(4) for number in count())
         self.accepted: list[bytes] = []
         self.durable = self.under_way = 0
-        self.owed: dict[SessionId, list[tuple[int, bytes]]] = {ANN: [], BOB: []}
+        self.pending: dict[SessionId, list[tuple[int, bytes]]] = {ANN: [], BOB: []}
 
     @rule()
     def accept(self) -> None:
@@ -113,9 +113,9 @@ class Bookkeeping(RuleBasedStateMachine):
         assert self.queue.accept(entry(self.accepted[-1])) == UPDATE_COST_BYTES + 4
 
     @rule(session=st.sampled_from([ANN, BOB]))
-    def owe(self, session: SessionId) -> None:
+    def add_pending_ack(self, session: SessionId) -> None:
         text = next(self.texts)
-        self.owed[session].append((len(self.accepted), text))
+        self.pending[session].append((len(self.accepted), text))
         self.queue.add_pending_ack(session, Saved(text))
 
     @rule()
@@ -139,9 +139,9 @@ class Bookkeeping(RuleBasedStateMachine):
         due: dict[SessionId, list[Saved | Refused]] = {ANN: [], BOB: []}
         for session, answer in self.queue.due_acks():
             due[session].append(answer)
-        for session, owed in self.owed.items():
-            assert due[session] == [Saved(text) for position, text in owed if position <= self.durable]
-            owed[:] = [(position, text) for position, text in owed if position > self.durable]
+        for session, pending in self.pending.items():
+            assert due[session] == [Saved(text) for position, text in pending if position <= self.durable]
+            pending[:] = [(position, text) for position, text in pending if position > self.durable]
 
     @invariant()
     def adds_up(self) -> None:
@@ -149,7 +149,9 @@ class Bookkeeping(RuleBasedStateMachine):
         assert [each.update for each in self.queue.entries()] == unsaved
         assert self.queue.unsaved_bytes == len(unsaved) * (UPDATE_COST_BYTES + 4)
         assert self.queue.is_settled == self.queue.is_durable == (not unsaved)
-        assert [self.queue.pending_acks(session) for session in self.owed] == [len(owed) for owed in self.owed.values()]
+        assert [self.queue.pending_acks(session) for session in self.pending] == [
+            len(pending) for pending in self.pending.values()
+        ]
 
 
 TestBookkeeping = Bookkeeping.TestCase

@@ -15,12 +15,28 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Message
 
 from collab.api.app import create_app
-from collab.protocol.awareness import decode_awareness
-from collab.protocol.varint import Reader, Writer
+from collab.ids import ClientId
+from collab.protocol.awareness import decode_awareness, encode_awareness
+from collab.protocol.messages import AwarenessEntry
 from collab.serve.server import Server
 from collab.settings import Settings
 from tests.deployment import SECRET
-from tests.typist import DialectName
+from tests.frames import (
+    AUTH,
+    AWARENESS,
+    CLOSE,
+    QUERY_AWARENESS,
+    STATELESS,
+    STEP1,
+    STEP2,
+    SYNC,
+    TOKEN,
+    UPDATE,
+    DialectName,
+    Frame,
+    decode_frame,
+    encode_frame,
+)
 
 PATIENCE_S = 10.0
 
@@ -32,23 +48,17 @@ def app_around(server: Server, directory: Path) -> FastAPI:
     return app
 
 
-class Client:
-    """``async with Client(…)``: one client with one document. ``heard``: all that the server said, in words.
+class AsgiClient:
+    """``async with AsgiClient(…)``: one client with one document. ``heard``: all that the server said, in words.
 
     ``token`` goes into the URL. On Hocuspocus it is rather said, with ``show``.
     """
 
     def __init__(self, app: ASGIApp, dialect: DialectName, document: str, token: str = "") -> None:
         self._app = app
-        self._prefix = b""
         self.dialect = dialect
-        path = "/ws"
-        if dialect == "hocuspocus":
-            writer = Writer()
-            writer.var_string(document)
-            self._prefix = writer.to_bytes()
-        else:
-            path += f"/{document}"
+        self._address = document if dialect == "hocuspocus" else ""
+        path = "/ws" if dialect == "hocuspocus" else f"/ws/{document}"
         self._scope = {
             "type": "websocket",
             "asgi": {"version": "3.0"},
@@ -84,49 +94,40 @@ class Client:
 
     def show(self, token: str) -> None:
         """Send a token (Hocuspocus)."""
-        self._say(2, 0, token.encode())
+        self._send(AUTH, TOKEN, token.encode())
 
     def step1(self, state_vector: bytes = b"\0") -> None:
         """Send SyncStep1. By default the client has nothing."""
-        self._say(0, 0, state_vector)
+        self._send(SYNC, STEP1, state_vector)
 
     def step2(self, update: bytes) -> None:
         """Send SyncStep2: what the server lacks."""
-        self._say(0, 1, update)
+        self._send(SYNC, STEP2, update)
 
     def update(self, update: bytes) -> None:
         """Send an edit."""
-        self._say(0, 2, update)
+        self._send(SYNC, UPDATE, update)
 
     def presence(self, client: int, clock: int = 1) -> None:
         """Send an awareness state."""
-        state = b'{"user":{"name":"?"}}'
-        entry = Writer()
-        for number in (1, client, clock):
-            entry.var_uint(number)
-        entry.var_bytes(state)
-        self._say(1, None, entry.to_bytes())
+        entry = AwarenessEntry(ClientId(client), clock, b'{"user":{"name":"?"}}')
+        self._send(AWARENESS, None, encode_awareness((entry,)))
 
     def query(self) -> None:
         """Ask for every awareness state."""
-        self._say(3, None, None)
+        self._send(QUERY_AWARENESS)
 
     def stateless(self) -> None:
         """Send an application's own message. To y-websocket it is a message of an unknown type."""
-        self._say(5, None, b"hello")
+        self._send(STATELESS, None, b"hello")
 
     def leave(self) -> None:
         """Close the document and keep the socket (Hocuspocus)."""
-        self._say(7, None, None)
+        self._send(CLOSE)
 
-    def _say(self, type_: int, kind: int | None, payload: bytes | None) -> None:
-        writer = Writer()
-        writer.var_uint(type_)
-        if kind is not None:
-            writer.var_uint(kind)
-        if payload is not None:
-            writer.var_bytes(payload)
-        self._to_app.put_nowait({"type": "websocket.receive", "bytes": self._prefix + writer.to_bytes()})
+    def _send(self, type_: int, kind: int | None = None, payload: bytes | None = None) -> None:
+        frame = encode_frame(type_, kind, payload, document=self._address)
+        self._to_app.put_nowait({"type": "websocket.receive", "bytes": frame})
 
     # --- what it hears ----------------------------------------------------------------------------------
 
@@ -156,34 +157,24 @@ class Client:
             self.closed = event["code"]
             self.text_of_denial = event["reason"] or self.text_of_denial
             return
-        frame = event["bytes"]
-        assert frame.startswith(self._prefix)
-        self.heard.append(self._word(Reader(frame[len(self._prefix) :])))
+        self.heard.append(self._word(decode_frame(event["bytes"], document=self._address)))
 
-    def _word(self, reader: Reader) -> str:
-        type_ = reader.var_uint()
-        match type_:
-            case 0:
-                return ("step1", "step2", "update")[reader.var_uint()]
-            case 1:
-                decode_awareness(reader.var_bytes())
+    def _word(self, frame: Frame) -> str:
+        match frame.type, frame.kind:
+            case 0, int(kind):
+                return ("step1", "step2", "update")[kind]
+            case 1, _:
+                decode_awareness(frame.payload)
                 return "presence"
-            case 2 if self.dialect == "y-websocket":
-                reader.var_uint()
-                return self._denied(reader.var_string())
-            case 2:
-                return self._auth(reader)
-            case 8:
-                return "saved" if reader.var_uint() == 1 else "refused"
-        return f"type {type_}"
-
-    def _auth(self, reader: Reader) -> str:
-        match reader.var_uint():
-            case 0:
+            case 2, 0 if self.dialect == "hocuspocus":
                 return "token wanted"
-            case 1:
-                return self._denied(reader.var_string())
-        return reader.var_string()
+            case 2, 0 | 1:
+                return self._denied(frame.payload.decode())
+            case 2, _:
+                return frame.payload.decode()
+            case 8, accepted:
+                return "saved" if accepted else "refused"
+        return f"type {frame.type}"
 
     def _denied(self, reason: str) -> str:
         self.text_of_denial = reason

@@ -8,7 +8,7 @@ from collab.protocol.rows import Entry, Row, encode_entries
 from collab.room.compaction import LEFT_TAIL_ROWS_MIN
 from collab.serve.compactor import CANDIDATES_MAX, Compactor
 from collab.store.memory import MemoryStore
-from tests.room.build import Author
+from tests.room.build import YjsClient
 
 DAMAGE = b"\1\1\1\0\4\1\7content\5a"
 
@@ -32,7 +32,7 @@ async def write(store: MemoryStore, name: str, updates: list[bytes]) -> Document
 
 
 def typing(count: int, *, size: int = 1) -> list[bytes]:
-    author = Author(7)
+    author = YjsClient(7)
     return [author.type(0, "x" * size) for _ in range(count)]
 
 

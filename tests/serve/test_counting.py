@@ -11,7 +11,7 @@ from collab.serve.compactor import Compactor
 from collab.store.base import Outcome
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import Author, a_session
+from tests.room.build import YjsClient, a_session
 from tests.serve.parts import RecordingSink, make_server
 from tests.waiting import eventually
 
@@ -33,7 +33,7 @@ class AbsentStore(MemoryStore):
 async def test_commit_is_counted_once_and_every_failed_try() -> None:
     async with make_server(AbsentStore()) as server:
         host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
-        host.tell(Said(a_session(1).id, Update(Author(1).type(0, "a"))))
+        host.tell(Said(a_session(1).id, Update(YjsClient(1).type(0, "a"))))
         assert sample(server.metrics, "unsaved_bytes") == server.log_writer.queued_bytes > 0
         await server.log_writer.flush()
         assert sample(server.metrics, "store_unavailable_total") == 1
@@ -48,7 +48,7 @@ async def test_snapshot_is_counted_with_its_bytes() -> None:
     store = MemoryStore()
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
-        ann = Author(1)
+        ann = YjsClient(1)
         for at in range(100):
             host.tell(Said(a_session(1).id, Update(ann.type(at, "a"))))
             await server.log_writer.flush()

@@ -16,12 +16,12 @@ from websockets.exceptions import InvalidStatus
 
 from collab.access.roles import Role
 from collab.api.close_codes import close_code_label
-from collab.protocol.varint import Writer
 from collab.serve.hocuspocus import CLOSE_FRAME
 from tests.deployment import ServerProcess, token
+from tests.frames import AUTH, STEP1, SYNC, TOKEN, UPDATE, DialectName, encode_frame
 from tests.metering import Scrape, scrape
 from tests.rawsocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket
-from tests.typist import DialectName, sit_down
+from tests.socket_client import connect_client
 from tests.waiting import eventually
 
 DIALECTS: tuple[DialectName, ...] = ("y-websocket", "hocuspocus")
@@ -32,7 +32,7 @@ STRICT = {
     "COLLAB_FRAME_BYTES_MAX": str(1 << 20),
 }
 HURRIED = {"COLLAB_PREAUTH_S": "1", "COLLAB_PING_S": "1"}
-STEP1 = b"\x00\x00\x01\x00"
+HELLO = encode_frame(SYNC, STEP1, b"\0")
 """I have nothing."""
 QUERY_AWARENESS = b"\x03"
 
@@ -84,7 +84,7 @@ async def ending(server: ServerProcess, **fields: Any) -> AsyncIterator[dict[str
     assert {name: line[name] for name in fields} == fields
     after = await scrape(server.port)
     assert counted_closed(after, line) == counted_closed(before, line) + 1
-    async with sit_down(server, "afterwards", "grace") as grace:
+    async with connect_client(server, "afterwards", "grace") as grace:
         await grace.type("The server goes on.")
         await grace.hear_answers()
     await eventually(lambda: is_deserted(server))
@@ -101,17 +101,7 @@ def joining(dialect: DialectName, document: str) -> tuple[str, list[bytes]]:
     """Where and with which words a client of this dialect gets into a document."""
     if dialect == "y-websocket":
         return f"/ws/{document}?token={token('ada')}", []
-    return "/ws", [said(document, 2, 0, token("ada").encode())]
-
-
-def said(document: str, type_: int, kind: int, payload: bytes) -> bytes:
-    """A Hocuspocus frame."""
-    writer = Writer()
-    writer.var_string(document)
-    writer.var_uint(type_)
-    writer.var_uint(kind)
-    writer.var_bytes(payload)
-    return writer.to_bytes()
+    return "/ws", [encode_frame(AUTH, TOKEN, token("ada").encode(), document=document)]
 
 
 async def read_binary(raw: RawSocket) -> bytes:
@@ -164,10 +154,10 @@ async def test_a_connection_that_ends_without_a_close_frame(
         lose(await raw_in(server, dialect, "lost"))
 
 
-async def test_what_went_in_and_out_is_counted_in_frames_and_bytes(server: ServerProcess) -> None:
-    async with ending(server, dialect="y-websocket", frames_in=1, bytes_in=len(STEP1), frames_out=2) as line:
+async def test_traffic_is_counted_in_frames_and_bytes(server: ServerProcess) -> None:
+    async with ending(server, dialect="y-websocket", frames_in=1, bytes_in=len(HELLO), frames_out=2) as line:
         raw = await raw_in(server, "y-websocket", "counted")
-        raw.send(BINARY, STEP1)
+        raw.send(BINARY, HELLO)
         answers = [await read_binary(raw) for _ in range(2)]
         line["bytes_out"] = sum(map(len, answers))
         raw.close()
@@ -202,7 +192,7 @@ PIECES, PIECE_BYTES = 12, 1_000_000
 
 async def fill(server: ServerProcess, document: str) -> None:
     """Somebody writes much."""
-    async with sit_down(server, document, "grace") as grace:
+    async with connect_client(server, document, "grace") as grace:
         for _ in range(PIECES):
             await grace.type("x" * PIECE_BYTES)
             await grace.hear_answers()
@@ -211,7 +201,7 @@ async def fill(server: ServerProcess, document: str) -> None:
 async def asked_for_all(server: ServerProcess, document: str) -> RawSocket:
     """In the room, and sent everything; takes nothing from the kernel until it reads."""
     raw = await raw_in(server, "y-websocket", document, buffer_bytes=4096)
-    raw.send(BINARY, STEP1)
+    raw.send(BINARY, HELLO)
     return raw
 
 
@@ -272,13 +262,13 @@ async def test_pings_of_a_peer_that_reads_nothing_cost_no_memory(
 
 
 async def test_message_in_many_parts_some_empty_is_one_message(server: ServerProcess) -> None:
-    async with ending(server, code=1000, by="peer", frames_in=1, bytes_in=len(STEP1)):
+    async with ending(server, code=1000, by="peer", frames_in=1, bytes_in=len(HELLO)):
         raw = await raw_in(server, "y-websocket", "parts")
-        raw.send(BINARY, STEP1[:1], is_last=False)
-        for part in (b"", STEP1[1:3], *[b""] * 10_000):
+        raw.send(BINARY, HELLO[:1], is_last=False)
+        for part in (b"", HELLO[1:3], *[b""] * 10_000):
             raw.send(CONTINUATION, part, is_last=False)
         raw.send(PING, b"between")
-        raw.send(CONTINUATION, STEP1[3:])
+        raw.send(CONTINUATION, HELLO[3:])
         assert [(await raw.read()).opcode for _ in range(3)] == [PONG, BINARY, BINARY]
         raw.send(CLOSE, (1000).to_bytes(2))
         assert await raw.read_to_the_end() == 1000
@@ -288,7 +278,7 @@ async def test_message_in_many_parts_some_empty_is_one_message(server: ServerPro
 async def test_peer_that_does_not_read_is_closed_and_others_go_on(patient: ServerProcess) -> None:
     async with ending(patient, code=1013, by="server", reason="too-slow", document="frozen", user="ada"):
         raw = await raw_in(patient, "y-websocket", "frozen", buffer_bytes=4096)
-        raw.send(BINARY, STEP1)
+        raw.send(BINARY, HELLO)
         await fill(patient, "frozen")
         await eventually(lambda: is_deserted(patient))  # though the far side still holds it open
         assert (await scrape(patient.port))("outbox_overflows_total") == 1
@@ -328,10 +318,10 @@ async def test_a_client_whose_update_is_refused(server: ServerProcess) -> None:
     assert (await scrape(server.port))("updates_refused_total") == 1
 
 
-async def test_a_client_whose_update_is_refused_in_one_of_its_documents_keeps_the_socket(server: ServerProcess) -> None:
+async def test_refusal_in_one_of_several_documents_keeps_the_socket(server: ServerProcess) -> None:
     async with ending(server, dialect="hocuspocus", code=1000, by="peer", reason="left", documents=1):
         raw = await raw_in(server, "hocuspocus", "refused")
-        raw.send(BINARY, said("refused", 0, 2, GARBAGE[1:]))
+        raw.send(BINARY, encode_frame(SYNC, UPDATE, GARBAGE[1:], document="refused"))
         while b"\x02\x01" not in await read_binary(raw):  # until it is denied
             pass
         assert (await scrape(server.port))("sessions", dialect="hocuspocus") == 0
@@ -399,9 +389,9 @@ async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:
 @pytest.mark.parametrize(
     "frames",
     [
-        [said("early", 0, 2, b"\0\0")] * 21,
-        [said("early", 0, 2, b"x" * 40_000)] * 2,
-        [said(f"early-{number}", 0, 0, b"\0") for number in range(6)],
+        [encode_frame(SYNC, UPDATE, b"\0\0", document="early")] * 21,
+        [encode_frame(SYNC, UPDATE, b"x" * 40_000, document="early")] * 2,
+        [encode_frame(SYNC, STEP1, b"\0", document=f"early-{number}") for number in range(6)],
     ],
     ids=["frames", "bytes", "documents"],
 )
@@ -419,7 +409,7 @@ async def test_a_stranger_who_says_too_much_before_the_token(server: ServerProce
 # --- the end of the server, and of this module ------------------------------------------------------
 
 
-async def test_a_server_that_stops_says_so_to_everybody(tmp_path: Path) -> None:
+async def test_stopping_server_tells_every_client(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path).start()
     raws = [await raw_in(server, dialect, "drained") for dialect in DIALECTS]
     raws.append(silent := await RawSocket.open(server.port, "/ws"))

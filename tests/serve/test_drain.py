@@ -12,7 +12,7 @@ from collab.room.events import Said
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import RecordingSink, SlowStore, make_server, ticks, writer
 from tests.waiting import eventually
 
@@ -32,7 +32,7 @@ class CountingSink(RecordingSink):
 
 
 async def test_drain_ends_although_a_client_types_without_pause(caplog: pytest.LogCaptureFixture) -> None:
-    store, ada, author = MemoryStore(), CountingSink(), Author(7)
+    store, ada, author = MemoryStore(), CountingSink(), YjsClient(7)
     typed = 0
 
     async def type_on() -> None:
@@ -56,7 +56,7 @@ async def test_drain_ends_although_a_client_types_without_pause(caplog: pytest.L
 
 
 async def test_second_drain_waits_for_the_first() -> None:
-    store, ada, author = SlowStore(), CountingSink(), Author(7)
+    store, ada, author = SlowStore(), CountingSink(), YjsClient(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
         host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
@@ -71,7 +71,7 @@ async def test_second_drain_waits_for_the_first() -> None:
 
 
 async def test_session_that_joins_during_a_drain_is_refused() -> None:
-    store, ada, author = SlowStore(), CountingSink(), Author(7)
+    store, ada, author = SlowStore(), CountingSink(), YjsClient(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
         host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
@@ -87,7 +87,7 @@ async def test_session_that_joins_during_a_drain_is_refused() -> None:
 
 
 async def test_message_during_a_drain_is_not_accepted() -> None:
-    store, ada, author = SlowStore(), CountingSink(), Author(7)
+    store, ada, author = SlowStore(), CountingSink(), YjsClient(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
         host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
@@ -124,7 +124,7 @@ async def test_cancelled_shutdown_leaves_no_task() -> None:
     async def serve() -> None:
         async with make_server(store) as server:
             host = await server.rooms.join(NOTES, writer(101), CountingSink())
-            host.tell(Said(writer(101).id, Update(Author(7).type(0, "x"))))
+            host.tell(Said(writer(101).id, Update(YjsClient(7).type(0, "x"))))
             stopping.set()
 
     stopping = asyncio.Event()

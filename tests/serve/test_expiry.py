@@ -22,9 +22,9 @@ from collab.store.base import Outcome, Stored
 from collab.store.memory import MemoryStore
 from tests.access.test_keys import CLAIMS, jwk, jwk_set, signed
 from tests.deployment import SECRET
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import WallClock, make_server, ticks
-from tests.serve.sockets import Client, app_around
+from tests.serve.sockets import AsgiClient, app_around
 from tests.waiting import eventually
 
 NAME = DocumentName("notes")
@@ -74,7 +74,7 @@ class World:
         """Let time pass until so many seconds after the test began."""
         self.pass_time(BEGINNING_S + seconds - self.clock.now_s)
 
-    async def join(self, client: Client, token: str) -> None:
+    async def join(self, client: AsgiClient, token: str) -> None:
         """Have a Hocuspocus client join and sync."""
         client.show(token)
         client.step1()
@@ -99,12 +99,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assert len(server.timers) == 0, "a session left a deadline behind"
 
 
-def hocuspocus(world: World) -> Client:
-    return Client(world.app, "hocuspocus", NAME)
+def hocuspocus(world: World) -> AsgiClient:
+    return AsgiClient(world.app, "hocuspocus", NAME)
 
 
-def ywebsocket(world: World, token: str) -> Client:
-    return Client(world.app, "y-websocket", NAME, token)
+def ywebsocket(world: World, token: str) -> AsgiClient:
+    return AsgiClient(world.app, "y-websocket", NAME, token)
 
 
 def words(heard: Iterable[str], *besides: str) -> list[str]:
@@ -117,7 +117,7 @@ def words(heard: Iterable[str], *besides: str) -> list[str]:
 
 
 async def test_fresh_token_in_time_keeps_the_session(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token())
         world.pass_time(HOUR_S - 61)
@@ -167,7 +167,7 @@ async def test_short_lived_token_is_asked_for_at_half_its_time(world: World) -> 
 
 
 async def test_denied_client_rejoins_and_nothing_is_lost(world: World) -> None:
-    hers, his = Author(7), Author(8)
+    hers, his = YjsClient(7), YjsClient(8)
     async with hocuspocus(world) as ada, hocuspocus(world) as bob:
         await world.join(ada, world.token("ada", ttl_s=10))
         await world.join(bob, world.token("bob"))
@@ -203,7 +203,7 @@ async def test_rejoined_client_is_asked_for_what_it_could_not_send(world: World)
         await ada.hear("denied token-expired")
         ada.show(world.token())
         await ada.hear("step1")
-        ada.step2(Author(7).type(0, "offline"))
+        ada.step2(YjsClient(7).type(0, "offline"))
         await eventually(lambda: _is(world, "offline"))
         assert (await ada.catch_up()).count("saved") == 1  # its client does not count that answer
 
@@ -225,7 +225,7 @@ async def _is(world: World, text: str) -> bool:
 
 
 async def test_acknowledgement_under_way_at_expiry_still_comes(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
         await world.join(ada, world.token(ttl_s=10))
         world.store.commits.clear()
@@ -234,7 +234,7 @@ async def test_acknowledgement_under_way_at_expiry_still_comes(world: World) -> 
         world.pass_time(10)
         await ada.hear("denied token-expired")
         assert "saved" not in ada.heard
-        bob.update(Author(8).type(0, "for those who may read"))
+        bob.update(YjsClient(8).type(0, "for those who may read"))
         await bob.catch_up()
         world.store.commits.set()
         await ada.hear("saved")
@@ -244,7 +244,7 @@ async def test_acknowledgement_under_way_at_expiry_still_comes(world: World) -> 
 
 
 async def test_pending_update_is_acknowledged_after_expiry(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     first, second = author.type(0, "a"), author.type(1, "b")
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
         await world.join(ada, world.token(ttl_s=10))
@@ -262,11 +262,11 @@ async def test_update_that_never_completes_after_expiry_is_refused(tmp_path: Pat
     clock = WallClock()
     async with (
         make_server(MemoryStore(), wall_clock=clock, limits=ServerLimits(held_s=1e-9)) as server,
-        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+        AsgiClient(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         key = SharedSecret(SECRET.encode())
         ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
-        author = Author(7)
+        author = YjsClient(7)
         author.type(0, "a")
         ada.update(author.type(1, "b"))
         await ada.catch_up()
@@ -282,7 +282,7 @@ async def test_update_that_never_completes_after_expiry_is_refused(tmp_path: Pat
 async def test_document_that_opens_after_expiry_is_not_shown(world: World) -> None:
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=10))
-        ada.update(Author(7).type(0, "secret"))
+        ada.update(YjsClient(7).type(0, "secret"))
         await ada.hear("saved")
         world.pass_time(10)
         await ada.hear("denied token-expired")
@@ -302,7 +302,7 @@ async def test_document_that_opens_after_expiry_is_not_shown(world: World) -> No
 async def test_rest_write_with_a_token_that_expires_meanwhile_is_refused(world: World) -> None:
     principal = await world.server.authenticator.principal(world.token(ttl_s=10))
     world.store.loading.clear()
-    writing = asyncio.create_task(write_update(world.server.parts, NAME, principal, Author(7).type(0, "too late")))
+    writing = asyncio.create_task(write_update(world.server.parts, NAME, principal, YjsClient(7).type(0, "too late")))
     await eventually(lambda: world.store.loads == 1)
     world.pass_time(10)
     world.store.loading.set()
@@ -312,7 +312,7 @@ async def test_rest_write_with_a_token_that_expires_meanwhile_is_refused(world: 
 
 
 async def test_message_after_expiry_is_ignored_although_the_timer_is_late(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(ttl_s=10))
         world.clock.now_s += 10  # but the timers have not run
@@ -325,7 +325,7 @@ async def test_message_after_expiry_is_ignored_although_the_timer_is_late(world:
 
 
 async def test_token_in_the_url_expires_too(world: World) -> None:
-    async with Client(world.app, "hocuspocus", NAME, world.token(ttl_s=10)) as ada:
+    async with AsgiClient(world.app, "hocuspocus", NAME, world.token(ttl_s=10)) as ada:
         ada.step1()
         await ada.hear("step2")
         world.pass_time(10)
@@ -343,7 +343,7 @@ async def test_expired_session_is_not_told_that_its_token_is_missing(tmp_path: P
     limits = ServerLimits(preauth_s=0.05)
     async with make_server(MemoryStore(), wall_clock=clock, limits=limits) as server:
         app = app_around(server, tmp_path)
-        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as silent:
+        async with AsgiClient(app, "hocuspocus", NAME) as ada, AsgiClient(app, "hocuspocus", NAME) as silent:
             key = SharedSecret(SECRET.encode())
             ada.show(sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=10))
             await ada.catch_up()
@@ -357,7 +357,7 @@ async def test_expired_session_is_not_told_that_its_token_is_missing(tmp_path: P
 
 
 async def test_bad_token_ends_a_session_and_a_good_one_restores_it(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token())
         ada.show("worthless")
@@ -376,7 +376,7 @@ async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
         key = SharedSecret(SECRET.encode())
         token = sign(key, user="ada", grants={"**": Role.EDITOR}, now_s=time.time(), ttl_s=1.5)
         app = app_around(server, tmp_path)
-        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "y-websocket", NAME, token) as bob:
+        async with AsgiClient(app, "hocuspocus", NAME) as ada, AsgiClient(app, "y-websocket", NAME, token) as bob:
             ada.show(token)
             await ada.hear("denied token-expired")
             assert await bob.hear_close() == 4501
@@ -386,16 +386,16 @@ async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
 
 
 async def test_new_role_applies_to_the_next_message(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(role=Role.VIEWER))
         ada.update(author.type(0, "no"))
         await ada.hear("refused")
         ada.show(world.token(role=Role.EDITOR))
-        ada.update(Author(8).type(0, "yes"))
+        ada.update(YjsClient(8).type(0, "yes"))
         await ada.hear("saved")
         ada.show(world.token(role=Role.COMMENTER))
-        ada.update(Author(9).type(0, "no"))
+        ada.update(YjsClient(9).type(0, "no"))
         await ada.hear("refused")
         assert words(ada.heard) == ["readonly", "refused", "read-write", "saved", "readonly", "refused"]
         assert await world.stored() == "yes"
@@ -407,14 +407,14 @@ async def test_user_without_any_grant_left_is_denied(world: World) -> None:
         key = SharedSecret(SECRET.encode())
         ada.show(sign(key, user="ada", grants={"other": Role.OWNER}, now_s=world.clock.now_s, ttl_s=60))
         await ada.hear("denied permission-denied")
-        ada.update(Author(7).type(0, "no"))
+        ada.update(YjsClient(7).type(0, "no"))
         await eventually(lambda: [host.sessions for host in world.server.rooms.hosts] == [0])
         assert await world.stored() == ""
 
 
 @pytest.mark.parametrize("grants", [{"**": Role.VIEWER}, {"other": Role.OWNER}])
 async def test_new_role_applies_to_pending_updates(world: World, grants: dict[str, Role]) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     first, second = author.type(0, "a"), author.type(1, "b")
     async with hocuspocus(world) as ada, ywebsocket(world, world.token("bob")) as bob:
         await world.join(ada, world.token())
@@ -444,14 +444,14 @@ async def test_session_goes_on_while_no_keys_can_be_read(tmp_path: Path) -> None
     published = JwksClient("http://issuer", clock=clock, read=issuer.read)
     async with (
         make_server(MemoryStore(), wall_clock=clock, published=published) as server,
-        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+        AsgiClient(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         grants = {"**": "editor"}
         fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": grants})
         key = SharedSecret(SECRET.encode())
         ada.show(sign(key, user="alice", grants={"**": Role.EDITOR}, now_s=clock.now_s, ttl_s=120))
         ada.show(fresh)
-        ada.update(Author(7).type(0, "a"))
+        ada.update(YjsClient(7).type(0, "a"))
         await ada.hear("saved")
         issuer.is_away = False
         clock.now_s += 60
@@ -461,7 +461,7 @@ async def test_session_goes_on_while_no_keys_can_be_read(tmp_path: Path) -> None
         await ada.hear("read-write")
         clock.now_s += 120
         server.timers.run_due()
-        ada.update(Author(8).type(0, "b"))
+        ada.update(YjsClient(8).type(0, "b"))
         await ada.hear("saved")
         assert words(ada.heard) == ["read-write", "saved", "token wanted", "read-write", "saved"]
 
@@ -472,10 +472,10 @@ async def test_new_client_waits_while_no_keys_can_be_read(tmp_path: Path) -> Non
     async with make_server(MemoryStore(), wall_clock=clock, published=published) as server:
         app = app_around(server, tmp_path)
         fresh = signed("ES256", kid="new", claims={**CLAIMS, "exp": clock.now_s + 900, "grants": {"**": "editor"}})
-        async with Client(app, "hocuspocus", NAME) as ada, Client(app, "hocuspocus", NAME) as bob:
+        async with AsgiClient(app, "hocuspocus", NAME) as ada, AsgiClient(app, "hocuspocus", NAME) as bob:
             for each in (ada, bob):
                 each.show(fresh)
-                each.update(Author(7).type(0, "a"))
+                each.update(YjsClient(7).type(0, "a"))
             await ticks(50)
             bob.show("worthless")
             await bob.hear("denied token-malformed")
@@ -487,7 +487,7 @@ async def test_new_client_waits_while_no_keys_can_be_read(tmp_path: Path) -> Non
 
 
 async def test_second_user_of_a_client_does_not_wait_for_the_first(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as somebody:
         await world.join(somebody, world.token("ada"))
         somebody.presence(7)
@@ -508,7 +508,7 @@ async def test_second_user_of_a_client_does_not_wait_for_the_first(world: World)
 
 
 async def test_client_that_leaves_while_the_document_opens_may_reopen_it(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     world.store.loading.clear()
     async with hocuspocus(world) as ada:
         ada.show(world.token())
@@ -527,7 +527,7 @@ async def test_messages_for_a_document_that_was_left_do_not_count(tmp_path: Path
     clock, limits = WallClock(), ServerLimits(preauth_frames_max=5)
     async with (
         make_server(MemoryStore(), wall_clock=clock, limits=limits) as server,
-        Client(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
+        AsgiClient(app_around(server, tmp_path), "hocuspocus", NAME) as ada,
     ):
         for _ in range(10):
             ada.step1()
@@ -541,7 +541,7 @@ async def test_messages_for_a_document_that_was_left_do_not_count(tmp_path: Path
 
 
 async def test_edit_under_another_users_token_is_that_users(world: World) -> None:
-    author = Author(7)
+    author = YjsClient(7)
     async with hocuspocus(world) as somebody:
         await world.join(somebody, world.token("ada"))
         somebody.update(author.type(0, "a"))
@@ -571,7 +571,7 @@ async def test_ywebsocket_message_after_expiry_is_ignored(world: World) -> None:
     async with ywebsocket(world, world.token(ttl_s=10)) as ada:
         await ada.catch_up()
         world.clock.now_s += 10
-        ada.update(Author(7).type(0, "too late"))
+        ada.update(YjsClient(7).type(0, "too late"))
         assert await ada.hear_close() == 4501
         assert await world.stored() == ""
 
@@ -579,7 +579,7 @@ async def test_ywebsocket_message_after_expiry_is_ignored(world: World) -> None:
 async def test_ywebsocket_message_queued_at_expiry_is_ignored(world: World) -> None:
     async with ywebsocket(world, world.token(ttl_s=10)) as ada:
         await ada.catch_up()
-        ada.update(Author(7).type(0, "too late"))
+        ada.update(YjsClient(7).type(0, "too late"))
         world.pass_time(10)  # the connection is told to end, but still reads
         assert await ada.hear_close() == 4501
         assert await world.stored() == ""

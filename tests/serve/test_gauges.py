@@ -5,7 +5,7 @@ from collab.protocol.messages import Update
 from collab.room.events import Left, Said
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import RecordingSink, make_server, writer
 
 NOTES = DocumentName("notes")
@@ -21,7 +21,7 @@ async def test_gauges_follow_rooms_sessions_and_updates() -> None:
     assert read() == (0, 0, 0)
     host = await server.rooms.join(NOTES, writer(1), RecordingSink())
     assert read() == (1, 1, 0)
-    author = Author(7)
+    author = YjsClient(7)
     first, second = author.type(0, "a"), author.type(1, "b")
     host.tell(Said(writer(1).id, Update(second)))
     assert read() == (1, 1, 1)

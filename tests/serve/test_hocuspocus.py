@@ -10,12 +10,12 @@ from collab.access.tokens import Principal
 from collab.errors import CollabError, NotAuthenticated, Overloaded, ProtocolError, StoreUnavailable
 from collab.ids import DocumentName, UserId
 from collab.limits import ServerLimits
-from collab.protocol.varint import Writer
 from collab.serve.hocuspocus import CLOSE_FRAME
 from collab.serve.server import Server
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
 from tests.deployment import token
+from tests.frames import AUTH, CLOSE, STEP1, SYNC, TOKEN, encode_frame
 from tests.serve.parts import ScriptedSocket, make_server
 from tests.waiting import eventually
 
@@ -40,33 +40,21 @@ async def server() -> AsyncIterator[Server]:
         yield server
 
 
-def frame(document: str, type_: int, kind: int | None = None, payload: bytes | None = None) -> bytes:
-    """Return a frame for a document."""
-    writer = Writer()
-    writer.var_string(document)
-    writer.var_uint(type_)
-    if kind is not None:
-        writer.var_uint(kind)
-    if payload is not None:
-        writer.var_bytes(payload)
-    return writer.to_bytes()
-
-
 def auth(document: str, shown: str | None = None) -> bytes:
-    return frame(document, 2, 0, (token("ada") if shown is None else shown).encode())
+    return encode_frame(AUTH, TOKEN, (token("ada") if shown is None else shown).encode(), document=document)
 
 
 def step1(document: str) -> bytes:
-    return frame(document, 0, 0, b"\0")
+    return encode_frame(SYNC, STEP1, b"\0", document=document)
 
 
 def leave(document: str) -> bytes:
-    return frame(document, 7)
+    return encode_frame(CLOSE, document=document)
 
 
 def addressed(socket: ScriptedSocket, document: str) -> list[bytes]:
     """Return what was sent for a document."""
-    prefix = frame(document, 0)[:-1]
+    prefix = encode_frame(SYNC, document=document)[:-1]
     return [each for each in socket.sent if each.startswith(prefix)]
 
 

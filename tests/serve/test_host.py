@@ -20,7 +20,7 @@ from collab.serve.replica import Replica
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import NAME, Author, a_room, a_row, a_session
+from tests.room.build import NAME, YjsClient, a_room, a_row, a_session
 from tests.serve.parts import RecordingSink
 
 ANN, READER = SessionId(1), SessionId(2)
@@ -63,7 +63,7 @@ async def bench() -> Bench:
 
 
 async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: Bench) -> None:
-    ann = Author(1)
+    ann = YjsClient(1)
     bench.host.tell(Said(ANN, Update(ann.type(0, "a"))))
     bench.now_s += 2
     bench.host.tell(Said(ANN, Update(ann.type(1, "b"))))
@@ -77,8 +77,8 @@ async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: B
     assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
 
 
-async def test_what_is_refused_is_counted_once_whether_its_client_counts_it_or_not(bench: Bench) -> None:
-    bench.host.tell(Said(READER, Update(Author(2).type(0, "x"))))
+async def test_refused_update_is_counted_once_in_every_kind_of_frame(bench: Bench) -> None:
+    bench.host.tell(Said(READER, Update(YjsClient(2).type(0, "x"))))
     assert bench.counted("updates_refused_total") == 1
     bench.host.tell(Said(READER, SyncStep2(GARBAGE)))
     assert bench.counted("updates_refused_total") == 2
@@ -96,18 +96,18 @@ async def test_room_failing_at_its_commit_raises_nothing(bench: Bench, monkeypat
             raise DocumentPoisoned
         return step(now_s, event)
 
-    bench.host.tell(Said(ANN, Update(Author(1).type(0, "a"))))
+    bench.host.tell(Said(ANN, Update(YjsClient(1).type(0, "a"))))
     monkeypatch.setattr(bench.room, "step", fail)
     bench.commit(1)  # raises nothing
     assert isinstance(bench.host.failed, DocumentPoisoned)
     assert bench.log_writer.queued_bytes == 0
 
 
-async def test_a_commit_that_lets_in_a_held_update_frees_its_own_bytes_and_no_fewer(bench: Bench) -> None:
-    bob = Author(2)
+async def test_commit_that_releases_a_pending_update_frees_its_bytes_too(bench: Bench) -> None:
+    bob = YjsClient(2)
     theirs = bob.type(0, "b")
     later = bob.type(1, "c")
-    bench.host.tell(Said(ANN, Update(Author(1).type(0, "a"))))
+    bench.host.tell(Said(ANN, Update(YjsClient(1).type(0, "a"))))
     bench.host.tell(Said(ANN, Update(later)))
     assert bench.host.pending == 1
     bench.host.relayed(RowFrame(NAME, Epoch(0), a_row(2, theirs)))

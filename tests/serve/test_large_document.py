@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from tests.deployment import ServerProcess
-from tests.typist import sit_down
+from tests.socket_client import connect_client
 
 
 async def test_five_mebibyte_document_is_saved_and_opened_again(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path).start()
     try:
-        async with sit_down(server, "large", "ada") as ada:
+        async with connect_client(server, "large", "ada") as ada:
             await ada.type("x" * (5 << 20))
             await ada.hear_until(lambda: ada.acknowledged)
-            async with sit_down(server, "large", "grace") as grace:
+            async with connect_client(server, "large", "grace") as grace:
                 await grace.type("!")
                 await grace.hear_until(lambda: grace.acknowledged)
                 assert len(grace.text) == (5 << 20) + 1

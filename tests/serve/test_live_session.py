@@ -16,7 +16,7 @@ from collab.serve.live_session import LiveSession
 from collab.serve.server import Server
 from collab.serve.token_lease import TokenLease
 from collab.store.memory import MemoryStore
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import RecordingSink, ScriptedSocket, WallClock, make_server, ticks, writer
 
 NOTES = DocumentName("notes")
@@ -66,7 +66,7 @@ async def test_a_message_reaches_the_room(bench: Bench) -> None:
 
 async def test_a_message_waits_while_the_log_is_full(bench: Bench) -> None:
     live = await bench.join()
-    await live.say(Update(Author(7).type(0, "x" * 2000)))
+    await live.say(Update(YjsClient(7).type(0, "x" * 2000)))
     saying = asyncio.create_task(live.say(STEP1))
     await ticks(5)
     assert bench.answers == 0
@@ -95,7 +95,7 @@ async def test_a_message_after_the_token_expired_is_not_heard(bench: Bench) -> N
 
 async def test_a_token_that_expires_while_a_message_waits_keeps_it_out(bench: Bench) -> None:
     live = await bench.join()
-    await live.say(Update(Author(7).type(0, "x" * 2000)))
+    await live.say(Update(YjsClient(7).type(0, "x" * 2000)))
     saying = asyncio.create_task(live.say(STEP1))
     await ticks(5)
     bench.clock.now_s += 10

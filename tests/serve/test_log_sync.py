@@ -20,7 +20,7 @@ from collab.serve.rooms import Rooms
 from collab.store.base import Head
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import RecordingSink, writer
 from tests.waiting import eventually
 
@@ -61,7 +61,7 @@ class Bench:
             replica, log_writer, clock=lambda: 0.0, on_left=lambda _: None, on_interrupted=self._look_now
         )
         self.sync = LogSync(replica, self.rooms)
-        self._author = Author(8)
+        self._author = YjsClient(8)
         self._rows = 0
 
     def _look_now(self) -> None:

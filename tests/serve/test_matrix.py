@@ -24,23 +24,23 @@ from collab.protocol.rows import Entry, Row, encode_entries
 from collab.serve.server import Server
 from collab.store.memory import MemoryStore
 from tests.deployment import SECRET
-from tests.room.build import Author
+from tests.frames import DialectName
+from tests.room.build import YjsClient
 from tests.serve.parts import WallClock, make_server
-from tests.serve.sockets import Client, app_around
-from tests.typist import DialectName
+from tests.serve.sockets import AsgiClient, app_around
 
 TTL_S = 60.0
 KEY = SharedSecret(SECRET.encode())
 STRANGER = SharedSecret(b"a secret of somebody else, who signs")
 
-OWNER = Author(1)
+OWNER = YjsClient(1)
 CONTENT = OWNER.type(0, "theirs")
-INSERT = Author(2, CONTENT).type(0, "mine, ")
-DELETE = Author(3, CONTENT).delete(0, 3)
+INSERT = YjsClient(2, CONTENT).type(0, "mine, ")
+DELETE = YjsClient(3, CONTENT).delete(0, 3)
 
 ROLES: dict[str, Role | None] = {"nobody": None, **{role.word: role for role in Role}}
 
-SAYS: dict[str, Callable[[Client], None]] = {
+SAYS: dict[str, Callable[[AsgiClient], None]] = {
     "step1": lambda client: client.step1(),
     "step2 with nothing new": lambda client: client.step2(CONTENT),
     "step2 with a new insert": lambda client: client.step2(INSERT),
@@ -139,7 +139,7 @@ class Matrix:
     async def hear(self, cell: Cell) -> list[str]:
         """Return what a client of this cell is sent, in words."""
         token = self._token(cell)
-        async with Client(self._app, cell.dialect, cell.document, token) as client:
+        async with AsgiClient(self._app, cell.dialect, cell.document, token) as client:
             if cell.dialect == "hocuspocus":
                 client.show(token)
             if TOKENS[cell.token] is not None or cell.role == "nobody":
@@ -151,7 +151,7 @@ class Matrix:
                 await client.hear_close()
             return [*client.heard, *([f"closed {client.closed}"] if client.closed else [])]
 
-    async def _converse(self, cell: Cell, client: Client) -> None:
+    async def _converse(self, cell: Cell, client: AsgiClient) -> None:
         if cell.says.startswith("step2"):
             client.step1()
             await client.hear("step2")
@@ -168,7 +168,7 @@ class Matrix:
                 await client.hear(*answer)
             await self._settle(client)
 
-    async def _settle(self, client: Client) -> None:
+    async def _settle(self, client: AsgiClient) -> None:
         """Wait until nothing more comes: ask one more question, and take its answer away."""
         await client.catch_up()
         assert client.heard.pop() == "presence"

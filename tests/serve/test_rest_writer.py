@@ -10,7 +10,7 @@ from collab.crdt.stored import load_document
 from collab.errors import StoreUnavailable
 from collab.ids import DocumentName, UserId
 from collab.serve.rest_writer import write_update
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import SlowStore, make_server
 from tests.waiting import eventually
 
@@ -19,7 +19,7 @@ ROBOT = Principal(UserId("robot"), "Robot", None, {"**": Role.EDITOR}, None)
 
 
 async def test_slow_write_fails_and_may_be_sent_again() -> None:
-    store, update = SlowStore(), Author(7).type(0, "Hello.")
+    store, update = SlowStore(), YjsClient(7).type(0, "Hello.")
     async with make_server(store) as server:
         with pytest.raises(StoreUnavailable, match="send it again"):
             await write_update(server.parts, NOTES, ROBOT, update, timeout_s=0.01)
@@ -32,7 +32,7 @@ async def test_slow_write_fails_and_may_be_sent_again() -> None:
 async def test_cancelled_write_leaves_no_session() -> None:
     store = SlowStore()
     async with make_server(store) as server:
-        writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, Author(7).type(0, "Hello.")))
+        writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, YjsClient(7).type(0, "Hello.")))
         await eventually(lambda: any(host.sessions for host in server.rooms.hosts))
         writing.cancel()
         await asyncio.wait({writing})

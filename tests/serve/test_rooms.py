@@ -16,7 +16,7 @@ from collab.serve.host import Host
 from collab.serve.rooms import Rooms
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
-from tests.room.build import Author
+from tests.room.build import YjsClient
 from tests.serve.parts import RecordingSink, make_server, ticks, writer
 from tests.waiting import eventually
 
@@ -179,7 +179,7 @@ async def test_a_check_that_fails_lets_no_session_in() -> None:
 async def test_a_row_that_is_relayed_while_its_room_loads_is_not_lost() -> None:
     store = SlowStore()
     rooms = make_rooms(store)
-    row = Row(NOTES, Epoch(0), WriterId(9), 1, encode_entries([Entry(UserId("bob"), Author(8).type(0, "b"))]))
+    row = Row(NOTES, Epoch(0), WriterId(9), 1, encode_entries([Entry(UserId("bob"), YjsClient(8).type(0, "b"))]))
     joining = asyncio.create_task(join(rooms, 1))
     await ticks(5)
     rooms.relayed(RowFrame(NOTES, Epoch(0), CommittedRow(Sequence(1), row.writer, row.n, row.payload)))

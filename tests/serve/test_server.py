@@ -13,9 +13,9 @@ from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.serve.replica import draw_writer_id
 from collab.store.memory import MemoryStore
 from tests.deployment import token
+from tests.frames import DialectName
 from tests.serve.parts import RecordingSink, make_server, writer
-from tests.serve.sockets import Client, app_around
-from tests.typist import DialectName
+from tests.serve.sockets import AsgiClient, app_around
 
 NOTES = DocumentName("notes")
 
@@ -89,7 +89,7 @@ async def test_connection_that_comes_while_draining_is_closed_with_1012(tmp_path
         await server.drain()
         assert server.is_draining
         document = "" if dialect == "hocuspocus" else "notes"  # its last frame is addressed to no document
-        async with Client(app, dialect, document, token("ada")) as client:
+        async with AsgiClient(app, dialect, document, token("ada")) as client:
             assert await client.hear_close() == 1012
         with pytest.raises(Draining):
             await server.rooms.join(NOTES, writer(1), RecordingSink())

@@ -17,10 +17,10 @@ from collab.serve.server import Server
 from collab.store.base import Head
 from collab.store.memory import MemoryStore
 from tests.deployment import token
+from tests.frames import DialectName
 from tests.metering import sample
 from tests.serve.parts import RecordingSink, make_server, ticks, writer
-from tests.serve.sockets import Client, app_around
-from tests.typist import DialectName
+from tests.serve.sockets import AsgiClient, app_around
 from tests.waiting import eventually
 
 
@@ -128,7 +128,7 @@ async def test_frameworks_cancellation_of_a_connection_passes_through(tmp_path: 
         app = app_around(server, tmp_path)
         for turns in range(40):
             around = anyio.CancelScope()
-            async with Client(run_within, dialect, "notes", token("ada")) as client:
+            async with AsgiClient(run_within, dialect, "notes", token("ada")) as client:
                 if dialect == "hocuspocus":
                     client.show(token("ada"))
                 client.step1()

@@ -18,8 +18,8 @@ from collab.store.base import Committed
 from collab.store.migrate import upgrade
 from collab.store.sql import SqlStore
 from tests.conftest import bring
+from tests.services.lossy_proxy import LossyProxy
 from tests.services.private import PrivatePostgres
-from tests.services.wire import ForgetfulWire
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.services
@@ -194,7 +194,7 @@ async def test_append_gives_up_a_lock_and_stays_usable(
 
 async def test_rows_whose_commit_answer_was_lost_are_found_again(server: PrivatePostgres) -> None:
     """The commit arrives and its answer does not, so the caller cannot know the outcome."""
-    async with ForgetfulWire(server.port) as wire, opened(server.url()) as witness:
+    async with LossyProxy(server.port) as wire, opened(server.url()) as witness:
         url = server.url().replace(str(server.port), str(wire.port))
         async with opened(url, timeout_s=IMPATIENT_S) as store:
             await store.append([row(1)])

@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.node
-def test_the_clients_still_say_what_was_recorded(tmp_path: Path) -> None:
+def test_clients_still_send_the_recorded_frames(tmp_path: Path) -> None:
     ensure_interop_packages()
     command = [*node_command(), str(HERE / "record.mjs"), str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)

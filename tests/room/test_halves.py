@@ -1,4 +1,4 @@
-"""A text whose halves were written offline, an hour apart and in two browsers, is complete in the end."""
+"""A text whose halves were written offline in two browsers, an hour apart, is complete in the end."""
 
 import gzip
 import json
@@ -16,14 +16,14 @@ from collab.protocol.limits import SPLITS_MAX
 from collab.protocol.messages import SyncStep1, SyncStep2
 from collab.protocol.rows import CommittedRow
 from tests.crdt.asking import take
-from tests.room.build import Author, SteppedRoom, a_session, told
+from tests.room.build import SteppedRoom, YjsClient, a_session, told
 
 TRACE = Path(__file__).parent.parent / "traces" / "json-crdt-patch.json.gz"
 HOUR_S = 3600.0
 
 
-def write(author: Author, text: str, patches: list[Any]) -> str:
-    """Make these edits. Positions in a trace count code points, and those of pycrdt bytes."""
+def write(author: YjsClient, text: str, patches: list[Any]) -> str:
+    """Make these edits, and return the text. A trace counts code points, pycrdt bytes."""
     for at, removed, inserted in patches:
         begin = len(text[:at].encode())
         if removed:
@@ -35,15 +35,15 @@ def write(author: Author, text: str, patches: list[Any]) -> str:
 
 
 def a_later_room(snapshot: bytes | None, rows: list[CommittedRow], origin: int) -> SteppedRoom:
-    """Open the document again after all its clients have left."""
+    """Return a room that opens the document after all its clients have left."""
     document = load_document(snapshot, rows)
     return SteppedRoom(
         DocumentName("halves"), document, epoch=Epoch(0), cursor=Sequence(origin - 1), writer=WriterId(origin)
     )
 
 
-def bring(room: SteppedRoom, author: Author, now_s: float) -> CommittedRow:
-    """Connect the author's browser, send what it has, and leave. Return the committed row."""
+def bring(room: SteppedRoom, author: YjsClient, now_s: float) -> CommittedRow:
+    """Connect the author's browser, send its edits, and disconnect. Return the committed row."""
     session = a_session(1)
     room.join(session)
     effects = room.receive(session.id, SyncStep1(author.doc.get_state()), now_s)
@@ -60,17 +60,17 @@ def bring(room: SteppedRoom, author: Author, now_s: float) -> CommittedRow:
     return CommittedRow(seq, row.writer, row.n, row.payload)
 
 
-def test_halves_written_offline_in_two_browsers_become_one_text() -> None:
+def test_halves_written_offline_in_two_browsers_make_one_text() -> None:
     with gzip.open(TRACE) as file:
         trace = json.load(file)
     patches = [patch for transaction in trace["txns"] for patch in transaction["patches"]]
     half = len(patches) // 2
 
-    first = Author(7)
+    first = YjsClient(7)
     text = write(first, "", patches[:half])
     row = bring(a_later_room(None, [], 1), first, 0.0)
 
-    other = Author(8, first.everything)  # the user goes on in another browser, with a copy of the document
+    other = YjsClient(8, first.everything)  # the user continues in another browser, with a copy of the document
     text = write(other, text, patches[half:])
     room = a_later_room(compact(None, [row]), [], 2)
     room.tick(HOUR_S)
@@ -82,7 +82,7 @@ def test_a_day_of_offline_work_is_far_below_the_limit_of_splits() -> None:
     with gzip.open(TRACE) as file:
         patches = [patch for transaction in json.load(file)["txns"] for patch in transaction["patches"]]
     half = len(patches) // 2
-    author = Author(1)
+    author = YjsClient(1)
     text = write(author, "", patches[:half])
     document = Document.load(author.everything, [])
     write(author, text, patches[half:])

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Self
 
 
-class ForgetfulWire:
+class LossyProxy:
     """A TCP port that leads to another one of this machine.
 
     Once a client has sent bytes that hold ``last_words``, its connection stays open and brings it nothing more.

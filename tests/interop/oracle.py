@@ -1,6 +1,6 @@
-"""Real Yjs as a judge: what do these updates make, in this order, and does anything still wait?
+"""Real Yjs as an oracle: what do these updates make, in this order, and does anything still wait?
 
-It stands between tests and a long-lived Node process (``judge.mjs``), so that thousands of documents cost one start.
+It stands between tests and a long-lived Node process (``oracle.mjs``), so that thousands of documents cost one start.
 Questions about the same updates go together in one ``read``.
 """
 
@@ -18,7 +18,7 @@ from tests.services.node import ensure_interop_packages, node_command
 
 
 class NoAnswer(AssertionError):
-    """The judge died, or did not answer in time."""
+    """The oracle died, or did not answer in time."""
 
 
 class YjsThrew(AssertionError):
@@ -51,17 +51,17 @@ class Written:
     """It answers a SyncStep1: it repeats what others brought, and overlaps it."""
 
 
-class Judge:
-    """``with Judge() as judge``. A question that is not answered ``within_s`` ends the process and fails the test."""
+class Oracle:
+    """``with Oracle() as oracle``. A question that is not answered ``within_s`` ends the process and fails the test."""
 
     def __init__(self, *, within_s: float = 60) -> None:
         self._within_s = within_s
         self._asked_s: float | None = None
         self._over = Event()
-        self._watchdog = Thread(target=self._watch, name="watch the judge")
+        self._watchdog = Thread(target=self._watch, name="watch the oracle")
 
-    def __enter__(self) -> "Judge":
-        script = ensure_interop_packages().parent / "judge.mjs"
+    def __enter__(self) -> "Oracle":
+        script = ensure_interop_packages().parent / "oracle.mjs"
         self.process = subprocess.Popen(
             [*node_command(), str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -115,7 +115,7 @@ class Judge:
         return [Written(base64.b64decode(each["bytes"]), each["writer"], each["resync"]) for each in answer]
 
     def ask(self, ask: str, **question: Any) -> Any:
-        """Any question of ``judge.mjs``."""
+        """Any question of ``oracle.mjs``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._asked_s = time.monotonic()
@@ -128,7 +128,7 @@ class Judge:
         finally:
             self._asked_s = None
         if not line:
-            raise NoAnswer(f"Asked to {ask}, the judge did not answer.")
+            raise NoAnswer(f"Asked to {ask}, the oracle did not answer.")
         outcome = json.loads(line)
         if "error" in outcome:
             raise YjsThrew(outcome["error"])

@@ -1,4 +1,4 @@
-"""The judge tells apart what differs, takes as equal what is, and never keeps a test waiting."""
+"""The oracle tells apart what differs, takes as equal what is, and never keeps a test waiting."""
 
 import signal
 from collections.abc import Callable
@@ -7,39 +7,39 @@ import pycrdt
 import pytest
 
 from tests.interop.content import content_of, hash_of
-from tests.interop.judge import Judge, NoAnswer, YjsThrew
-from tests.room.build import Author
+from tests.interop.oracle import NoAnswer, Oracle, YjsThrew
+from tests.room.build import YjsClient
 
 pytestmark = pytest.mark.node
 
 ANN, BOB = 1, 2
 
 
-def test_updates_read_the_same_in_any_order_and_the_judge_says_what_waits(judge: Judge) -> None:
-    ann = Author(ANN)
+def test_updates_read_the_same_in_any_order_and_waiting_is_reported(oracle: Oracle) -> None:
+    ann = YjsClient(ANN)
     first, second = ann.type(0, "a"), ann.type(1, "b")
     orders = [[first, second], [second, first], [second], [second, first]]
-    straight, crossed, lacking, again = judge.read(orders)
+    straight, crossed, lacking, again = oracle.read(orders)
     assert (straight.waited, straight.waits, straight.state) == (None, False, {ANN: 2})
     assert (crossed.waited, crossed.waits, crossed.state) == (0, False, {ANN: 2})
     assert (lacking.waited, lacking.waits) == (0, True)
     assert straight.content == crossed.content != lacking.content
     assert again == crossed
-    assert judge.show(first, second)["content"] == {"text": [["ab", {}]]}
+    assert oracle.show(first, second)["content"] == {"text": [["ab", {}]]}
 
 
-def test_what_yjs_throws_is_told_and_harms_no_other_document(judge: Judge) -> None:
-    good = Author(ANN).type(0, "a")
-    thrown, fine = judge.read([[good, b"\x07"], [good]])
+def test_yjs_error_is_reported_and_affects_no_other_document(oracle: Oracle) -> None:
+    good = YjsClient(ANN).type(0, "a")
+    thrown, fine = oracle.read([[good, b"\x07"], [good]])
     assert thrown.error
     assert fine.error is None
     with pytest.raises(YjsThrew):
-        judge.show(b"\x07")
-    assert judge.show(good)["content"] == {"text": [["a", {}]]}
+        oracle.show(b"\x07")
+    assert oracle.show(good)["content"] == {"text": [["a", {}]]}
 
 
-def a_rich_document() -> Author:
-    ann = Author(ANN)
+def a_rich_document() -> YjsClient:
+    ann = YjsClient(ANN)
     element = ann.doc.get("default", type=pycrdt.XmlFragment).children.append(pycrdt.XmlElement("p", {"align": "left"}))
     element.children.append(pycrdt.XmlText("hello")).format(0, 2, {"bold": True})
     ann.doc.get("meta", type=pycrdt.Map)["title"] = {"b": 1.5, "a": [2, None]}
@@ -65,38 +65,38 @@ def a_rich_document() -> Author:
     ],
 )
 def test_documents_that_differ_in_anything_differ_in_their_hash(
-    judge: Judge, change: Callable[[Author], object]
+    oracle: Oracle, change: Callable[[YjsClient], object]
 ) -> None:
     ann = a_rich_document()
     before = ann.everything
     change(ann)
-    one, other = judge.read([[before], [ann.everything]])
+    one, other = oracle.read([[before], [ann.everything]])
     assert one.content != other.content
     assert hash_of(ann.doc) == other.content
 
 
-def test_library_and_yjs_are_read_in_one_form(judge: Judge) -> None:
+def test_engine_and_yjs_content_have_the_same_form(oracle: Oracle) -> None:
     for seed in range(30):
-        history = [written.bytes for written in judge.history(seed, writers=3, edits=20)]
-        doc = Author(BOB, *history).doc
-        assert content_of(doc) == judge.show(*history), seed
-        assert hash_of(doc) == judge.read([history])[0].content, seed
+        history = [written.bytes for written in oracle.history(seed, writers=3, edits=20)]
+        doc = YjsClient(BOB, *history).doc
+        assert content_of(doc) == oracle.show(*history), seed
+        assert hash_of(doc) == oracle.read([history])[0].content, seed
 
 
-def test_history_is_the_same_for_the_same_seed_and_in_causal_order(judge: Judge) -> None:
-    history = judge.history(7, writers=3, edits=30, resyncs=4)
-    assert judge.history(7, writers=3, edits=30, resyncs=4) == history
-    assert judge.history(8, writers=3, edits=30, resyncs=4) != history
-    assert judge.read([[written.bytes for written in history]])[0].waited is None
+def test_history_is_the_same_for_the_same_seed_and_in_causal_order(oracle: Oracle) -> None:
+    history = oracle.history(7, writers=3, edits=30, resyncs=4)
+    assert oracle.history(7, writers=3, edits=30, resyncs=4) == history
+    assert oracle.history(8, writers=3, edits=30, resyncs=4) != history
+    assert oracle.read([[written.bytes for written in history]])[0].waited is None
     assert {written.writer for written in history} == {0, 1, 2}
     assert sum(written.resync for written in history) == 4
 
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL], ids=["hangs", "dies"])
-def test_judge_that_gives_no_answer_fails_the_test(fault: signal.Signals) -> None:
-    with Judge(within_s=0.3) as judge:
-        judge.process.send_signal(fault)
+def test_oracle_that_gives_no_answer_fails_the_test(fault: signal.Signals) -> None:
+    with Oracle(within_s=0.3) as oracle:
+        oracle.process.send_signal(fault)
         with pytest.raises(NoAnswer):
-            judge.show(b"\0\0" * 500_000)  # more than a pipe holds
+            oracle.show(b"\0\0" * 500_000)  # more than a pipe holds
         with pytest.raises(NoAnswer):
-            judge.show(b"\0\0")
+            oracle.show(b"\0\0")
