@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from collab.crdt.encoding import encode_update
 from collab.crdt.guard import inspect_stored_update
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct
+from collab.protocol.limits import CLOCK_END
 from collab.protocol.varint import Writer
 
 NO_CLIENTS: frozenset[int] = frozenset()
@@ -25,7 +26,7 @@ class Split:
     ready: InspectedUpdate | None
     """What can be applied now; None when that is nothing."""
     rest: InspectedUpdate | None
-    """What cannot; None when that is nothing. It may hold Skips; its pairs and depth are those of the whole."""
+    """What cannot; None when that is nothing. It may hold Skips; its depth is that of the whole."""
     waits_for: Mapping[int, int]
     """Client id → the lowest clock of it that the rest waits for. Once one of them is here, more may be ready."""
 
@@ -141,7 +142,13 @@ def _part_of(update: InspectedUpdate, structs: list[Struct], deletes: list[Delet
             payload += update.payload[struct.begin : struct.end]
             moved.append(struct._replace(begin=begin, end=len(payload)))
     payload += encode_update((), deletes, b"")[1:]  # the deletions, behind "no structs"
-    return replace(update, payload=bytes(payload), structs=tuple(moved), deletes=tuple(deletes))
+    # Pairs of the other part are not ours: where it splits one itself, two characters stand in its place.
+    lows = frozenset((client, low) for client, low in update.low_surrogates if low >= _begin(runs.get(client)))
+    return replace(update, payload=bytes(payload), structs=tuple(moved), deletes=tuple(deletes), low_surrogates=lows)
+
+
+def _begin(run: list[Struct] | None) -> int:
+    return run[0].clock if run else CLOCK_END
 
 
 def _encoded(*numbers: int) -> bytes:

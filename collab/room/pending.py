@@ -2,7 +2,9 @@
 
 Of each update the room takes the part that is ready; the rest waits here and never reaches the engine. It is not
 acknowledged, logged or shown. What waits is bounded in bytes, number and time. An update is examined again only when
-something it waits for has arrived: each is filed under the clients it waits for.
+something it waits for has arrived: each is filed under the clients it waits for. To examine one costs as much as it is
+large, and a small frame can wake a large one, or two of which each brings what the other waits for next. So the work is
+bounded too (``ExaminationBudget``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +13,9 @@ from heapq import heapify, heappop, heappush
 
 from collab.crdt.update import InspectedUpdate
 from collab.ids import SessionId, UserId
+
+EXAMINED_PER_S = 100_000
+"""Structs and deletions of pending updates that one room examines again in a second: about a quarter of a core."""
 
 
 @dataclass(slots=True)
@@ -34,9 +39,32 @@ class PendingUpdate:
     """Client id → the lowest clock of it that is missing."""
 
     @property
+    def parts(self) -> int:
+        """Structs and deletions in it: the cost of examining it."""
+        return len(self.update.structs) + len(self.update.deletes)
+
+    @property
     def size(self) -> int:
         """Bytes that it occupies."""
         return len(self.update.payload) + len(self.frame)
+
+
+class ExaminationBudget:
+    """How much more of the pending updates a room may examine now. It refills with time, to one second's worth."""
+
+    def __init__(self) -> None:
+        self._left = float(EXAMINED_PER_S)
+        self._refilled_s = 0.0
+
+    def has_left(self, now_s: float) -> bool:
+        """Return True if another examination may begin, which may overdraw the budget."""
+        self._left = min(self._left + (now_s - self._refilled_s) * EXAMINED_PER_S, EXAMINED_PER_S)
+        self._refilled_s = now_s
+        return self._left > 0
+
+    def spend(self, parts: int) -> None:
+        """Note that so many structs and deletions are examined."""
+        self._left -= parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,11 @@ class Sessions:
         if sessions:
             self.effects.append(Send(sessions, message))
 
-    def answer(self, session: SessionId, answer: Saved | Refused) -> None:
+    def answer(self, session: SessionId, answer: Saved | Refused, *, adds: bool = False) -> None:
         """Answer a frame once everything accepted before it is committed, if its session is still here.
+
+        ``adds``: the frame added to the log, so its answer is bounded as the unsaved bytes are. Any other is bounded by
+        number.
 
         What the frame repeats may not be committed yet itself, and a session's answers keep the order of its frames.
         """
@@ -109,7 +112,7 @@ class Sessions:
             return
         if self._uncommitted.is_durable:
             self.send(session, answer)
-        elif self._uncommitted.pending_acks(session) >= PENDING_ACKS_MAX:
+        elif not adds and self._uncommitted.pending_acks(session) >= PENDING_ACKS_MAX:
             self.end(session, Overloaded("Too much that you sent waits to be saved; reconnect."))
         else:
             self._uncommitted.add_pending_ack(session, answer)

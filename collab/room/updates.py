@@ -28,7 +28,7 @@ from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1, Up
 from collab.protocol.rows import Entry
 from collab.room.effects import Append
 from collab.room.ownership import is_carried, is_of_another
-from collab.room.pending import PendingLimits, PendingUpdate, PendingUpdates
+from collab.room.pending import ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
 from collab.room.sessions import Sessions
 from collab.room.stalled import StalledUpdates
@@ -61,6 +61,7 @@ class Updates:
         self._uncommitted = uncommitted
         self._limits = limits.update
         self._pending = PendingUpdates(limits.pending)
+        self._examinations = ExaminationBudget()
         self._stalled = StalledUpdates()
         self._changed: set[int] = set()
         """Clients of which the document has gained something that pending updates may wait for."""
@@ -122,9 +123,10 @@ class Updates:
         match assessment:
             case News(rest=None) as news:
                 self._take(pending, news)
-                self._answer(pending, Saved(pending.frame))
+                self._answer(pending, Saved(pending.frame), adds=True)
             case Known():
-                self._answer(pending, Saved(pending.frame if pending.update.structs else b""))
+                repeats = pending.update.structs or pending.waits_for
+                self._answer(pending, Saved(pending.frame if repeats else b""))
             case Contradicted():
                 self._refuse(pending, contradicted())
             case Lacks() if not may_write:
@@ -163,9 +165,9 @@ class Updates:
             self._changed.update([struct.client for struct in update.structs])
         self._sessions.show(Update(update.payload), besides=besides)
 
-    def _answer(self, pending: PendingUpdate, answer: Saved | Refused) -> None:
+    def _answer(self, pending: PendingUpdate, answer: Saved | Refused, *, adds: bool = False) -> None:
         if pending.counted:
-            self._sessions.answer(pending.session, answer)
+            self._sessions.answer(pending.session, answer, adds=adds)
 
     def _refuse(self, pending: PendingUpdate, error: CollabError) -> None:
         self._sessions.refuse(pending.session, error, counted=pending.counted)
@@ -199,10 +201,14 @@ class Updates:
             self._settle(pending)
 
     def settle_ready(self) -> None:
-        """Settle every update for which something has arrived; each may make others ready."""
-        while self._changed:
+        """Settle every update for which something has arrived; each may make others ready.
+
+        What exceeds the budget is left to a later step.
+        """
+        while self._changed and self._examinations.has_left(self._sessions.now_s):
             changed, self._changed = self._changed, set()
             for pending in self._pending.take_ready(changed, self._document.state):
+                self._examinations.spend(pending.parts)
                 self._settle(pending)
             if self._some_lack:
                 self._ask_again()

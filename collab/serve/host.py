@@ -185,7 +185,9 @@ class Host:
         self.failed = error
         if not isinstance(error, Draining):
             log.warning("room_failed", document=self.name, reason=error.slug, sessions=len(self._sinks))
-        self._log_writer.release(self._room.unsaved_bytes)
+        # Not what the room counts: a broken invariant may have kept its last effects from being performed.
+        self._log_writer.release(sum(size for _, size in self._accepted))
+        self._accepted.clear()
         sinks, self._sinks = self._sinks, {}
         self._on_fail(self)
         for sink in sinks.values():

@@ -273,3 +273,11 @@ def test_ready_parts_in_any_order_and_retried_rests_make_the_whole(seed: int, di
             if part is not None:
                 take(document, part)
     assert document.equals(document_of(*history))
+
+
+def test_rest_has_the_surrogate_pairs_of_its_own_structs_alone() -> None:
+    split = split_update(read((ANN, 0, [text("😀"), text("😀", left=(BOB, 0))])), {})
+    assert split.ready is not None
+    assert split.rest is not None
+    assert split.ready.low_surrogates == {(ANN, 1)}
+    assert split.rest.low_surrogates == {(ANN, 3)}

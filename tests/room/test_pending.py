@@ -3,7 +3,7 @@
 from collab.crdt.causality import split_update
 from collab.crdt.guard import inspect_update
 from collab.ids import SessionId, UserId
-from collab.room.pending import PendingLimits, PendingUpdate, PendingUpdates
+from collab.room.pending import EXAMINED_PER_S, ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
 from tests.protocol.build import text, update
 
 ANN, BOB, COY = 1, 2, 3
@@ -103,3 +103,19 @@ def test_index_entries_of_removed_updates_do_not_pile_up() -> None:
         while pending.take_overdue(0.0):
             pass
     assert sum(map(len, pending._waiting_on.values())) <= 3
+
+
+def test_examinations_that_overdraw_the_budget_are_paid_for_with_time() -> None:
+    budget = ExaminationBudget()
+    assert budget.has_left(100.0)
+    budget.spend(2 * EXAMINED_PER_S)
+    assert not budget.has_left(100.0)
+    assert not budget.has_left(101.0)
+    assert budget.has_left(101.5)
+
+
+def test_budget_of_examinations_does_not_grow_beyond_a_second() -> None:
+    budget = ExaminationBudget()
+    assert budget.has_left(1_000.0)
+    budget.spend(EXAMINED_PER_S)
+    assert not budget.has_left(1_000.0)

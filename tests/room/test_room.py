@@ -34,8 +34,8 @@ from collab.protocol.messages import (
 )
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
+from collab.room import pending, uncommitted
 from collab.room import sessions as module
-from collab.room import uncommitted
 from collab.room.awareness import GRACE_S
 from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
 from collab.room.pending import PendingLimits
@@ -323,6 +323,40 @@ def test_pending_acknowledgements_are_bounded_per_session(monkeypatch: pytest.Mo
     answered = commit(room)
     assert told(answered, 2) == []
     assert len(told(answered, 1)) == 1
+
+
+def test_updates_that_wait_for_the_log_do_not_end_their_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PENDING_ACKS_MAX", 3)
+    room = a_room(sessions=[a_session(1)])
+    ann = Author(ANN)
+    for at in range(5):
+        assert ends(receive(room, 1, Update(ann.type(at, "x")))) == {}
+    assert len(told(commit(room), 1)) == 5
+
+
+def test_acknowledgement_repeats_a_frame_of_which_only_deletions_were_left() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2, "bob")])
+    receive(room, 1, Update(frame := update((ANN, 0, [text("a")]), deletes={BOB: [(0, 1)]})))
+    receive(room, 2, Update(update((BOB, 0, [text("b")]), deletes={BOB: [(0, 1)]})))
+    assert Saved(frame) in told(commit(room), 1)
+
+
+def test_work_on_updates_that_wait_for_each_other_is_bounded_in_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "EXAMINED_PER_S", 1_000)
+    length = 60
+    one = update((ANN, 0, [text("a", left=(BOB, at)) for at in range(length)]))
+    other = update((BOB, 0, [text("b", left=(ANN, at - 1) if at else (COY, 0)) for at in range(length)]))
+    room = a_room(sessions=[a_session(1)])
+    receive(room, 1, Update(one))
+    receive(room, 1, Update(other))
+    effects = receive(room, 1, Update(update((COY, 0, [text("c")]))))
+    assert 0 < room.document.state[ANN] < length
+    assert receive(room, 1, Update(EMPTY_UPDATE)) == []
+    for now_s in range(1, 5):
+        effects += room.tick(now_s)
+    assert room.document.state == {ANN: length, BOB: length, COY: 1}
+    assert ends(effects) == {}
+    assert room.pending == 0
 
 
 # --- readers ---------------------------------------------------------------------------------------------

@@ -117,3 +117,23 @@ async def test_commit_that_releases_a_pending_update_frees_its_bytes_too(bench: 
     bench.commit(3)
     assert bench.log_writer.queued_bytes == bench.room.unsaved_bytes == 0
     assert bench.counted("save_seconds_count") == 2
+
+
+@pytest.mark.parametrize("moment", ["an update", "a commit"])
+def test_room_with_a_broken_invariant_leaves_no_bytes_behind(
+    bench: Bench, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise AssertionError
+
+    author = Author(1)
+    bench.host.tell(Said(ANN, Update(author.type(0, "a"))))
+    assert bench.log_writer.queued_bytes
+    if moment == "an update":
+        monkeypatch.setattr("collab.room.updates.Updates.show", break_down)
+        bench.host.tell(Said(ANN, Update(author.type(1, "b"))))
+    else:
+        monkeypatch.setattr("collab.room.log_cursor.LogCursor.from_commit", break_down)
+        bench.commit(1)
+    assert bench.host.failed
+    assert bench.log_writer.queued_bytes == 0
