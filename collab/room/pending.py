@@ -45,8 +45,8 @@ class PendingUpdate:
 
     @property
     def size(self) -> int:
-        """Bytes that it occupies."""
-        return len(self.update.payload) + len(self.frame)
+        """Bytes by which it counts against the bound. The frame and what is left of it may be two objects."""
+        return max(len(self.update.payload), len(self.frame))
 
 
 class ExaminationBudget:
@@ -92,6 +92,11 @@ class PendingUpdates:
 
     def __len__(self) -> int:
         return len(self._updates)
+
+    @property
+    def bytes_max(self) -> int:
+        """Bytes that may wait, and so the largest frame that can be repeated in its acknowledgement."""
+        return self._limits.bytes_max
 
     def add(self, pending: PendingUpdate) -> bool:
         """Keep an update until something it waits for arrives. Return False, and do not keep it, when full."""

@@ -100,11 +100,6 @@ class Room:
         return self._uncommitted.is_settled
 
     @property
-    def unsaved_bytes(self) -> int:
-        """Bytes of memory that the accepted and uncommitted updates occupy."""
-        return self._uncommitted.unsaved_bytes
-
-    @property
     def pending(self) -> int:
         """Number of updates that wait for what they build on."""
         return self._updates.pending

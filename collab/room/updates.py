@@ -34,9 +34,6 @@ from collab.room.sessions import Sessions
 from collab.room.stalled import StalledUpdates
 from collab.room.uncommitted import UncommittedQueue
 
-ECHO_BYTES_MAX = 64 * 1024
-"""Frames up to this size are kept while part of them is pending, to be repeated in their acknowledgement."""
-
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
@@ -179,7 +176,7 @@ class Updates:
         assert rest is not None
         is_first_wait = not pending.waits_for
         pending.update, pending.waits_for = rest, waits_for
-        if len(pending.frame) > ECHO_BYTES_MAX:
+        if len(pending.frame) > self._pending.bytes_max:
             pending.frame = b""
         if self._pending.is_overdue(pending, self._sessions.now_s):
             self._give_up(pending)

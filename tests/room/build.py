@@ -103,6 +103,10 @@ class SteppedRoom(Room):
     def sessions(self) -> tuple[SessionId, ...]:
         return tuple(session.id for session in self._sessions)
 
+    @property
+    def unsaved_bytes(self) -> int:
+        return self._uncommitted.unsaved_bytes
+
     def join(self, session: Session, *, resumes: bool = False) -> list[Effect]:
         return self.step(0.0, Joined(session, resumes))
 

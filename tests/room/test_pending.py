@@ -63,11 +63,11 @@ def test_bytes_wait_up_to_the_bound() -> None:
     assert pending.add(waiting((COY, 0)))
 
 
-def test_frame_kept_for_its_acknowledgement_counts_as_well() -> None:
+def test_frame_larger_than_its_rest_counts_against_the_bound() -> None:
     one = waiting((BOB, 0))
-    size = one.size
-    one.frame = bytes(10)
-    assert one.size == size + 10
+    assert one.size == len(one.update.payload)
+    one.frame = bytes(one.size + 10)
+    assert one.size == len(one.frame)
 
 
 def test_updates_wait_up_to_the_bound() -> None:
