@@ -28,7 +28,7 @@ PAIRS = list(dict.fromkeys([*NEWEST_PAIRS, *((each, each) for each in GENERATION
 EDITS = 40
 SEED = 11
 TOGETHER_S = 10.0
-"""Patience only: a client whose update waits in vain is told after five seconds to reconnect, and that is looked for."""
+"""Patience only: a client whose update waits in vain is told to reconnect after five seconds, and none may be."""
 
 
 @dataclass(frozen=True)
