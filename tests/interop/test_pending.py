@@ -13,7 +13,7 @@ import pytest
 
 from tests.deployment import ServerProcess, token
 from tests.interop.clients import GENERATIONS, NEWEST, Generation, JavaScriptClient, JavaScriptClients
-from tests.interop.judge import Judge
+from tests.interop.oracle import Oracle
 
 pytestmark = pytest.mark.node
 
@@ -46,12 +46,12 @@ class SplitHistory:
 
 
 @pytest.fixture
-def split_history(judge: Judge) -> SplitHistory:
-    updates = [written.bytes for written in judge.history(SEED, writers=3, edits=EDITS)]
-    (whole,) = judge.read([updates])
+def split_history(oracle: Oracle) -> SplitHistory:
+    updates = [written.bytes for written in oracle.history(SEED, writers=3, edits=EDITS)]
+    (whole,) = oracle.read([updates])
     history = SplitHistory(updates, whole.content)
     assert not whole.waits
-    assert all(half.waits for half in judge.read(history.halves))
+    assert all(half.waits for half in oracle.read(history.halves))
     return history
 
 
@@ -79,7 +79,7 @@ async def expect_all_saved(clients: Sequence[JavaScriptClient], whole: str) -> N
 
 
 async def expect_readable(
-    clients: JavaScriptClients, server: ServerProcess, document: str, judge: Judge, whole: str
+    clients: JavaScriptClients, server: ServerProcess, document: str, oracle: Oracle, whole: str
 ) -> None:
     """Fail unless fresh clients of both dialects and the REST API read all of it."""
     for generation in NEWEST.values():
@@ -88,7 +88,7 @@ async def expect_readable(
         text = await fresh.text()
         await fresh.close()
         assert await read_over_rest(server, document, "text") == text.encode()
-    (reading,) = judge.read([[await read_over_rest(server, document, "update")]])
+    (reading,) = oracle.read([[await read_over_rest(server, document, "update")]])
     assert (reading.content, reading.waits) == (whole, False)
 
 
@@ -105,18 +105,18 @@ async def test_clients_with_complementary_halves_save_the_whole(
     killable: ServerProcess,
     clients: JavaScriptClients,
     document: str,
-    judge: Judge,
+    oracle: Oracle,
     split_history: SplitHistory,
     pair: Pair,
 ) -> None:
     people = await open_with_halves(clients, [killable, killable], document, pair, split_history)
     await expect_all_saved(people, split_history.whole)
-    await expect_readable(clients, killable, document, judge, split_history.whole)
+    await expect_readable(clients, killable, document, oracle, split_history.whole)
     for client in people:
         await client.close()
     killable.kill()
     await killable.start()
-    await expect_readable(clients, killable, document, judge, split_history.whole)
+    await expect_readable(clients, killable, document, oracle, split_history.whole)
 
 
 @pytest.mark.services
@@ -127,7 +127,7 @@ async def test_clients_with_complementary_halves_on_two_replicas_save_the_whole(
     tmp_path: Path,
     clients: JavaScriptClients,
     document: str,
-    judge: Judge,
+    oracle: Oracle,
     split_history: SplitHistory,
     pair: Pair,
 ) -> None:
@@ -139,10 +139,10 @@ async def test_clients_with_complementary_halves_on_two_replicas_save_the_whole(
         people = await open_with_halves(clients, replicas, document, pair, split_history)
         await expect_all_saved(people, split_history.whole)
         for replica in replicas:
-            await expect_readable(clients, replica, document, judge, split_history.whole)
+            await expect_readable(clients, replica, document, oracle, split_history.whole)
         for client in people:
             await client.close()
         for replica in replicas:
             replica.kill()
         await replicas[0].start()
-        await expect_readable(clients, replicas[0], document, judge, split_history.whole)
+        await expect_readable(clients, replicas[0], document, oracle, split_history.whole)
