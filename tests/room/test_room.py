@@ -328,7 +328,7 @@ def test_pending_acknowledgements_are_bounded_per_session(monkeypatch: pytest.Mo
 def test_updates_that_wait_for_the_log_do_not_end_their_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PENDING_ACKS_MAX", 3)
     room = a_room(sessions=[a_session(1)])
-    ann = Author(ANN)
+    ann = YjsClient(ANN)
     for at in range(5):
         assert ends(receive(room, 1, Update(ann.type(at, "x")))) == {}
     assert len(told(commit(room), 1)) == 5

@@ -126,7 +126,7 @@ def test_room_with_a_broken_invariant_leaves_no_bytes_behind(
     def break_down(*_: object) -> None:
         raise AssertionError
 
-    author = Author(1)
+    author = YjsClient(1)
     bench.host.tell(Said(ANN, Update(author.type(0, "a"))))
     assert bench.log_writer.queued_bytes
     if moment == "an update":
