@@ -19,6 +19,7 @@ import { WebsocketProvider as YWebsocket31 } from 'y-websocket'
 import { WebsocketProvider as YWebsocket1 } from 'y-websocket-1'
 import { WebsocketProvider as YWebsocket30 } from 'y-websocket-3-0'
 import * as Y from 'yjs'
+import { hashOf } from './content.mjs'
 
 const BUFFERED_BYTES_MAX = 1 << 20
 const EDITS_BETWEEN_BREATHS = 500
@@ -54,6 +55,14 @@ class Books {
 
   received (frame) {
     if (this.dialect === 'hocuspocus' && this.read(frame)[0] === 8) this.statuses++
+    if (this.returned) this.keep(new Uint8Array(frame))
+  }
+
+  /** Keeps the content that comes back. */
+  keep (frame) {
+    const [type, kind] = this.read(frame)
+    if (type !== 0 || kind === 0) return
+    Y.applyUpdate(this.returned, decoding.readVarUint8Array(decoding.createDecoder(frame.subarray(2))))
   }
 
   read (frame) {
@@ -65,8 +74,10 @@ class Books {
 }
 
 const yWebsocket = Provider => class {
-  constructor (doc, { server, document, token, awareness, tab, protocols }) {
+  constructor (doc, { server, document, token, awareness, tab, protocols, updates }) {
     this.books = new Books(document, 'y-websocket')
+    this.doc = doc
+    if (updates) this.books.returned = new Y.Doc()
     const options = { WebSocketPolyfill: Books.socketClass([this.books]), disableBc: !tab, ...(protocols && { protocols }) }
     this.provider = new Provider(server, document, doc, { params: { token }, ...options })
     if (awareness === false) this.provider.awareness.setLocalState(null)
@@ -74,6 +85,8 @@ const yWebsocket = Provider => class {
   }
 
   get synced () { return this.provider.synced }
+  /** It counts nothing itself: an edit is saved when the server sends it back. Kept where a client brings `updates`. */
+  get saved () { return this.synced && !waits(this.doc) && hashOf(this.books.returned) === hashOf(this.doc) }
   get socket () { return this.provider.ws }
   get awareness () { return this.provider.awareness }
 
@@ -151,6 +164,7 @@ const clients = new Map()
 const requests = {
   async open ({ client, generation, how: { wait = true, inherits, ...how } }) {
     const doc = new Y.Doc()
+    for (const update of how.updates ?? []) Y.applyUpdate(doc, Buffer.from(update, 'base64'))
     if (inherits) Y.applyUpdate(doc, Y.encodeStateAsUpdate(clients.get(inherits).doc))
     const one = Object.assign(new generations[generation](doc, how), { doc, text: doc.getText('content'), missed: [] })
     clients.set(client, one)
@@ -203,6 +217,12 @@ const requests = {
   reads ({ client, sha256 }) {
     const one = clients.get(client)
     return until(() => createHash('sha256').update(one.text.toString()).digest('hex') === sha256, 50)
+  },
+
+  /** Waits until nothing in its document waits for more, and all that it holds has this hash (content.mjs). */
+  holds ({ client, content }) {
+    const { doc } = clients.get(client)
+    return until(() => !waits(doc) && hashOf(doc) === content, 50)
   },
 
   /** Waits until the text has all of these in it. */
@@ -301,6 +321,8 @@ const rehearse = ({ txns }, agents) => {
 
 const namesOf = ({ awareness, doc }) => [...awareness.getStates()]
   .filter(([client, state]) => client !== doc.clientID && state.user).map(([, state]) => state.user.name).sort()
+
+const waits = doc => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 
 /** Resolves once the condition holds; whoever asked has the patience. Also lets sockets and timers have their turn. */
 const until = (condition, pauseMs = 2) => new Promise(resolve => {

@@ -67,7 +67,8 @@ class JavaScriptClients:
         More of ``how``: ``awareness=False`` for a client that never shows itself, ``tokenLater=True`` for one whose
         token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for
         a copy of that client's document, ``tab=True`` for tabs of one browser, which tell each other what they hear,
-        ``protocols=[…]`` for the subprotocols that a y-websocket client offers.
+        ``protocols=[…]`` for the subprotocols that a y-websocket client offers, ``updates=[…]`` in base64 for what its
+        document holds already.
         """
         client = JavaScriptClient(self, name)
         how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))
@@ -138,8 +139,12 @@ class JavaScriptClient:
         """Return when it shows exactly this text."""
         await self.ask("reads", sha256=sha256(text.encode()).hexdigest(), patience_s=patience_s)
 
+    async def holds(self, content: str, *, patience_s: float = PATIENCE_S) -> None:
+        """Return when its whole document has this hash, as in ``Reading.content``, and nothing in it waits for more."""
+        await self.ask("holds", content=content, patience_s=patience_s)
+
     async def saved(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Return when a Hocuspocus client counts nothing as unsaved."""
+        """Return when a Hocuspocus client counts nothing as unsaved; of a y-websocket client see ``clients.mjs``."""
         await self.ask("saved", patience_s=patience_s)
 
     async def denied(self, *, times: int = 1) -> list[str]:
