@@ -13,14 +13,13 @@ from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
 from collab.room.events import Event, Joined, RowCommitted, Said
-from collab.room.room import Room
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import NAME, YjsClient, a_room, a_row, a_session
+from tests.room.build import NAME, SteppedRoom, YjsClient, a_room, a_row, a_session
 from tests.serve.parts import RecordingSink
 
 ANN, READER = SessionId(1), SessionId(2)
@@ -33,7 +32,7 @@ class Bench:
 
     now_s: float = 100.0
     metrics: Metrics = field(default_factory=Metrics)
-    room: Room = field(default_factory=a_room)
+    room: SteppedRoom = field(default_factory=a_room)
 
     def __post_init__(self) -> None:
         self.log_writer = LogWriter(MemoryStore(), ServerLimits(), clock=lambda: self.now_s, metrics=self.metrics)
