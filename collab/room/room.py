@@ -169,13 +169,13 @@ class Room:
         if sender is None or sender.state is SessionState.DISMISSED:
             return  # it has just ended
         match message:
+            case Update(payload):
+                self._updates.receive(sender, payload, counted=True, resync=False)
             case SyncStep1(state_vector):
                 self._answer_step1(sender, decode_state_vector(state_vector))
             case SyncStep2(payload):
                 counted, sender.acks_next_step2, sender.step1_outstanding = sender.acks_next_step2, False, False
                 self._updates.receive(sender, payload, counted=counted, resync=True)
-            case Update(payload):
-                self._updates.receive(sender, payload, counted=True, resync=False)
             case AwarenessUpdate(entries):
                 self._sessions.receive_awareness(sender, entries)
             case QueryAwareness():

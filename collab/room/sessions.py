@@ -96,7 +96,8 @@ class Sessions:
 
     def show(self, message: FromServer, *, besides: SessionId | None = None) -> None:
         """Send a message to every synced session but one."""
-        sessions = tuple(s.id for s in self._sessions.values() if s.is_synced and s.id != besides)
+        synced = SessionState.SYNCED
+        sessions = tuple([s.id for s in self._sessions.values() if s.state is synced and s.id != besides])
         if sessions:
             self.effects.append(Send(sessions, message))
 

@@ -35,6 +35,8 @@ from collab.store import base as store
 
 log = get_logger("host")
 
+_UPDATES = (Update, SyncStep2)
+
 
 class Host:
     """One room that is open on this replica."""
@@ -113,7 +115,7 @@ class Host:
             case Said(_, message):
                 if not self._accepts_messages:
                     return
-                if isinstance(message, Update | SyncStep2):
+                if isinstance(message, _UPDATES):
                     self._metrics.updates_received.inc()
             case Joined(session):
                 self._attach(session.id, sink)
