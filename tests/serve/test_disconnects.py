@@ -125,7 +125,7 @@ async def raw_in(server: ServerProcess, dialect: DialectName, document: str, **o
     return raw
 
 
-# --- the peer ends it -------------------------------------------------------------------------------
+# --- the peer ends it ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -163,7 +163,7 @@ async def test_traffic_is_counted_in_frames_and_bytes(server: ServerProcess) -> 
         raw.close()
 
 
-# --- a lost peer, and one that does not read --------------------------------------------------------
+# --- a lost peer, and one that does not read -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -285,7 +285,7 @@ async def test_peer_that_does_not_read_is_closed_and_others_go_on(patient: Serve
         raw.close()
 
 
-# --- we end it --------------------------------------------------------------------------------------
+# --- we end it -----------------------------------------------------------------------------------------
 
 GARBAGE = b"\x03\xff\xff\xff"
 """An update, with its length before it, that is none."""
@@ -374,7 +374,7 @@ async def test_a_page_of_another_site_is_refused_at_the_handshake(server: Server
     assert (await scrape(server.port))("sockets_refused_total", reason="origin") == 1
 
 
-# --- before anybody has said who they are -----------------------------------------------------------
+# --- before anybody has said who they are --------------------------------------------------------------
 
 
 async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:
@@ -406,7 +406,7 @@ async def test_a_stranger_who_says_too_much_before_the_token(server: ServerProce
         assert socket.close_code == 1013
 
 
-# --- the end of the server, and of this module ------------------------------------------------------
+# --- the end of the server, and of this module ---------------------------------------------------------
 
 
 async def test_stopping_server_tells_every_client(tmp_path: Path) -> None:

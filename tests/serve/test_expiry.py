@@ -113,7 +113,7 @@ def words(heard: Iterable[str], *besides: str) -> list[str]:
     return [word for word in heard if word not in ignored]
 
 
-# --- Hocuspocus: in-band ----------------------------------------------------------------------------
+# --- Hocuspocus: in-band -------------------------------------------------------------------------------
 
 
 async def test_fresh_token_in_time_keeps_the_session(world: World) -> None:
@@ -382,7 +382,7 @@ async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
             assert await bob.hear_close() == 4501
 
 
-# --- rights that change -----------------------------------------------------------------------------
+# --- rights that change --------------------------------------------------------------------------------
 
 
 async def test_new_role_applies_to_the_next_message(world: World) -> None:
@@ -504,7 +504,7 @@ async def test_second_user_of_a_client_does_not_wait_for_the_first(world: World)
         assert await world.authors() == ["ada", "bob"]
 
 
-# --- leaving ----------------------------------------------------------------------------------------
+# --- leaving -------------------------------------------------------------------------------------------
 
 
 async def test_client_that_leaves_while_the_document_opens_may_reopen_it(world: World) -> None:
@@ -552,7 +552,7 @@ async def test_edit_under_another_users_token_is_that_users(world: World) -> Non
         assert await world.authors() == ["ada", "bob"]
 
 
-# --- y-websocket: at the door -----------------------------------------------------------------------
+# --- y-websocket: at the door --------------------------------------------------------------------------
 
 
 async def test_ywebsocket_expiry_closes_retryably(world: World) -> None:
