@@ -1,4 +1,4 @@
-"""``make check``: format, lint, import contracts, types and the pure tests, side by side, in about ten seconds."""
+"""``make check``: format, lint, import contracts, types and the pure tests, two at a time."""
 
 import subprocess
 import sys
@@ -28,14 +28,14 @@ STEPS: dict[str, list[str | Path]] = {
 
 
 def run(step: str) -> tuple[str, float, subprocess.CompletedProcess[str]]:
-    """One step, and how long it took in seconds."""
+    """Run one step. Return it with its duration in seconds and its result."""
     began = time.monotonic()
     done = subprocess.run(STEPS[step], capture_output=True, text=True, check=False)
     return step, time.monotonic() - began, done
 
 
 def main() -> int:
-    """Every step; what failed is shown whole."""
+    """Run every step, and print the whole output of each one that failed."""
     failed = 0
     with ThreadPoolExecutor(2) as pool:
         for step, seconds, done in pool.map(run, STEPS):

@@ -1,4 +1,4 @@
-"""Real parts for the tests, started by the tests: a part that is missing skips here and fails in CI."""
+"""Real services for the tests. If one cannot be started, its tests are skipped, and fail in CI."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def bring(start: Callable[[], T]) -> T:
-    """Start a part."""
+    """Start a service. Skip the test if its binary is missing; fail in CI."""
     try:
         return start()
     except Missing as missing:
@@ -29,7 +29,7 @@ def bring(start: Callable[[], T]) -> T:
 
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting from the environment, and an empty working directory."""
+    """Remove all settings from the environment, and work in an empty directory."""
     for name in [name for name in os.environ if name.startswith("COLLAB_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -37,7 +37,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The URL of a server to make databases on: the given one, or a private one."""
+    """The URL of a PostgreSQL server: the one in COLLAB_TEST_DATABASE_URL, or a private one."""
     if given := os.environ.get("COLLAB_TEST_DATABASE_URL"):
         yield given
         return
@@ -48,7 +48,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def empty_postgres_url(postgres_server: str) -> Iterator[str]:
-    """A fresh database without a table; dropped afterwards."""
+    """A new database without tables, dropped afterwards."""
     name = f"collab_t_{secrets.token_hex(6)}"
     plain = postgres_server.replace("+asyncpg", "")
 
@@ -65,14 +65,14 @@ def empty_postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(empty_postgres_url: str) -> str:
-    """A fresh, migrated database; dropped afterwards."""
+    """A new, migrated database, dropped afterwards."""
     asyncio.run(upgrade(empty_postgres_url))
     return empty_postgres_url
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A fresh, migrated SQLite file."""
+    """A new, migrated SQLite file."""
     url = f"sqlite+aiosqlite:///{tmp_path}/collab.sqlite3"
     asyncio.run(upgrade(url))
     return url
@@ -80,7 +80,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A Redis to publish on: the given one, or a private one."""
+    """The URL of a Redis server: the one in COLLAB_TEST_REDIS_URL, or a private one."""
     if given := os.environ.get("COLLAB_TEST_REDIS_URL"):
         yield given
         return
@@ -91,6 +91,6 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def oracle() -> Iterator[Oracle]:
-    """Real Yjs, to ask what updates make."""
+    """Real Yjs, which reads updates for comparison."""
     with Oracle() as oracle:
         yield oracle

@@ -1,4 +1,4 @@
-"""Real servers for the tests: ``collab serve`` in a process of its own, which may be killed and started again."""
+"""Real servers for the tests: ``collab serve`` in a process of its own."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ SECRET = "a secret that only the tests of this project use"
 
 
 def token(user: str, grants: dict[str, Role] | None = None, *, ttl_s: float = 3600) -> str:
-    """A token for an hour unless ``ttl_s`` says otherwise; an editor of everything unless ``grants`` says otherwise."""
+    """Return a token of ``user``, by default for an hour and for an editor of every document."""
     return sign(
         SharedSecret(SECRET.encode()),
         user=user,
@@ -30,7 +30,7 @@ def token(user: str, grants: dict[str, Role] | None = None, *, ttl_s: float = 36
 
 
 class ServerProcess:
-    """``collab serve`` on a port of its own; may be killed and started again on the same data."""
+    """``collab serve`` on a port of its own. It may be killed and started again on the same data."""
 
     def __init__(self, directory: Path, *, environment: dict[str, str] | None = None, program: str = "collab") -> None:
         self.port = free_port()
@@ -52,20 +52,20 @@ class ServerProcess:
 
     @property
     def connections(self) -> list[str]:
-        """Established TCP connections of the server process; none where the system cannot be asked."""
+        """The established TCP connections of the server process; empty on systems without ``/proc``."""
         assert self.process is not None
         descriptors = Path(f"/proc/{self.process.pid}/fd")
         if not descriptors.exists():
             return []
         held = set()
         for descriptor in descriptors.iterdir():
-            with suppress(OSError):  # closed meanwhile
+            with suppress(OSError):  # closed in the meantime
                 held.add(descriptor.readlink().name)
         rows = [row.split() for row in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]]
         return [row[9] for row in rows if row[3] == "01" and f"socket:[{row[9]}]" in held]
 
     async def start(self, deadline_s: float = 30.0) -> Self:
-        """Return when it takes work."""
+        """Start the process, and return once it accepts connections."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; it outlives this call
                 [sys.executable, "-m", self._program, "serve"], env=self._environment, stdout=log, stderr=log
@@ -81,13 +81,13 @@ class ServerProcess:
         raise AssertionError(f"the server does not start:\n{self.log[-3000:]}")
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL, and wait for the end."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code."""
+        """Send SIGTERM, and return the exit code."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -95,10 +95,10 @@ class ServerProcess:
         return self.process.wait(30)
 
     def url(self, document: str, user: str) -> str:
-        """Where a y-websocket client connects."""
+        """Return the URL for a y-websocket client."""
         return f"ws://127.0.0.1:{self.port}/ws/{document}?token={token(user)}"
 
     @property
     def hocuspocus_url(self) -> str:
-        """Where a Hocuspocus provider connects."""
+        """The URL for a Hocuspocus provider."""
         return f"ws://127.0.0.1:{self.port}/ws"

@@ -1,4 +1,4 @@
-"""Reading metrics in tests: of a server in this process, or over HTTP as Prometheus does."""
+"""Metrics for tests: of a server in this process, or over HTTP as Prometheus reads them."""
 
 from dataclasses import dataclass
 
@@ -9,23 +9,23 @@ from collab.observe.metrics import Metrics
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float:
-    """The value of ``collab_<name>`` with exactly these labels; 0 for what has not been counted yet."""
+    """Return the value of ``collab_<name>`` with exactly these labels; 0 if nothing was counted yet."""
     return metrics.registry.get_sample_value(f"collab_{name}", labels) or 0.0
 
 
 @dataclass(frozen=True)
 class Scrape:
-    """What /metrics said at one time."""
+    """The values of /metrics at one time."""
 
     values: dict[tuple[str, frozenset[tuple[str, str]]], float]
 
     def __call__(self, name: str, **labels: str) -> float:
-        """As ``sample``."""
+        """Return a value, as ``sample`` does."""
         return self.values.get((f"collab_{name}", frozenset(labels.items())), 0.0)
 
 
 async def scrape(port: int, **headers: str) -> Scrape:
-    """Read /metrics of a server on this machine."""
+    """Return the current values of /metrics of a server on this machine."""
     async with httpx2.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{port}/metrics", headers=headers)
     answer.raise_for_status()

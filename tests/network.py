@@ -1,12 +1,12 @@
-"""The simulated deployment: clients, replicas, relay, log and crashes in one thread, with a seed for a schedule.
+"""The simulated deployment: clients, replicas, relay, log and crashes in one thread, with a seed for each schedule.
 
-Everything that decides is the real thing (``Host``, ``Room``, ``Document``, ``MemoryStore``, ``compact``). Only what
-waits is replaced by single steps that a seeded generator picks: deliver one frame, start a commit, finish it, lose a
-relay frame, kill a replica, unload a room. So every interleaving of the real server is some seed, and a failure is a
-number to paste.
+All code that decides is real (``Host``, ``Room``, ``Document``, ``MemoryStore``, ``compact``). Code that waits is
+replaced by single steps, and a seeded generator chooses among them: deliver one frame, start a commit, finish it, lose
+a relay frame, kill a replica, unload a room. A seed thus stands for an interleaving of the real server, and a failure
+is a seed to paste.
 
-The checks: an acknowledgement is only ever seen for what is committed; a client that may only read changes nothing;
-when quiet, every client, every room and the log alone hold the same document.
+The checks: every acknowledged update is committed; a reader changes nothing; once everything is delivered, every
+client, every room and the log hold the same document.
 """
 
 import random
@@ -52,39 +52,39 @@ T = TypeVar("T")
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits (every method of ``MemoryStore``)."""
+    """Return the result of a coroutine that never waits, such as every method of ``MemoryStore``."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
-    raise AssertionError("this coroutine waits")
+    raise AssertionError("the coroutine waits")
 
 
 class Violation(AssertionError):
-    """A promise was broken."""
+    """The deployment broke a promise."""
 
 
 @dataclass
-class Client:
-    """A person with a Yjs document of their own, who may be connected."""
+class SimulatedClient:
+    """A client with a Yjs document of its own."""
 
     name: str
     can_write: bool = True
     doc: Any = field(default_factory=pycrdt.Doc)
     user: str = ""
-    """Who it is; nobody else when it is empty."""
+    """The id of its user; by default its own name."""
     replica: "Replica | None" = None
     session: SessionId | None = None
     up: deque[RoomMessage] = field(default_factory=deque)
     down: deque[FromServer] = field(default_factory=deque)
     edits: list[bytes] = field(default_factory=list)
-    """Every update this client ever made."""
+    """Every update that this client made."""
     unsaved: int = 0
-    """What a Hocuspocus provider counts: frames sent and not answered. At 0 its state line says Saved."""
+    """Number of unacknowledged frames, as a Hocuspocus provider counts them. At 0 it shows that all is saved."""
     counted: list[bytes] = field(default_factory=list)
-    """The frames behind that number, since it last was 0."""
+    """The frames that were counted since ``unsaved`` was 0."""
     refused: bool = False
-    """One of them was refused, so the number does not mean Saved."""
+    """True if one of the counted frames was refused, so that 0 does not mean saved."""
     sent_step1: bool = False
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Client:
         return str(self.doc.get("content", type=pycrdt.Text))
 
     def edit(self, change: Callable[[pycrdt.Text], None]) -> None:
-        """Change the text, and send what changed if connected: at once, synced or not, as Yjs clients do."""
+        """Change the text, and send the update if connected: at once, synced or not, as Yjs clients do."""
         text = self.doc.get("content", type=pycrdt.Text)
         made: list[bytes] = []
         subscription = self.doc.observe(lambda event: made.append(event.update))
@@ -106,8 +106,8 @@ class Client:
             if self.replica is not None:
                 self._send(Update(update), update)
 
-    def insert(self, at: int, what: str) -> None:
-        self.edit(lambda text: text.insert(min(at, len(text)), what))
+    def insert(self, at: int, inserted: str) -> None:
+        self.edit(lambda text: text.insert(min(at, len(text)), inserted))
 
     def delete(self, at: int, length: int) -> None:
         def cut(text: pycrdt.Text) -> None:
@@ -125,7 +125,7 @@ class Client:
             self.unsaved += 1
 
     def hello(self) -> None:
-        """What every client says first."""
+        """Send the first message of every client."""
         self._send(SyncStep1(self.doc.get_state()))
         self.sent_step1 = True
 
@@ -148,11 +148,11 @@ class Client:
 
 
 class ClientSink:
-    """The far side of a client's session, as the server's shell sees it."""
+    """The sink of a client's session, which delivers to the client's queue."""
 
     dialect = "simulated"
 
-    def __init__(self, network: "Network", client: Client) -> None:
+    def __init__(self, network: "Network", client: SimulatedClient) -> None:
         self._network = network
         self._client = client
 
@@ -166,7 +166,7 @@ class ClientSink:
 
 
 class StepLogWriter:
-    """Takes note of what waits, as ``LogWriter`` does. The steps of a ``Replica`` do the writing."""
+    """Counts queued bytes as ``LogWriter`` does. The steps of a ``Replica`` write the rows."""
 
     def __init__(self) -> None:
         self.queued_bytes = 0
@@ -179,7 +179,7 @@ class StepLogWriter:
 
 
 class StepRelay:
-    """Passes what a host publishes to the other replicas' inboxes."""
+    """Passes the frames that a host publishes to the inboxes of the other replicas."""
 
     def __init__(self, network: "Network", replica: "Replica") -> None:
         self._network = network
@@ -190,7 +190,7 @@ class StepRelay:
 
 
 class Replica:
-    """One server process: the shipped ``Host`` when it is needed, and the shell's duties as single steps."""
+    """One server process: a real ``Host`` while the room is open, and the work of the shell as single steps."""
 
     def __init__(self, network: "Network", number: int) -> None:
         self.network = network
@@ -199,7 +199,7 @@ class Replica:
         self.log_writer = StepLogWriter()
         self.room: Room | None = None
         self.host: Host | None = None
-        self.clients: dict[SessionId, Client] = {}
+        self.clients: dict[SessionId, SimulatedClient] = {}
         self.inbox: deque[RelayFrame] = deque()
         self.subscribed = False
         self.row: Row | None = None
@@ -208,10 +208,10 @@ class Replica:
     def __str__(self) -> str:
         return f"replica {self.number}"
 
-    # --- the room's life ----------------------------------------------------------------------------
+    # --- opening and unloading ----------------------------------------------------------------------------
 
     def open(self) -> Host:
-        """Subscribe, then load: a row committed in between is in one of the two."""
+        """Subscribe, then load, so that a row committed in between is received or loaded."""
         if self.host is None:
             self.subscribed = True
             stored, document = self.network.load()
@@ -252,17 +252,17 @@ class Replica:
         self.inbox.clear()
 
     def forget(self) -> None:
-        """Unload a room that is not needed. What it accepted must be in the log by now."""
+        """Unload an unused room. All that it accepted must be in the log by now."""
         assert self.room is not None
         for update in (update for client in self.network.clients for update in client.edits):
             if is_known(self.room.document, update) and not self.network.is_durable(update):
-                raise Violation("a room was forgotten with an edit that is not saved")
+                raise Violation("a room was unloaded with an edit that is not saved")
         if self.log_writer.queued_bytes:
-            raise Violation("a room was forgotten with bytes that wait for the log")
+            raise Violation("a room was unloaded with bytes that wait for the log")
         self.unload()
 
     def crash(self) -> None:
-        """Lose everything in memory; a commit that was under way has happened, or not."""
+        """Lose everything in memory. A commit in flight may have happened or not."""
         for client in list(self.clients.values()):
             self.network.cut(client)
         self.unload()
@@ -274,7 +274,7 @@ class Replica:
         self.row = self.host.next_row()
 
     def commit(self) -> None:
-        """Append the row; the room does not know yet."""
+        """Append the row. The room does not know of it yet."""
         assert self.row is not None
         (self.outcome,) = now(self.network.store.append([self.row]))
         assert isinstance(self.outcome, Committed)
@@ -292,7 +292,7 @@ class Replica:
             self.host.relayed(frame)
 
     def lose_frame(self) -> None:
-        """Redis promises nothing."""
+        """Lose a relay frame, as Redis may."""
         self.inbox.popleft()
 
     def delay_frame(self) -> None:
@@ -319,7 +319,7 @@ class Replica:
             self.network.compact(stored.snapshot, stored.tail)
 
     def steps(self) -> list[Callable[[], None]]:
-        """What can happen here next."""
+        """Return the steps that are possible here."""
         possible: list[Callable[[], None]] = []
         if self.inbox:
             possible.append(self.hear_relay)
@@ -337,7 +337,7 @@ class Replica:
 
 
 class Network:
-    """All of it. ``seed`` decides every choice of ``run``; stories may also be told step by step."""
+    """A whole deployment. ``seed`` decides every choice of ``run``; a test may also take the steps itself."""
 
     def __init__(
         self,
@@ -356,36 +356,36 @@ class Network:
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
-        self.clients: list[Client] = []
+        self.clients: list[SimulatedClient] = []
         self.replicas = [replica_class(self, n) for n in range(replicas)]
         self._sessions = 0
         self._violations: list[str] = []
 
     def report(self, violation: str) -> None:
-        """Note a broken promise where it cannot be raised: a host survives whatever its parts raise."""
+        """Record a violation where it cannot be raised, because a host survives every error of its parts."""
         self._violations.append(violation)
 
     def do(self, step: Callable[[], None]) -> None:
-        """Take one step of the schedule. Raises Violation when it broke a promise."""
+        """Take one step of the schedule. Raises Violation if it broke a promise."""
         step()
         if self._violations:
             raise Violation(self._violations[0])
 
-    # --- people ---------------------------------------------------------------------------------------
+    # --- clients ---------------------------------------------------------------------------------------
 
-    def client(self, name: str, *, can_write: bool = True) -> Client:
-        """Somebody, not connected yet."""
-        client = Client(name, can_write, pycrdt.Doc(client_id=self.random.getrandbits(32)))
+    def client(self, name: str, *, can_write: bool = True) -> SimulatedClient:
+        """Add a client that is not connected yet."""
+        client = SimulatedClient(name, can_write, pycrdt.Doc(client_id=self.random.getrandbits(32)))
         self.clients.append(client)
         return client
 
-    def connect(self, name: str, *, replica: int = 0, can_write: bool = True) -> Client:
-        """Somebody who connects to a replica and says hello."""
+    def connect(self, name: str, *, replica: int = 0, can_write: bool = True) -> SimulatedClient:
+        """Add a client that connects to a replica."""
         client = self.client(name, can_write=can_write)
         self.join(client, replica)
         return client
 
-    def join(self, client: Client, replica: int = 0) -> None:
+    def join(self, client: SimulatedClient, replica: int = 0) -> None:
         assert client.replica is None
         self._sessions += 1
         client.replica, client.session = self.replicas[replica], SessionId(self._sessions)
@@ -395,8 +395,8 @@ class Network:
         host.tell(Joined(session), ClientSink(self, client))
         client.hello()
 
-    def cut(self, client: Client, *, clean: bool = False) -> None:
-        """The socket is gone, with everything under way on it."""
+    def cut(self, client: SimulatedClient, *, clean: bool = False) -> None:
+        """Close a client's socket, and lose all messages on it."""
         replica, session = client.replica, client.session
         client.replica = client.session = None
         client.up.clear()
@@ -408,7 +408,7 @@ class Network:
             if replica.host is not None:
                 replica.host.tell(Left(session, clean))
 
-    # --- what passes between replicas and the store -------------------------------------------------
+    # --- relay and store -------------------------------------------------
 
     def publish(self, sender: Replica, frame: RelayFrame) -> None:
         for replica in self.replicas:
@@ -416,7 +416,7 @@ class Network:
                 replica.inbox.append(frame)
 
     def committed(self, row: Row) -> None:
-        """Keep the truth beside the system: what the log holds, applied as it was committed."""
+        """Apply a committed row to ``durable``, the document that the log must hold."""
         for entry in decode_entries(row.payload):
             update = inspect_stored_update(entry.update)
             match self.durable.assess(update, committed=True):
@@ -426,12 +426,12 @@ class Network:
                     raise Violation("the log is not in causal order")
 
     def load(self) -> tuple[Stored, Document]:
-        """Return what is stored and the document it makes."""
+        """Return the stored snapshot and rows, and the document they make."""
         stored = now(self.store.load(NAME))
         try:
             return stored, load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
         except RoomClosed as error:
-            raise Violation(f"what is stored makes no document: {error}") from error
+            raise Violation(f"the stored snapshot and rows make no document: {error}") from error
 
     def compact(self, snapshot: Snapshot | None, tail: tuple[CommittedRow, ...]) -> None:
         before = None if snapshot is None else snapshot.state
@@ -441,21 +441,21 @@ class Network:
 
     # --- steps -----------------------------------------------------------------------------------------
 
-    def hear(self, client: Client) -> None:
-        """Deliver one frame to a client; check what it is told."""
+    def hear(self, client: SimulatedClient) -> None:
+        """Deliver one frame to a client. Updates that it may believe saved must be committed."""
         message = client.down.popleft()
         client.hear(message)
         if client.unsaved < 0:
-            raise Violation(f"{client.name} was answered more often than it spoke")
-        told = [message.update] if isinstance(message, Saved) and message.update else []
+            raise Violation(f"{client.name} got more acknowledgements than it sent frames")
+        saved = [message.update] if isinstance(message, Saved) and message.update else []
         if client.unsaved == 0:
-            told += [] if client.refused else client.counted
+            saved += [] if client.refused else client.counted
             client.counted, client.refused = [], False
-        for update in told:
+        for update in saved:
             if not self.is_durable(update):
-                raise Violation(f"{client.name} was told Saved for what is not committed")
+                raise Violation(f"{client.name} got an acknowledgement of an update that is not committed")
 
-    def speak(self, client: Client) -> None:
+    def speak(self, client: SimulatedClient) -> None:
         """Deliver one frame of a client to its room."""
         message = client.up.popleft()
         replica, session = client.replica, client.session
@@ -469,7 +469,7 @@ class Network:
                 replica.host.tell(Ticked())
 
     def steps(self) -> list[Callable[[], None]]:
-        """Every delivery and every duty that is due."""
+        """Return every step that is possible now."""
         possible: list[Callable[[], None]] = []
         for client in self.clients:
             if client.up:
@@ -481,7 +481,7 @@ class Network:
         return possible
 
     def accident(self) -> Callable[[], None]:
-        """Something nobody asked for."""
+        """Return a random fault or other rare event."""
         random = self.random
         replica = random.choice(self.replicas)
         match random.randrange(12):
@@ -509,7 +509,7 @@ class Network:
                 return replica.forget
         return partial(self.tick, random.choice((0.1, 1.0)))
 
-    def type_something(self, client: Client) -> None:
+    def type_something(self, client: SimulatedClient) -> None:
         random = self.random
         length = len(client.text)
         if length and random.random() < 0.3:
@@ -518,7 +518,7 @@ class Network:
             client.insert(random.randint(0, length), random.choice("abcdefghij") * random.randint(1, 3))
 
     def run(self, steps: int) -> None:
-        """So many steps of a schedule: deliveries mostly, typing often, chaos now and then."""
+        """Take random steps: mostly deliveries, often edits, sometimes faults."""
         for _ in range(steps):
             dice = self.random.random()
             due = self.steps()
@@ -530,7 +530,7 @@ class Network:
                 self.do(self.random.choice(due))
 
     def run_until_quiet(self, *, rounds: int = 200) -> None:
-        """Deliver everything, in a random order, polling as the server does, until nothing is left to do."""
+        """Deliver everything in a random order, and poll as the server does, until nothing is left to do."""
         for _ in range(rounds):
             while due := self.steps():
                 self.do(self.random.choice(due))
@@ -543,7 +543,7 @@ class Network:
         raise Violation("the deployment does not come to rest")
 
     def settle(self) -> None:
-        """Everybody comes back, and all is delivered."""
+        """Connect every client again, and deliver everything."""
         for _ in range(3):
             for client in self.clients:
                 if client.replica is None:
@@ -553,28 +553,28 @@ class Network:
     # --- promises --------------------------------------------------------------------------------------
 
     def is_durable(self, update: bytes) -> bool:
-        """Whether the log holds all of an update."""
+        """Return True if the log holds all of an update."""
         return is_known(self.durable, update)
 
     def assert_converged(self) -> None:
-        """Every writer, every room, and the log read by a fresh process hold the same document."""
+        """Assert that every writer, every room and a document loaded from the log are equal."""
         _, fresh = self.load()
         if not fresh.equals(self.durable):
-            raise Violation("the log reads back as something else than was committed")
+            raise Violation("the log reads back differently from the committed rows")
         expected = fresh_text(fresh.encode())
         for replica in self.replicas:
             if replica.room is not None and not replica.room.document.equals(fresh):
-                raise Violation(f"replica {replica.number} holds another document than the log")
+                raise Violation(f"replica {replica.number} differs from the log")
         for client in self.clients:
             if client.unsaved:
-                raise Violation(f"{client.name} waits for {client.unsaved} answers that never come")
+                raise Violation(f"{client.name} waits for {client.unsaved} acknowledgements that never arrive")
             for update in client.edits:
                 if client.can_write and not self.is_durable(update):
-                    raise Violation(f"an edit of {client.name}, who came back, is not in the log")
+                    raise Violation(f"an edit of {client.name}, which reconnected, is not in the log")
                 if not client.can_write and inspect_update(update).structs and self.is_durable(update):
-                    raise Violation(f"{client.name} may only read, and changed the document")
+                    raise Violation(f"{client.name} is a reader, but changed the document")
             if client.can_write and client.text != expected:
-                raise Violation(f"{client.name} reads {client.text!r}, the log says {expected!r}")
+                raise Violation(f"{client.name} reads {client.text!r}, the log reads {expected!r}")
             if client.can_write and decode_state_vector(client.doc.get_state()) != fresh.state:
                 raise Violation(f"{client.name} has other clocks than the log")
 
@@ -585,14 +585,14 @@ def is_known(document: Document, update: bytes) -> bool:
 
 
 def fresh_text(update: bytes) -> str:
-    """The text of a document, read by nobody who took part."""
+    """Return the text of a document that a new client makes of ``update``."""
     doc: Any = pycrdt.Doc()
     doc.apply_update(update)
     return str(doc.get("content", type=pycrdt.Text))
 
 
 def random_story(seed: int, steps: int = 120, **parts: Any) -> Network:
-    """One schedule: 1–3 replicas, 2–4 writers and perhaps a reader, chaos, then everybody comes back."""
+    """Run one schedule: 1–3 replicas, 2–4 writers and perhaps a reader, with faults; then all clients reconnect."""
     dice = random.Random(seed)
     network = Network(seed, replicas=dice.randint(1, 3), **parts)
     for number in range(dice.randint(2, 4)):
@@ -605,4 +605,4 @@ def random_story(seed: int, steps: int = 120, **parts: Any) -> Network:
     return network
 
 
-__all__ = ["Client", "Network", "Replica", "Violation", "random_story"]
+__all__ = ["Network", "Replica", "SimulatedClient", "Violation", "random_story"]

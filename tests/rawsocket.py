@@ -1,4 +1,4 @@
-"""A WebSocket client by hand, for what no library does: it answers nothing unless it is told to."""
+"""A minimal WebSocket client for cases that no library allows. It answers nothing by itself, not even a ping."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """One frame of the server."""
+    """One WebSocket frame of the server."""
 
     opcode: int
     payload: bytes
@@ -32,11 +32,11 @@ class RawSocket:
         self._reader = reader
         self._writer = writer
         self.pause_s = 0.0
-        """A slow network: how long it takes for the next 64 KiB of a frame to come."""
+        """Seconds to wait after each 64 KiB of a frame, as on a slow network."""
 
     @classmethod
     async def connect(cls, port: int, *, buffer_bytes: int | None = None) -> Self:
-        """No byte is sent. ``buffer_bytes``: what the kernel may take for us before we read."""
+        """Connect without sending a byte. ``buffer_bytes`` is the size of the kernel's receive buffer."""
         plain = socket.socket()
         plain.setblocking(False)
         if buffer_bytes is not None:
@@ -46,7 +46,7 @@ class RawSocket:
 
     @classmethod
     async def open(cls, port: int, target: str, *, buffer_bytes: int | None = None) -> Self:
-        """With the handshake done."""
+        """Connect, and do the WebSocket handshake."""
         raw = await cls.connect(port, buffer_bytes=buffer_bytes)
         key = base64.b64encode(os.urandom(16)).decode()
         raw.write(
@@ -58,15 +58,15 @@ class RawSocket:
         return raw
 
     def write(self, data: bytes) -> None:
-        """Bytes as they are."""
+        """Send bytes unchanged."""
         self._writer.write(data)
 
     async def drain(self) -> None:
-        """Return when most of what was written is out."""
+        """Wait until the write buffer is almost empty."""
         await self._writer.drain()
 
     def send(self, opcode: int, payload: bytes, *, masked: bool = True, is_last: bool = True) -> None:
-        """One frame, masked with zeros as a client's must be. ``is_last``: the message ends with it."""
+        """Send one frame, masked with zeros, because a client must mask. ``is_last``: it ends its message."""
         mask, size = 0x80 if masked else 0, len(payload)
         length = bytes([mask | size]) if size < 126 else bytes([mask | 127]) + struct.pack("!Q", size)
         self._writer.write(
@@ -74,7 +74,7 @@ class RawSocket:
         )
 
     async def read(self) -> RawFrame:
-        """The next frame. Raises IncompleteReadError or ConnectionResetError at the end of the connection."""
+        """Return the next frame. Raises IncompleteReadError or ConnectionResetError at the end of the connection."""
         first, size = await self._reader.readexactly(2)
         if size == 126:
             (size,) = struct.unpack("!H", await self._reader.readexactly(2))
@@ -91,11 +91,11 @@ class RawSocket:
                 await asyncio.sleep(self.pause_s)
 
     async def read_some(self, size: int) -> bytes:
-        """What is there, ``size`` bytes at most; nothing at the end of the connection."""
+        """Return at most ``size`` of the bytes that have arrived; none at the end of the connection."""
         return await self._reader.read(size)
 
     async def read_to_the_end(self) -> int:
-        """Ignore what comes until the connection ends: the code of a close frame, or 1006."""
+        """Ignore all frames until the connection ends. Return the code of the close frame, or 1006 without one."""
         try:
             while (frame := await self.read()).opcode != CLOSE:
                 pass
@@ -109,5 +109,5 @@ class RawSocket:
         self._writer.transport.abort()
 
     def close(self) -> None:
-        """End the TCP connection without a word."""
+        """Close the TCP connection without a close frame."""
         self._writer.close()

@@ -85,7 +85,7 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-# --- help and wrong usage ---------------------------------------------------------------------------
+# --- help and wrong usage ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_wrong_setting_is_exit_code_1_and_a_sentence(tmp_path: Path) -> None:
     assert "COLLAB_KEEPALIVE_S" in sentence(done)
 
 
-# --- token ------------------------------------------------------------------------------------------
+# --- token ---------------------------------------------------------------------------------------------
 
 
 def test_token_prints_a_token_and_nothing_else(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_token_that_the_server_would_refuse_is_not_printed(tmp_path: Path) -> No
     assert collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_TOKEN_SECRET_COUNTS="1", **keys).returncode == 0
 
 
-# --- serve: start -----------------------------------------------------------------------------------
+# --- serve: start --------------------------------------------------------------------------------------
 
 
 def test_port_in_use_is_reported_before_anything_is_created(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ async def _forget_schema(url: str) -> None:
     await connection.close()
 
 
-# --- migrate ----------------------------------------------------------------------------------------
+# --- migrate -------------------------------------------------------------------------------------------
 
 
 def test_migrate_creates_a_database_and_may_run_twice(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_sqlite_file_of_a_running_server_is_refused(tmp_path: Path) -> None:
             assert "stop it, or use Postgres" in sentence(done)
 
 
-# --- serve: stop ------------------------------------------------------------------------------------
+# --- serve: stop ---------------------------------------------------------------------------------------
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ def errors_by_slug() -> dict[str, list[type[CollabError]]]:
 
 
 def outcomes() -> dict[str, str]:
-    """Return the editor's table: what it does about each slug."""
+    """Return the table of the editor: its reaction to each slug."""
     table = TABLE.read_text().split(BEGIN, 1)[1].split(END, 1)[0]
     rows = table.splitlines()[1:]
     found = [ROW.match(row) for row in rows if row.strip()]

@@ -51,7 +51,7 @@ def refusal(token: str, verifier: TokenVerifier = VERIFIER, now_s: float = NOW) 
     return str(caught.value)
 
 
-# --- good tokens ------------------------------------------------------------------------------------
+# --- good tokens ---------------------------------------------------------------------------------------
 
 
 def test_good_token_becomes_a_principal() -> None:
@@ -95,7 +95,7 @@ def test_verifying_leaves_no_warning() -> None:
         VERIFIER.verify(forge(), NOW)
 
 
-# --- time -------------------------------------------------------------------------------------------
+# --- time ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("late_s", "good"), [(-1, True), (-0.001, True), (0, False), (1, False), (3600, False)])
@@ -141,7 +141,7 @@ def test_principal_without_an_end_never_expires() -> None:
     assert not eternal.is_expired(math.inf)
 
 
-# --- forged tokens ----------------------------------------------------------------------------------
+# --- forged tokens -------------------------------------------------------------------------------------
 
 
 def rsa_pem() -> bytes:
@@ -353,7 +353,7 @@ def test_any_claims_give_a_principal_or_not_authenticated(
     assert principal.expires_at is not None
 
 
-# --- keys -------------------------------------------------------------------------------------------
+# --- keys ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [0, 1, 31])

@@ -36,7 +36,7 @@ def read(client: TestClient) -> str:
     return answer.text
 
 
-# --- reading ----------------------------------------------------------------------------------------
+# --- reading -------------------------------------------------------------------------------------------
 
 
 def test_content_is_read_as_text(client: TestClient) -> None:
@@ -78,7 +78,7 @@ def test_unknown_format_is_refused(client: TestClient) -> None:
     problem(client.get(CONTENT, headers=OWNER, params={"format": "pdf"}), 400, "invalid-request")
 
 
-# --- writing ----------------------------------------------------------------------------------------
+# --- writing -------------------------------------------------------------------------------------------
 
 
 def test_first_update_creates_the_document_and_answers_with_the_head(client: TestClient) -> None:

@@ -41,7 +41,7 @@ def create(client: TestClient, *names: str) -> None:
         assert client.post(DOCUMENTS, headers=OWNER, json={"name": name}).status_code == 201
 
 
-# --- create, read, change, delete -------------------------------------------------------------------
+# --- create, read, change, delete ----------------------------------------------------------------------
 
 
 def test_document_is_created_read_changed_and_deleted(any_client: TestClient) -> None:
@@ -91,7 +91,7 @@ def test_document_that_is_not_there_is_not_found(client: TestClient) -> None:
     problem(client.delete(f"{DOCUMENTS}/never", headers=OWNER), 404, "document-not-found")
 
 
-# --- names ------------------------------------------------------------------------------------------
+# --- names ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,7 +123,7 @@ def test_name_with_half_a_surrogate_pair_is_refused(client: TestClient) -> None:
     assert answer.status_code == 400
 
 
-# --- bodies -----------------------------------------------------------------------------------------
+# --- bodies --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_body_above_the_limit_is_refused(client: TestClient) -> None:
         problem(client.post(DOCUMENTS, headers=sender, content=body(64 * 1024 + 1)), 413, "too-large")
 
 
-# --- who may ----------------------------------------------------------------------------------------
+# --- who may -------------------------------------------------------------------------------------------
 
 
 def test_request_without_a_good_token_is_refused(client: TestClient) -> None:
@@ -199,7 +199,7 @@ def test_refusal_does_not_tell_whether_the_document_exists(client: TestClient) -
     assert there.json() == not_there.json()
 
 
-# --- lists ------------------------------------------------------------------------------------------
+# --- lists ---------------------------------------------------------------------------------------------
 
 
 def names(answer: Any) -> list[str]:

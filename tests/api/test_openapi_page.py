@@ -175,7 +175,7 @@ def run(client: TestClient, line: str) -> Any:
     return client.request(method, url, headers=headers, content=body)
 
 
-# --- in a browser -----------------------------------------------------------------------------------
+# --- in a browser --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

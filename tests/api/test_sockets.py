@@ -84,7 +84,7 @@ def closed(socket: WebSocketTestSession) -> tuple[int, str]:
     return message["code"], message["reason"]
 
 
-# --- the conversation -------------------------------------------------------------------------------
+# --- the conversation ----------------------------------------------------------------------------------
 
 
 @BOTH
@@ -159,7 +159,7 @@ def test_token_may_come_in_the_header(client: TestClient) -> None:
         ada.hear_until(STEP2)
 
 
-# --- denials ----------------------------------------------------------------------------------------
+# --- denials -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_documents_with_their_tokens_are_as_many_as_they_like_at_once(client: Te
         assert len(opened) == 20
 
 
-# --- subprotocols -----------------------------------------------------------------------------------
+# --- subprotocols --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/ws", f"/ws/{NOTES}"])
@@ -267,7 +267,7 @@ def test_first_offered_subprotocol_that_is_no_token_comes_back(
         assert socket.accepted_subprotocol == chosen
 
 
-# --- what ends a socket -----------------------------------------------------------------------------
+# --- what ends a socket --------------------------------------------------------------------------------
 
 
 @BOTH
@@ -315,7 +315,7 @@ def test_harmful_update_is_refused_and_ends_its_sender_alone(client: TestClient,
         assert ada.is_saved(update)
 
 
-# --- the web framework's socket ---------------------------------------------------------------------
+# --- the web framework's socket ------------------------------------------------------------------------
 
 
 class Lost(OSError):
@@ -380,7 +380,7 @@ def test_reason_of_a_close_frame_is_cut_between_characters() -> None:
     assert len(shorten("é" * 200).encode()) == 122
 
 
-# --- pages of other sites ---------------------------------------------------------------------------
+# --- pages of other sites ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/ws", f"/ws/{NOTES}"])

@@ -1,4 +1,4 @@
-"""Short ways to ask a document, for tests that are about its answers."""
+"""Short functions that query and change a document, for tests of the results."""
 
 from collab.crdt.assessment import Contradicted, Known, Lacks, News
 from collab.crdt.document import Document
@@ -6,18 +6,18 @@ from collab.crdt.update import Id, InspectedUpdate
 
 
 def knows(document: Document, update: InspectedUpdate, *, exact: bool = False) -> bool:
-    """True if the update would add nothing."""
+    """Return True if the update would add nothing."""
     return document.assess(update, exact=exact) == Known()
 
 
 def contradicted_at(document: Document, update: InspectedUpdate) -> Id | None:
-    """The first id at which the document has other content."""
+    """Return the first id at which the document has other content than the update."""
     assessment = document.assess(update)
     return assessment.at if isinstance(assessment, Contradicted) else None
 
 
 def lacks(document: Document, update: InspectedUpdate) -> dict[int, int]:
-    """What the part of an update that is not ready waits for."""
+    """Return the missing clock of each client for which the update waits."""
     assessment = document.assess(update)
     return dict(assessment.waits_for) if isinstance(assessment, Lacks | News) else {}
 

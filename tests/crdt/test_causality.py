@@ -1,4 +1,4 @@
-"""Which part of an update is ready, and what the rest waits for."""
+"""The part of an update that is ready, and the clocks for which the rest waits."""
 
 import random
 
@@ -20,18 +20,18 @@ def read(*blocks: tuple[int, int, list[bytes]], **deletes: dict[int, list[tuple[
 
 
 def chars(count: int, *, left: tuple[int, int] | None = None) -> list[bytes]:
-    """So many structs of one character each, of which the first is beside ``left``."""
+    """Return ``count`` structs of one character each, the first of them after ``left``."""
     return [text("x", left=left) for _ in range(count)]
 
 
 def waits_for(update: InspectedUpdate, state: dict[int, int]) -> dict[int, int]:
-    """The lowest missing clock of each client; nothing exactly when the update is ready."""
+    """Return the missing clock of each client; empty exactly if the update is ready."""
     split = split_update(update, state)
     assert is_ready(update, state) == (split.rest is None) == (not split.waits_for)
     return dict(split.waits_for)
 
 
-# --- what is missing ------------------------------------------------------------------------------------
+# --- what is missing -----------------------------------------------------------------------------------
 
 
 def test_first_structs_of_a_client_are_ready_for_an_empty_document() -> None:
@@ -111,7 +111,7 @@ def test_skip_with_nothing_behind_it_waits_for_nothing() -> None:
     assert waits_for(read((ANN, 0, [skip(3)]), (BOB, 0, [*chars(1), skip(1)])), {}) == {}
 
 
-# --- in slices -------------------------------------------------------------------------------------------
+# --- slices --------------------------------------------------------------------------------------------
 
 
 def test_slices_are_bounded_and_each_is_ready_after_those_before() -> None:
@@ -149,7 +149,7 @@ def test_deletions_are_a_slice_of_their_own() -> None:
     assert len(list(in_slices(read((ANN, 0, chars(3))), {}, 2))) == 2
 
 
-# --- the part that is ready --------------------------------------------------------------------------------
+# --- the part that is ready ----------------------------------------------------------------------------
 
 
 def part_of(whole: InspectedUpdate, state: dict[int, int]) -> InspectedUpdate | None:
@@ -204,7 +204,7 @@ def test_struct_with_a_known_front_is_ready() -> None:
     assert len(part.structs) == 3
 
 
-# --- the rest --------------------------------------------------------------------------------------------
+# --- the rest ------------------------------------------------------------------------------------------
 
 
 def test_rest_is_an_update_that_waits_for_the_same_clocks() -> None:
@@ -227,11 +227,11 @@ def test_structs_of_a_withheld_client_wait_for_the_last_of_them() -> None:
     assert split.waits_for == {ANN: 2}
 
 
-# --- both, on real histories -------------------------------------------------------------------------------
+# --- both, on real histories ---------------------------------------------------------------------------
 
 
 def a_history(seed: int) -> list[bytes]:
-    """What three people wrote, hearing of each other now and then."""
+    """Return the updates of three clients that sometimes sync with each other."""
     dice = random.Random(seed)
     authors = [YjsClient(client) for client in (ANN, BOB, COY)]
     history: list[bytes] = []
@@ -267,7 +267,7 @@ def test_ready_parts_in_any_order_and_retried_rests_make_the_whole(seed: int, di
     history = a_history(seed)
     document = document_of()
     shuffled = inspected(*dice.sample(history, len(history)))
-    for _ in history:  # each round at least one more update is ready
+    for _ in history:  # at least one more update is ready in each round
         for whole in shuffled:
             part = part_of(whole, document.state)
             if part is not None:

@@ -103,7 +103,7 @@ def test_the_new_part_equals_that_of_pycrdt(seed: int) -> None:
 
 
 def _a_document(dice: random.Random) -> bytes:
-    """A document by three clients, with long structs, because pycrdt joins neighbours."""
+    """Return a document of three clients, with long structs, because pycrdt merges neighbours."""
     docs: list[pycrdt.Doc[Any]] = [pycrdt.Doc(client_id=client) for client in (ANN, BOB, COY)]
     for _ in range(20):
         doc = dice.choice(docs)

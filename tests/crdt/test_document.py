@@ -1,4 +1,4 @@
-"""The wrapper round the library: what it has, what it lacks, what it refuses to become, and how it fails."""
+"""The wrapper of the engine: what it knows and lacks, what it refuses, and how it fails."""
 
 from collections.abc import Callable
 
@@ -23,11 +23,11 @@ ANN, BOB = 1, 2
 
 
 class Panic(BaseException):
-    """What a failure inside the library looks like: no Exception."""
+    """A stand-in for a panic of the engine, which is not an ``Exception``."""
 
 
 def breaking(document: Document, call: str, panic: BaseException) -> None:
-    """From now on one of the library's calls fails on this document."""
+    """Make a call into the engine fail on this document."""
 
     def fail(*_: object) -> bytes:
         raise panic
@@ -77,7 +77,7 @@ def test_snapshot_of_more_clients_than_a_peer_may_have_is_read(monkeypatch: pyte
     assert len(Document.load(many.encode(), []).state) == 8
 
 
-# --- what adds nothing ------------------------------------------------------------------------------------
+# --- what adds nothing ---------------------------------------------------------------------------------
 
 
 def test_update_adds_nothing_once_its_text_and_its_deletions_are_here() -> None:
@@ -173,7 +173,7 @@ def test_entirely_new_update_is_taken_unchanged() -> None:
 def test_known_front_stays_in_place_whatever_the_rest_claims() -> None:
     document = Document()
     take(document, inspect_update(update((ANN, 0, [shared(), text("abc", parent=(ANN, 0))]))))
-    take(document, inspect_update(update((ANN, 1, [item(DELETED, uint(4))]))))  # said to lie in the root
+    take(document, inspect_update(update((ANN, 1, [item(DELETED, uint(4))]))))  # claims a place in a root
     with pytest.raises(UpdateRefused, match="no shared type"):
         take(document, inspect_update(update((BOB, 0, [text("x", parent=(ANN, 3))]))))
     take(document, inspect_update(update((BOB, 0, [text("x", parent=(ANN, 4))]))))
@@ -211,11 +211,11 @@ def test_update_without_known_content_is_compared_with_nothing() -> None:
     assert contradicted_at(document, inspect_update(update((ANN, 0, [gc(2)]), (BOB, 0, [text("new")])))) is None
 
 
-# --- what it may become ----------------------------------------------------------------------------------
+# --- what it may become --------------------------------------------------------------------------------
 
 
 def nested(depth: int) -> list[bytes]:
-    """One type inside the other, each in an update of its own."""
+    """Return updates that each nest one more type into the one before."""
     return [an_element(ANN, level, parent=(ANN, level - 1) if level else None) for level in range(depth)]
 
 
@@ -275,7 +275,7 @@ def test_clients_are_bounded_and_known_ones_may_continue(monkeypatch: pytest.Mon
 
 
 def deletions(*places: int) -> InspectedUpdate:
-    """Each takes one letter out of Ann's text, and so cuts it twice."""
+    """Return an update that deletes single letters of Ann's text, each of which splits it twice."""
     return inspect_update(update(deletes={ANN: [(2 * place + 1, 1) for place in places]}))
 
 
@@ -322,7 +322,7 @@ def test_update_of_many_structs_reaches_the_engine_in_slices(monkeypatch: pytest
     assert document.equals(document_of(*typed, ann.everything))
 
 
-# --- reading it ------------------------------------------------------------------------------------------
+# --- reading it ----------------------------------------------------------------------------------------
 
 
 def test_empty_document_is_the_empty_update_and_the_empty_state() -> None:
@@ -362,7 +362,7 @@ def test_state_vector_has_the_clock_of_each_client() -> None:
     assert decode_state_vector(encode_state_vector(document.state)) == document.state == {ANN: 3, BOB: 3}
 
 
-# --- comparing -------------------------------------------------------------------------------------------
+# --- comparing -----------------------------------------------------------------------------------------
 
 
 def a_rich_document() -> YjsClient:
@@ -456,7 +456,7 @@ def test_document_with_pending_structs_is_not_whole() -> None:
     assert not document.reads_back()
 
 
-# --- failing ---------------------------------------------------------------------------------------------
+# --- failing -------------------------------------------------------------------------------------------
 
 EVERYTHING: dict[str, Callable[[Document, InspectedUpdate], object]] = {
     "apply": take,
@@ -509,7 +509,7 @@ def test_interrupt_inside_the_engine_poisons_and_is_passed_on(stop: type[BaseExc
 
 
 def test_root_of_two_kinds_reads_the_same_after_a_reload() -> None:
-    """A root's kind is only known to who reads it; nothing here may fix it by reading."""
+    """A root gets its type from its reader, so the document must not fix it by reading."""
     document = document_of(update((ANN, 0, [text("abc")])), update((BOB, 0, [b"\x28" + ROOT + b"\x01k\x01\x7e"])))
     document.text()
     assert Document.load(document.encode(), []).equals(document)

@@ -21,14 +21,14 @@ _ACCEPTED: dict[str, Any] = _RECORDED["accepted"]
 
 
 def _reading(inspected: InspectedUpdate) -> dict[str, list[list[int]]]:
-    """An inspected update in the form in which Yjs' own reading of it is recorded."""
+    """Return an inspected update in the form in which the reading of Yjs is recorded."""
     return {
         "structs": [[s.client, s.clock, s.length, s.kind] for s in inspected.structs],
         "deletes": [[d.client, d.clock, d.length] for d in inspected.deletes],
     }
 
 
-# --- reading ---------------------------------------------------------------------------------------------
+# --- reading -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", _ACCEPTED)
@@ -109,7 +109,7 @@ def test_the_front_of_a_long_history_is_read_alone() -> None:
     assert inspect_front(update((9, 5, [text("ab")])), 7).structs == whole.structs[:1]
 
 
-# --- structs without content -----------------------------------------------------------------------------
+# --- structs without content ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("empty", [text(""), text("", left=(7, 1)), item(1, b"\0"), item(8, b"\0"), gc(0), skip(0)])
@@ -130,7 +130,7 @@ def test_an_update_of_structs_of_no_length_is_empty() -> None:
     assert inspect_update(update((7, 2, [text("", left=(7, 1))]))).payload == b"\0\0"
 
 
-# --- deletions in disorder -------------------------------------------------------------------------------
+# --- deletions in disorder -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_deletions_in_order_are_unchanged_for_any_order_of_clients() -> None:
     assert inspect_update(data).payload == data
 
 
-# --- refusals --------------------------------------------------------------------------------------------
+# --- refusals ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", _RECORDED["refused"])
@@ -248,7 +248,7 @@ def test_random_bytes_are_refused_or_read_stably() -> None:
         assert inspect_update(inspected.payload) == inspected
 
 
-# --- bounds ----------------------------------------------------------------------------------------------
+# --- bounds --------------------------------------------------------------------------------------------
 
 
 def test_the_size_of_an_update_is_bounded() -> None:

@@ -11,7 +11,7 @@ from tests.room.build import YjsClient, document_of
 
 
 def text_of(write: Callable[[YjsClient], object]) -> str:
-    """The text of the document that ``write`` makes, as another client reads it."""
+    """Return the plain text of the document that ``write`` makes."""
     author = YjsClient(1)
     write(author)
     return document_of(author.everything).text()

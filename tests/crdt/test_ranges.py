@@ -27,7 +27,7 @@ def _ids_of(ranges: Iterable[_Range]) -> set[tuple[int, int]]:
 
 
 def _longest_runs(ids: set[tuple[int, int]]) -> list[_Range]:
-    """The fewest ranges that cover exactly these ids, in order."""
+    """Return the fewest ranges that cover exactly these ids, in order."""
     runs = groupby(enumerate(sorted(ids)), key=lambda pair: (pair[1][0], pair[1][1] - pair[0]))
     clocks = [[id_ for _, id_ in run] for _, run in runs]
     return [(run[0][0], run[0][1], len(run)) for run in clocks]

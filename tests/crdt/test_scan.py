@@ -86,7 +86,7 @@ def test_json_with_an_unsigned_number_of_64_bits_is_refused(json: str, passes: b
             skip_json(string(json), 0)
 
 
-# --- values ----------------------------------------------------------------------------------------------
+# --- values --------------------------------------------------------------------------------------------
 
 _SCALARS = [
     bytes.fromhex(value)
@@ -178,7 +178,7 @@ _KEYS = pytest.mark.parametrize("key", [None, "a map's key or an attribute"])
 
 
 def _passed_on(content: bytes, key: str | None) -> Any:
-    """The value that a client reads from the engine, of a value that another client sent to it."""
+    """Return the value that a client reads from the engine if another client sent this content."""
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     doc.apply_update(update((7, 0, [item(8, b"\x01" + content, key=key)])))
     encoded = inspect_update(doc.get_update())
@@ -201,7 +201,7 @@ def test_the_engine_keeps_the_value_of_every_other_bigint(bigint: int, around: s
 @pytest.mark.parametrize("around", _AROUND_BIGINT)
 def test_the_bigint_that_the_engine_changes_is_refused(around: str, key: str | None) -> None:
     content = _AROUND_BIGINT[around](b"\x7a" + (2**63 - 1).to_bytes(8, "big"))
-    assert _passed_on(content, key) == 2**63, "the engine keeps the value now: take it"
+    assert _passed_on(content, key) == 2**63, "the engine now keeps the value: accept it"
     with pytest.raises(UpdateRefused, match="bigint 9223372036854775807"):
         skip_values(content, 0, 1, DEFAULT)
     assert skip_values(content, 0, 1, STORED) == len(content)

@@ -1,4 +1,4 @@
-"""The document that is stored, and the snapshot that replaces it: never worse than what it replaces."""
+"""The stored document and its compaction: a snapshot never loses anything of the rows that it replaces."""
 
 import random
 
@@ -15,7 +15,7 @@ from tests.room.build import YjsClient, a_row, document_of, inspected
 ANN, BOB, COY = 1, 2, 3
 
 
-# --- what ------------------------------------------------------------------------------------------------
+# --- loading and compaction ----------------------------------------------------------------------------
 
 
 def test_document_is_read_from_snapshot_and_rows() -> None:
@@ -48,7 +48,7 @@ def test_compacted_state_equals_snapshot_and_rows() -> None:
 
 
 def a_life(seed: int) -> list[bytes]:
-    """Updates of three people on text, rich text, lists and maps inside each other, of which much is deleted."""
+    """Return updates of three clients on nested text, rich text, lists and maps, with many deletions."""
     dice = random.Random(seed)
     people = [YjsClient(client) for client in (ANN, BOB, COY)]
     life: list[bytes] = []
@@ -107,11 +107,11 @@ def test_compaction_accepts_text_in_a_parent_deleted_before() -> None:
     assert Document.load(state, []).equals(document_of(*parts))
 
 
-# --- never worse -----------------------------------------------------------------------------------------
+# --- refused snapshots ---------------------------------------------------------------------------------
 
 
 class Forgetful(Document):
-    """What it encodes is not what went in. Whoever reads that is honest."""
+    """A document that encodes something else than it holds. Reading it back is real."""
 
     lost = b""
 
@@ -130,7 +130,7 @@ class Forgetful(Document):
         update((ANN, 0, [text("abc")]), (BOB, 0, [text("x", left=(ANN, 1))]), deletes={ANN: [(0, 1)]}),
         b"\xff",
     ],
-    ids=["all", "an end", "too much", "a deletion more", "a deletion", "another client", "sense"],
+    ids=["empty", "shorter", "longer", "extra deletion", "lost deletion", "extra client", "malformed"],
 )
 def test_snapshot_that_does_not_read_back_is_refused(lost: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [a_row(1, update((ANN, 0, [text("abc")]), deletes={ANN: [(0, 1)]}))]

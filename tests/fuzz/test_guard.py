@@ -1,6 +1,6 @@
-"""Damaged and crafted updates: the engine must survive all that pass the guard.
+"""Damaged and crafted updates: the engine must survive all of those that pass the guard.
 
-Each chunk runs in a process of its own, so that a crash of native code is seen as a crash. As a program,
+Each chunk runs in a process of its own, so that a crash of native code is noticed. As a program,
 ``python -m tests.fuzz.test_guard SEED COUNT`` runs one chunk and prints the outcome.
 """
 
@@ -31,7 +31,7 @@ from tests.services.node import ensure_interop_packages, node_command
 
 _CHUNK = 25_000
 _LIFE = 10
-"""Updates that one document takes before the next one begins: enough for them to build on each other."""
+"""Updates that one document takes before a new one begins, so that updates can build on each other."""
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -40,7 +40,7 @@ def test_updates_that_pass_the_guard_are_harmless(seed: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="the long form, for `make test-long`")
+@pytest.mark.skipif("COLLAB_LONG" not in os.environ, reason="runs in `make test-long` only")
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_a_million_updates_that_pass_the_guard_are_harmless(seed: int) -> None:
     _run_apart(seed, _CHUNK)
@@ -70,7 +70,7 @@ def _run_apart(seed: int, count: int) -> None:
             text=True,
             check=False,
         )
-        assert child.returncode == 0, f"died of {trail.read()}\n{child.stderr[-2000:]}"
+        assert child.returncode == 0, f"crashed on {trail.read()}\n{child.stderr[-2000:]}"
     outcome = json.loads(child.stdout)
     assert outcome["broken"] == []
     assert outcome["applied"] > count // 20, outcome
@@ -133,7 +133,7 @@ class Chunk:
         try:
             self._doc.apply_update(update.payload)
             self._check(update, splits_pair)
-        except BaseException as error:  # a panic is one
+        except BaseException as error:  # a panic of the engine is no Exception
             if isinstance(error, KeyboardInterrupt):
                 raise
             self.broken.append([f"{type(error).__name__}: {error}", *self._life, update.payload.hex()])
@@ -142,7 +142,7 @@ class Chunk:
             self._begin()
 
     def _check(self, update: InspectedUpdate, splits_pair: bool) -> None:
-        """The document and its snapshot must have all that was applied."""
+        """Assert that the document and its snapshot have everything that was applied."""
         for struct in update.structs:
             end = struct.clock + struct.length
             self._state[struct.client] = max(end, self._state.get(struct.client, 0))

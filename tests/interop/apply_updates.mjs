@@ -1,4 +1,4 @@
-// Applies sequences of updates to documents in real Yjs, and says where it failed:
+// Applies sequences of updates to documents in real Yjs, and reports failures:
 // node apply_updates.mjs < {"base": hex, "lives": [[hex, …], …]}
 
 import { readFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ for (const life of lives) {
     for (const update of life) {
       Y.applyUpdate(doc, bytes(update))
       applied++
-      if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) throw new Error('waits for something')
+      if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) throw new Error('structs are pending')
     }
     Y.applyUpdate(new Y.Doc(), Y.encodeStateAsUpdate(doc))
   } catch (error) {

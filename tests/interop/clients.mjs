@@ -3,8 +3,8 @@
 //   {"id": 1, "do": "open", "client": "ada", "generation": "y-websocket 3.1.0", "how": {"document": "d", …}}
 //   {"id": 1, "value": null}            or  {"id": 1, "error": "…"}
 //
-// Requests are carried out side by side; a request that waits answers when what it waits for has come. What is
-// unusual about a generation of clients is in `generations`; the rest goes through Yjs and Awareness, as an editor does it.
+// Requests run concurrently; a request that waits for a condition answers once it is true. `generations` has what differs
+// between the generations of clients; the rest uses Yjs and Awareness, as an editor does.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -24,13 +24,13 @@ import { hashOf } from './content.mjs'
 const BUFFERED_BYTES_MAX = 1 << 20
 const EDITS_BETWEEN_BREATHS = 500
 
-/** Counts what goes over a socket, for one document: sync messages out, sync statuses in. */
+/** Counts frames on a socket, for one document: sync messages sent, sync statuses received. */
 class Books {
   constructor (document, dialect) {
     Object.assign(this, { document, dialect, opened: 0, step1s: 0, updates: 0, statuses: 0, closes: [] })
   }
 
-  /** A WebSocket class for a provider, whose sockets are written up in all of these books. */
+  /** A WebSocket class for a provider that counts in all of these books. */
   static socketClass (shelf) {
     return class extends WebSocket {
       constructor (...args) {
@@ -85,7 +85,7 @@ const yWebsocket = Provider => class {
   }
 
   get synced () { return this.provider.synced }
-  /** It counts nothing itself: an edit is saved when the server sends it back. Kept where a client brings `updates`. */
+  /** It counts nothing itself: an edit is saved once the server sends it back. For clients opened with `updates`. */
   get saved () { return this.synced && !waits(this.doc) && hashOf(this.books.returned) === hashOf(this.doc) }
   get socket () { return this.provider.ws }
   get awareness () { return this.provider.awareness }
@@ -159,7 +159,7 @@ const generations = {
 }
 const clients = new Map()
 
-// --- what can be asked ------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 const requests = {
   async open ({ client, generation, how: { wait = true, inherits, ...how } }) {
@@ -180,7 +180,7 @@ const requests = {
 
   remove ({ client, at, length }) { clients.get(client).text.delete(at, length) },
 
-  /** Makes the edits of a trace as fast as the socket takes them; how many they were. */
+  /** Makes the edits of a trace as fast as the socket takes them; the number of edits. */
   async replay ({ client, trace, from = 0, to }) {
     const txns = readTrace(trace).txns.slice(from, to)
     const one = clients.get(client)
@@ -194,7 +194,7 @@ const requests = {
     return edits
   },
 
-  /** Has each writer of a trace write through a client of their own, both at once; how many edits they were. */
+  /** Replays a trace with one client for each of its writers, at the same time; the number of edits. */
   async replay_together ({ names, trace }) {
     const { txns, updates, needs } = rehearse(readTrace(trace), names.length)
     await Promise.all(names.map(async (name, agent) => {
@@ -219,29 +219,29 @@ const requests = {
     return until(() => createHash('sha256').update(one.text.toString()).digest('hex') === sha256, 50)
   },
 
-  /** Waits until nothing in its document waits for more, and all that it holds has this hash (content.mjs). */
+  /** Waits until no struct is pending in its document and its content has this hash (content.mjs). */
   holds ({ client, content }) {
     const { doc } = clients.get(client)
     return until(() => !waits(doc) && hashOf(doc) === content, 50)
   },
 
-  /** Waits until the text has all of these in it. */
+  /** Waits until the text contains all of these pieces. */
   has ({ client, pieces }) {
     const one = clients.get(client)
     return until(() => pieces.every(piece => one.text.toString().includes(piece)), 50)
   },
 
-  /** Waits until the client itself would show that everything is saved. */
+  /** Waits until the client counts everything as saved. */
   saved ({ client }) { return until(() => clients.get(client).saved) },
 
-  /** Waits until it was denied so often; the reasons. */
+  /** Waits until it was denied this many times; the reasons. */
   async denied ({ client, times = 1 }) {
     const one = clients.get(client)
     await until(() => one.denied.length >= times)
     return one.denied
   },
 
-  /** Waits until its socket was closed so often; the codes. */
+  /** Waits until its socket was closed this many times; the codes. */
   async closed ({ client, times = 1 }) {
     const { closes } = clients.get(client).books
     await until(() => closes.length >= times)
@@ -257,7 +257,7 @@ const requests = {
 
   present ({ client, state }) { clients.get(client).awareness.setLocalStateField('user', state) },
 
-  /** Waits until exactly these others are here, by name. */
+  /** Waits until it sees exactly these other users, by name. */
   sees ({ client, names }) {
     const wanted = JSON.stringify([...names].sort())
     return until(() => JSON.stringify(namesOf(clients.get(client))) === wanted)
@@ -267,7 +267,7 @@ const requests = {
 
   connect ({ client }) { clients.get(client).connect() },
 
-  /** The network fails: no goodbye. */
+  /** The network fails: there is no close frame. */
   break ({ client }) { clients.get(client).socket.terminate() },
 
   close ({ client }) {
@@ -276,11 +276,11 @@ const requests = {
   }
 }
 
-/** Positions in a trace count code points: as many as UTF-16 units, while nothing lies outside the basic plane. */
+/** Positions in a trace count code points: the same as UTF-16 code units if all are in the basic plane. */
 const readTrace = path => {
   const trace = JSON.parse(gunzipSync(readFileSync(path)))
   const text = trace.txns.flatMap(({ patches }) => patches.map(([, , inserted]) => inserted)).join('')
-  if (/[\uD800-\uDFFF]/.test(text)) throw new Error(`${path} has characters of two units`)
+  if (/[\uD800-\uDFFF]/.test(text)) throw new Error(`${path} has surrogate pairs`)
   return trace
 }
 
@@ -289,10 +289,10 @@ const edit = (text, [at, removed, inserted]) => {
   if (inserted !== '') text.insert(at, inserted)
 }
 
-/** For every edit of a concurrent trace its update, and the states that its writer had seen before. */
+/** For every edit of a concurrent trace, its update and the state that its writer had before. */
 const rehearse = ({ txns }, agents) => {
   const docs = Array.from({ length: agents }, () => new Y.Doc())
-  // Where both insert at one place the trace has the first writer's text first, as Yjs has that of the lower id.
+  // If both insert at one place, the trace puts the first writer's text first; Yjs does so for the lower client id.
   docs.forEach((doc, agent) => { doc.clientID = agent + 1 })
   const seen = docs.map(() => new Set())
   const updates = []
@@ -324,13 +324,13 @@ const namesOf = ({ awareness, doc }) => [...awareness.getStates()]
 
 const waits = doc => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 
-/** Resolves once the condition holds; whoever asked has the patience. Also lets sockets and timers have their turn. */
+/** Resolves once the condition is true; the test has the timeout. Sockets and timers run in between. */
 const until = (condition, pauseMs = 2) => new Promise(resolve => {
   const look = () => condition() ? resolve() : setTimeout(look, pauseMs)
   setImmediate(look)
 })
 
-// --- the remote control -----------------------------------------------------------------------------------
+// --- the protocol -----------------------------------------------------------------------------------
 
 const answer = value => process.stdout.write(JSON.stringify(value) + '\n')
 

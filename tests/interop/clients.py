@@ -1,4 +1,4 @@
-"""Real JavaScript clients in one Node.js process, driven from a test; see ``clients.mjs`` for what they are."""
+"""Real JavaScript clients in one Node.js process, controlled by a test. ``clients.mjs`` is the other side."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ NEWEST: dict[DialectName, Generation] = {"y-websocket": "y-websocket 3.1.0", "ho
 
 
 class JavaScriptClients:
-    """``async with JavaScriptClients() as clients``: the process; ``open`` adds a client to it."""
+    """The Node.js process, used as ``async with JavaScriptClients() as clients``. ``open`` adds a client to it."""
 
     async def __aenter__(self) -> Self:
         modules = ensure_interop_packages()
@@ -62,13 +62,12 @@ class JavaScriptClients:
         token: str | None = None,
         **how: object,
     ) -> "JavaScriptClient":
-        """A client of this name, synced with the document; with ``wait=False`` it may still be on its way.
+        """Open a client, and return it once it is synced; with ``wait=False`` return it at once.
 
-        More of ``how``: ``awareness=False`` for a client that never shows itself, ``tokenLater=True`` for one whose
-        token comes with ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for
-        a copy of that client's document, ``tab=True`` for tabs of one browser, which tell each other what they hear,
-        ``protocols=[…]`` for the subprotocols that a y-websocket client offers, ``updates=[…]`` in base64 for what its
-        document holds already.
+        Other options: ``awareness=False`` for a client without presence, ``tokenLater=True`` if the token comes with
+        ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for a copy of that
+        client's document, ``tab=True`` for tabs of one browser, which exchange their messages, ``protocols=[…]`` for
+        the subprotocols that a y-websocket client offers, ``updates=[…]`` for the updates in its document (base64).
         """
         client = JavaScriptClient(self, name)
         how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))
@@ -76,20 +75,20 @@ class JavaScriptClients:
         return client
 
     async def replay_together(self, names: Sequence[str], trace: Path, *, patience_s: float) -> int:
-        """Have each writer of a concurrent trace write through the client of this name; how many edits they made."""
+        """Replay a concurrent trace, with one client for each of its writers. Return the number of edits."""
         return int(await self.ask("replay_together", names=names, trace=str(trace), patience_s=patience_s))
 
-    async def ask(self, what: str, *, patience_s: float = PATIENCE_S, **details: object) -> Any:
-        """One request, and its answer. AssertionError when it fails, or does not come."""
+    async def ask(self, request: str, *, patience_s: float = PATIENCE_S, **details: object) -> Any:
+        """Send one request, and return its answer. Raises AssertionError if it fails or times out."""
         assert self._process.stdin is not None
         id_ = next(self._ids)
         future = self._answers[id_] = asyncio.get_running_loop().create_future()
-        self._process.stdin.write(json.dumps({"id": id_, "do": what, **details}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({"id": id_, "do": request, **details}).encode() + b"\n")
         try:
             async with asyncio.timeout(patience_s):
                 return await future
         except TimeoutError:
-            raise AssertionError(f"{what} {details} got no answer in {patience_s} s") from None
+            raise AssertionError(f"{request} {details} got no answer in {patience_s} s") from None
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
@@ -108,81 +107,81 @@ class JavaScriptClients:
 
 
 class JavaScriptClient:
-    """One of them."""
+    """One client in the Node.js process."""
 
     def __init__(self, clients: JavaScriptClients, name: str) -> None:
         self._clients = clients
         self.name = name
 
-    async def ask(self, what: str, *, patience_s: float = PATIENCE_S, **details: object) -> Any:
-        """A request of ``clients.mjs`` about this client."""
-        return await self._clients.ask(what, patience_s=patience_s, client=self.name, **details)
+    async def ask(self, request: str, *, patience_s: float = PATIENCE_S, **details: object) -> Any:
+        """Send a request of ``clients.mjs`` for this client."""
+        return await self._clients.ask(request, patience_s=patience_s, client=self.name, **details)
 
     async def insert(self, at: int, text: str, *, times: int = 1) -> None:
-        """Insert ``text``, each time in an update of its own; positions count UTF-16 units."""
+        """Insert ``text``, each time in an update of its own. Positions count UTF-16 code units."""
         await self.ask("insert", at=at, text=text, times=times)
 
     async def remove(self, at: int, length: int) -> None:
-        """Delete ``length`` UTF-16 units."""
+        """Delete ``length`` UTF-16 code units."""
         await self.ask("remove", at=at, length=length)
 
     async def replay(self, trace: Path, *, first: int = 0, last: int | None = None, patience_s: float) -> int:
-        """Make the edits of a trace, from transaction ``first`` up to ``last``; how many they were."""
+        """Replay a trace from transaction ``first`` up to ``last``. Return the number of edits."""
         stretch = {"from": first} if last is None else {"from": first, "to": last}
         return int(await self.ask("replay", trace=str(trace), patience_s=patience_s, **stretch))
 
     async def text(self) -> str:
-        """What it shows now."""
+        """Return the text that it shows now."""
         return str(await self.ask("text"))
 
     async def reads(self, text: str, *, patience_s: float = PATIENCE_S) -> None:
-        """Return when it shows exactly this text."""
+        """Wait until it shows exactly this text."""
         await self.ask("reads", sha256=sha256(text.encode()).hexdigest(), patience_s=patience_s)
 
     async def holds(self, content: str, *, patience_s: float = PATIENCE_S) -> None:
-        """Return when its whole document has this hash, as in ``Reading.content``, and nothing in it waits for more."""
+        """Wait until its content has this hash, as in ``Reading.content``, and no struct in it is pending."""
         await self.ask("holds", content=content, patience_s=patience_s)
 
     async def saved(self, *, patience_s: float = PATIENCE_S) -> None:
-        """Return when a Hocuspocus client counts nothing as unsaved; of a y-websocket client see ``clients.mjs``."""
+        """Wait until all edits are saved. A y-websocket client needs ``updates`` for that; see ``clients.mjs``."""
         await self.ask("saved", patience_s=patience_s)
 
     async def denied(self, *, times: int = 1) -> list[str]:
-        """Return when a Hocuspocus client was told so often that it may not; what it was told."""
+        """Wait until a Hocuspocus client was denied this many times, and return the reasons."""
         return list(await self.ask("denied", times=times))
 
     async def closed(self, *, times: int = 1) -> list[int]:
-        """Return when its socket was closed so often; the codes."""
+        """Wait until its socket was closed this many times, and return the close codes."""
         return list(await self.ask("closed", times=times))
 
     async def books(self) -> dict[str, Any]:
-        """What it has counted: sockets opened, frames, closes, people it missed."""
+        """Return its counters: opened sockets, frames, close codes, clients whose presence went away."""
         return dict(await self.ask("books"))
 
     async def give_token(self, token: str) -> None:
-        """It has a new token, and uses it."""
+        """Give it a new token, which it uses at once."""
         await self.ask("give_token", token=token)
 
     async def break_off(self) -> None:
-        """Its network fails for a moment; it comes back by itself."""
+        """Break its connection; it reconnects by itself."""
         await self.ask("break")
 
     async def present(self, **user: str) -> None:
-        """Show this user to the others."""
+        """Set its presence."""
         await self.ask("present", state=user)
 
     async def sees(self, *names: str) -> None:
-        """Return when exactly these others are here."""
+        """Wait until it sees the presence of exactly these other users."""
         await self.ask("sees", names=list(names))
 
     async def disconnect(self) -> None:
-        """Hang up; edits go on."""
+        """Disconnect. It can still be edited."""
         await self.ask("disconnect")
 
     async def connect(self) -> None:
-        """Come back."""
+        """Connect again."""
         await self.ask("connect")
 
     async def close(self) -> None:
-        """Leave for good."""
+        """Destroy the client."""
         await self.ask("close")

@@ -1,4 +1,4 @@
-"""A server, a process of JavaScript clients, and a document that no other test has."""
+"""A server, a process of JavaScript clients, and the name of an unused document."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One server for all tests of a module that do it no harm."""
+    """One server for all tests of a module that leave it running."""
     server = asyncio.run(ServerProcess(tmp_path_factory.mktemp("server")).start())
     yield server
     server.stop()
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 async def killable(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """A server of this test's own, to kill."""
+    """A server that the test may kill."""
     server = await ServerProcess(tmp_path).start()
     yield server
     server.stop()
@@ -37,7 +37,7 @@ async def clients() -> AsyncIterator[JavaScriptClients]:
 
 @pytest.fixture
 def document() -> str:
-    """A name with everything in it that makes trouble on the way."""
+    """An unused name, with every character that needs escaping in a URL."""
     return f"häuser/{next(_numbers)} 2%"
 
 
@@ -50,5 +50,5 @@ def generation(request: pytest.FixtureRequest) -> Generation:
 
 @pytest.fixture
 def other(generation: Generation) -> Generation:
-    """The newest of the other dialect."""
+    """The newest generation of the other dialect."""
     return NEWEST["y-websocket" if generation.startswith("hocuspocus") else "hocuspocus"]

@@ -1,18 +1,18 @@
-// What a document holds, for comparing: the four roots that these tests write, with everything that may differ
-// between equal documents (the order of keys, how finely a text is cut) brought into one form.
+// The content of a document in a form for comparison: the four roots of these tests, with a normal form of everything
+// that may differ between equal documents (the order of keys, the boundaries of text runs).
 
 import { createHash } from 'node:crypto'
 import * as Y from 'yjs'
 
 export const ROOTS = { content: Y.Text, default: Y.XmlFragment, list: Y.Array, meta: Y.Map }
 
-/** The content of a document as plain JSON, every key in order: no two equal documents differ in it. */
+/** The content of a document as plain JSON, with sorted keys: the same for all equal documents. */
 export const contentOf = doc =>
   Object.fromEntries(Object.entries(ROOTS).map(([name, type]) => [name, plain(doc.get(name, type))]))
 
 /**
- * An editor tidies up after foreign formatting: it deletes marks that seem to be of no use, and sends that as an edit of
- * its own. Which marks these are depends on the order in which it heard. Whoever only reads does not write.
+ * An editor tidies up after formatting by others: it deletes marks that seem useless, and sends that as an edit of its
+ * own. Which marks these are depends on the order of the updates it got. A reader must not do that.
  */
 export const leaveUntidy = doc => {
   doc.on('afterTransaction', transaction => { transaction._needFormattingCleanup = false })
@@ -41,7 +41,7 @@ const ordered = value =>
     : value !== null && typeof value === 'object' && value.constructor === Object ? sorted(value)
       : value === undefined ? null : value
 
-// Neighbouring runs with the same attributes are one.
+// Adjacent runs with the same attributes are joined.
 const runs = delta => {
   const merged = []
   for (const { insert, attributes = {} } of delta) {

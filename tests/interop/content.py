@@ -1,7 +1,7 @@
-"""What a live document of this server's own library holds, in the form of ``content.mjs``: equal content, equal hash.
+"""The content of a live document of the engine, in the form of ``content.mjs``: equal content has an equal hash.
 
-It is a second reader beside Yjs', since an encoded document says only what stands beside what, and whoever reads it
-decides the order anew. How the library itself has ordered things shows only in its live document.
+Yjs alone is not enough: an encoded document has only the neighbours of each struct, and each reader orders the structs
+anew. The order that the engine chose is visible only in its live document.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ ROOTS: dict[str, Any] = {
 
 
 def hash_of(doc: "pycrdt.Doc[Any]") -> str:
-    """``Reading.content`` for a live document."""
+    """Return ``Reading.content`` of a live document."""
     return hashlib.sha256(_json(content_of(doc)).encode()).hexdigest()
 
 
 def content_of(doc: "pycrdt.Doc[Any]") -> Any:
-    """The content of a live document as plain JSON, as ``Oracle.show`` gives it."""
+    """Return the content of a live document as plain JSON, as ``Oracle.show`` does."""
     with doc.transaction():
         return {name: _plain(doc.get(name, type=type_)) for name, type_ in ROOTS.items()}
 
@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
 
 
 def _runs(diff: list[tuple[Any, dict[str, Any] | None]]) -> list[list[Any]]:
-    """Neighbouring runs with the same attributes are one."""
+    """Return a diff as JSON, with adjacent runs of equal attributes joined."""
     merged: list[list[Any]] = []
     for insert, attributes in diff:
         marks = {key: _plain(each) for key, each in (attributes or {}).items() if each is not None}
@@ -70,5 +70,5 @@ def _runs(diff: list[tuple[Any, dict[str, Any] | None]]) -> list[list[Any]]:
 
 
 def _json(value: object) -> str:
-    """As JSON.stringify writes it, with every key in order."""
+    """Return JSON as JSON.stringify writes it, with sorted keys."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

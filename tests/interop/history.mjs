@@ -1,16 +1,16 @@
-// Histories: what several people write in real Yjs, hearing of each other now and then.
+// Histories: the updates of several writers in real Yjs who sometimes sync with each other.
 // The same seed makes the same bytes.
 
 import * as Y from 'yjs'
 import { ROOTS } from './content.mjs'
 
 /**
- * One history: `writers` people make `edits` updates between them.
+ * One history: `edits` updates by `writers` writers.
  *
- * Returns the updates in the order in which they were made, so whatever one builds on stands before it, each with its
- * writer and whether it is a `resync`: all that its writer had and an older state lacked, as a client answers a
- * SyncStep1. It repeats other updates, and structs in it begin before those or end after them. There are as many as
- * `resyncs` says, beside the edits.
+ * Returns the updates in the order in which they were made, so dependencies come first, each with its writer and
+ * whether it is a `resync`: all that its writer had and an older state lacked, as in the answer to a SyncStep1. It
+ * repeats other updates, and its structs may begin before theirs or end after them. There are `resyncs` of them,
+ * besides the edits.
  */
 export const makeHistory = ({ seed, writers, edits, resyncs = 0, calls = 2 }) => {
   const dice = new Dice(seed)
@@ -46,7 +46,7 @@ export class Writer {
     this.doc = new Y.Doc()
     this.doc.clientID = dice.integer(1, 2 ** 32 - 1)
     for (const [name, type] of Object.entries(ROOTS)) this.doc.get(name, type)
-    // Besides edits Yjs tidies up after foreign formatting; providers send that too, so it belongs here.
+    // Yjs also tidies up after formatting by others; providers send that too, so it belongs here.
     this.doc.on('update', (bytes, origin) => {
       if (origin !== 'heard') made.push({ bytes, writer: number, resync: false })
     })
@@ -57,7 +57,7 @@ export class Writer {
     Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(other.doc, Y.encodeStateVector(this.doc)), 'heard')
   }
 
-  /** One update of so many calls, on whatever lies in the document. */
+  /** One update of this many calls, on any types in the document. */
   edit (calls) {
     this.doc.transact(() => {
       for (let i = 0; i < calls; i++) {
@@ -70,13 +70,13 @@ export class Writer {
     }, 'edit')
   }
 
-  /** What to write in. */
+  /** The type to edit. */
   choose () { return this.dice.choose([...Object.keys(ROOTS).map(name => this.doc.get(name)), ...inside(this.doc)]) }
 
-  /** Where in a text one may write. */
+  /** The places in a text where an edit may happen. */
   places (text) { return boundaries(text) }
 
-  /** How to format it. */
+  /** The attributes of a format. */
   marks () { return this.dice.choose(MARKS) }
 
   writeText (text) {
@@ -131,7 +131,7 @@ export class Writer {
 
 const MARKS = [{ bold: true }, { bold: null }, { italic: true }, { link: { href: 'x' } }, { link: null, bold: true }]
 
-/** Every shared type in the document, beside its roots. */
+/** Every shared type in the document, except its roots. */
 const inside = doc => {
   const found = []
   const stack = Object.keys(ROOTS).map(name => doc.get(name))
@@ -145,7 +145,7 @@ const inside = doc => {
   return found
 }
 
-/** The places of a text between whole characters. A character cut in two is a matter of its own. */
+/** The places of a text between whole characters; people.mjs also splits characters. */
 const boundaries = text => {
   const places = [0]
   for (const { insert } of text.toDelta()) {
@@ -154,7 +154,7 @@ const boundaries = text => {
   return places
 }
 
-/** Mulberry32: good enough for dice, and the same everywhere. */
+/** Mulberry32: random enough for tests, and the same everywhere. */
 export class Dice {
   constructor (seed) { this.state = seed >>> 0 }
 

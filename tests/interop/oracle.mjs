@@ -1,19 +1,19 @@
 // Real Yjs, asked: one question a line of JSON on standard input, one answer a line on standard output.
 //
 //   {"ask": "read", "updates": [base64, …], "orders": [[index, …], …]}
-//       For each order: a document that is given those updates in it. What it holds (its hash), its state vector,
-//       the first place after which it waited for something (null: never), and whether it still does.
+//       For each order, a document that gets the updates in it: the hash of its content, its state vector, the
+//       first index after which structs were pending (null: never), and whether they still are.
 //   {"ask": "show", "updates": [base64, …]}
-//       What a document holds that is given those updates, as JSON.
+//       The content of a document that gets those updates, as JSON.
 //   {"ask": "merge", "updates": [base64, …]}
-//       Those updates as one. Where one in between is left out, it says so with a Skip.
+//       Those updates merged into one, with a Skip where one in between is missing.
 //   {"ask": "history", "seed": …, …}
 //       A history (history.mjs).
 //   {"ask": "values"}
-//       The updates of a document that holds content of every sort (values.mjs).
+//       The updates of a document with every kind of content (values.mjs).
 //   {"ask": "resend", "updates": [base64, …]}
-//       All that a client sends whose document was made of these updates.
-//   And what the people at work are told and asked (people.mjs).
+//       The SyncStep2 of a client whose document these updates make, for an empty server.
+//   Also the questions to the simulated users (people.mjs).
 
 import { createInterface } from 'node:readline'
 import * as Y from 'yjs'

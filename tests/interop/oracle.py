@@ -1,7 +1,7 @@
-"""Real Yjs as an oracle: what do these updates make, in this order, and does anything still wait?
+"""Real Yjs as an oracle: the document that updates make in a given order, and whether structs stay pending.
 
-It stands between tests and a long-lived Node process (``oracle.mjs``), so that thousands of documents cost one start.
-Questions about the same updates go together in one ``read``.
+One Node.js process (``oracle.mjs``) answers all questions of a test run, so that thousands of documents cost one start.
+Questions about the same updates belong in one ``read``.
 """
 
 import base64
@@ -22,23 +22,23 @@ class NoAnswer(AssertionError):
 
 
 class YjsThrew(AssertionError):
-    """Real Yjs could not do what was asked."""
+    """Real Yjs threw an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one document holds."""
+    """What Yjs reads in one document."""
 
     content: str
-    """A hash, equal for equal content; empty when Yjs threw."""
+    """A hash, equal for equal content; empty if Yjs threw."""
     state: dict[int, int]
     """Its state vector."""
     waited: int | None
-    """After which update something was parked for the first time."""
+    """The index of the first update after which structs were pending."""
     waits: bool
-    """Whether something still is."""
+    """True if structs are still pending."""
     error: str | None
-    """What Yjs threw."""
+    """The error that Yjs threw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,14 @@ class Written:
     bytes: bytes
     writer: int
     resync: bool
-    """It answers a SyncStep1: it repeats what others brought, and overlaps it."""
+    """True if it answers a SyncStep1, so that it repeats and overlaps other updates."""
 
 
 class Oracle:
-    """``with Oracle() as oracle``. A question that is not answered ``within_s`` ends the process and fails the test."""
+    """The Node.js process, used as ``with Oracle() as oracle``.
+
+    If it does not answer ``within_s``, the process is killed and the test fails.
+    """
 
     def __init__(self, *, within_s: float = 60) -> None:
         self._within_s = within_s
@@ -75,14 +78,14 @@ class Oracle:
         self.process.communicate()
 
     def _watch(self) -> None:
-        """End a process that hangs: it reads no more than it writes. One thread for all questions is cheap."""
+        """Kill the process if it hangs. It may not even read its input, so a read with a timeout is not enough."""
         while not self._over.wait(self._within_s / 4):
             asked_s = self._asked_s
             if asked_s is not None and time.monotonic() - asked_s > self._within_s:
                 self.process.kill()
 
     def read(self, orders: Iterable[Sequence[bytes]]) -> list[Reading]:
-        """What documents hold that are given these updates, each in its order. Equal orders are read once."""
+        """Return the readings of documents that get updates in these orders. Equal orders are read once."""
         places: dict[bytes, int] = {}
         indexed = [tuple(places.setdefault(update, len(places)) for update in order) for order in orders]
         once = tuple(dict.fromkeys(indexed))
@@ -91,31 +94,31 @@ class Oracle:
         return [readings[order] for order in indexed]
 
     def show(self, *updates: bytes) -> Any:
-        """What a document holds, whole: an object of its roots ``content``, ``default``, ``meta`` and ``list``."""
+        """Return the content of a document: an object of its roots ``content``, ``default``, ``meta`` and ``list``."""
         return self.ask("show", updates=[_text(update) for update in updates])
 
     def merge(self, *updates: bytes) -> bytes:
-        """These updates as one; where one in between is left out, it skips."""
+        """Return these updates merged into one, with a Skip where one in between is missing."""
         return base64.b64decode(self.ask("merge", updates=[_text(update) for update in updates]))
 
     def values(self) -> list[bytes]:
-        """The updates of a document that holds content of every sort."""
+        """Return the updates of a document with every kind of content."""
         return [base64.b64decode(update) for update in self.ask("values")]
 
     def resend(self, *updates: bytes) -> bytes:
-        """All that a client sends whose document was made of these updates."""
+        """Return the SyncStep2 of a client whose document these updates make, for an empty server."""
         return base64.b64decode(self.ask("resend", updates=[_text(update) for update in updates]))
 
     def history(self, seed: int, *, writers: int, edits: int, resyncs: int = 0, calls: int = 2) -> list[Written]:
-        """What several people write, hearing of each other now and then, in the order in which it was made.
+        """Return the updates of several writers who sometimes sync with each other, in the order they were made.
 
-        ``calls``: how many an edit makes at most; ``resyncs``: how many answers to a SyncStep1 come between.
+        ``calls``: the most calls in one edit; ``resyncs``: the number of answers to a SyncStep1 in between.
         """
         answer = self.ask("history", seed=seed, writers=writers, edits=edits, resyncs=resyncs, calls=calls)
         return [Written(base64.b64decode(each["bytes"]), each["writer"], each["resync"]) for each in answer]
 
     def ask(self, ask: str, **question: Any) -> Any:
-        """Any question of ``oracle.mjs``."""
+        """Ask any question of ``oracle.mjs``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._asked_s = time.monotonic()

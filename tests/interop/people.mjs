@@ -1,5 +1,5 @@
-// People at work: live documents of real Yjs, one a page, each with its undo manager and its presence. Whoever drives
-// them carries what they say to each other; they say what a provider would.
+// Simulated users: live documents of real Yjs, one per page, each with an undo manager and presence. They send the
+// messages of a provider; the test delivers them.
 
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as Y from 'yjs'
@@ -10,7 +10,7 @@ const pages = new Map()
 const text = bytes => Buffer.from(bytes).toString('base64')
 const bytes = text => new Uint8Array(Buffer.from(text, 'base64'))
 
-/** {"ask": "open", "page": …, "seed": …, "present": …, "tidies": …}: somebody opens the document. Their client id. */
+/** {"ask": "open", "page": …, "seed": …, "present": …, "tidies": …}: a page opens the document; its client id. */
 export const open = ({ page, seed, present, tidies }) => {
   pages.get(page)?.doc.destroy()
   pages.set(page, new Page(seed, page, present, tidies))
@@ -24,18 +24,18 @@ export const close = () => {
   return null
 }
 
-/** {"ask": "edit", "page": …, "seed": …}: what a page says after an edit, or after taking one back. */
+/** {"ask": "edit", "page": …, "seed": …}: what a page sends after an edit, an undo or a redo. */
 export const edit = ({ page, seed }) => pages.get(page).saying(person => person.work(new FullDice(seed)))
 
-/** {"ask": "hear", "page": …, "frames": [[kind, base64], …]}: what a page says to that. */
+/** {"ask": "hear", "page": …, "frames": [[kind, base64], …]}: what a page sends in answer to frames. */
 export const hear = ({ page, frames }) =>
   pages.get(page).saying(person => { for (const [kind, payload] of frames) person[kind](bytes(payload)) })
 
-/** {"ask": "hello", "page": …}: what it says on a new connection. {"ask": "renew"}: and from time to time. */
+/** {"ask": "hello", "page": …}: what it sends on a new connection. {"ask": "renew"}: what it sends from time to time. */
 export const hello = ({ page }) => pages.get(page).saying(person => person.hello())
 export const renew = ({ page }) => pages.get(page).saying(person => person.renew())
 
-/** {"ask": "look", "pages": [page, …]}: what each holds, in full and as its hash, its clocks, and the ids it waits for. */
+/** {"ask": "look", "pages": [page, …]}: the content of each and its hash, its clocks, and the ids it waits for. */
 export const look = ({ pages: asked }) => asked.map(page => {
   const { doc } = pages.get(page)
   return {
@@ -57,23 +57,23 @@ const awaited = ({ pendingStructs, pendingDs }) => {
 class Page extends Writer {
   constructor (seed, number, present, tidies) {
     super(new FullDice(seed), number, [])
-    // Whoever may only read has nobody to tell, and would see other formats than all others.
+    // A reader cannot send its tidying edits, and would see other formats than all others.
     if (!tidies) leaveUntidy(this.doc)
     this.said = []
     const roots = Object.keys(ROOTS).map(name => this.doc.get(name))
-    // Edits are taken back together until one says otherwise: no clock decides.
+    // Edits are undone together until the capture is stopped: time plays no part.
     this.undo = new Y.UndoManager(roots, { captureTimeout: Infinity, trackedOrigins: new Set(['edit']) })
     this.doc.on('update', (update, origin) => { if (origin !== 'heard') this.say('update', update) })
     this.awareness = new awarenessProtocol.Awareness(this.doc)
     if (!present) this.awareness.setLocalState(null)
-    // Providers pass on whatever they hear of anybody.
+    // Providers relay the presence of all clients.
     this.awareness.on('update', ({ added, updated, removed }) => this.tell([...added, ...updated, ...removed]))
   }
 
   say (kind, payload) { this.said.push([kind, text(payload)]) }
   tell (clients) { this.say('presence', awarenessProtocol.encodeAwarenessUpdate(this.awareness, clients)) }
 
-  /** What this page says while that happens. */
+  /** What this page sends during `happen`. */
   saying (happen) {
     this.said = []
     happen(this)
@@ -107,18 +107,18 @@ class Page extends Writer {
     else this.edit(dice.integer(1, 3))
   }
 
-  /** Half of all edits go to one text, so that people meet in it. */
+  /** Half of all edits go to one text, so that they conflict. */
   choose () { return this.dice.chance(0.5) ? this.doc.get('content') : super.choose() }
 
-  /** JavaScript counts halves of characters, so an editor may come between them. */
+  /** JavaScript counts UTF-16 code units, so an editor may come between two surrogates. */
   places (text) {
     this.cuts = this.dice.chance(0.3)
     return this.cuts ? units(text) : super.places(text)
   }
 
   /**
-   * A mark between two halves must be a new one. One that is there already Yjs leaves out, and yet cuts the character:
-   * on this screen alone, and nobody is told.
+   * A mark between two surrogates must be a new one. Yjs does not send a mark that is there already, but still splits
+   * the character: in this document alone.
    */
   marks () { return this.cuts ? { colour: this.dice.integer(0, 2 ** 31) } : super.marks() }
 }

@@ -1,16 +1,15 @@
-"""The simulated deployment with real Yjs in every browser: people whose documents live in the oracle's process.
+"""The simulated deployment with real Yjs clients, whose documents live in the process of the oracle.
 
-They write what people write and then some: emoji cut in two, formats, nested types, undo. They say what a provider
-says: presence, edits made while away, all they have when they are asked. One only reads. One has two pages open, which
-tell each other what they do without the server, as browser tabs may. A page may be loaded anew: it is another client
-from then on.
+The clients make the edits of people, and rarer ones: split emoji, formats, nested types, undo. They send the messages
+of a provider: presence, edits made offline, answers to a SyncStep1. One is a reader. One user has two pages open, which
+exchange their edits without the server, as browser tabs may. A page may be reloaded, and is then another client.
 
-An edit can be lost before it is acknowledged: its author's page is closed, and so is every page that had heard of it.
-What another page in the author's browser has heard on top of it waits there, perhaps for ever, shown to nobody. Such a
-page alone may be told that something it sent was not saved, and goes on like any other.
+An edit can be lost before it is acknowledged, if its author's page is closed and so is every page that received it.
+Edits that another page in the author's browser got on top of it stay pending there, perhaps for ever, and are not
+shown. Only such a page may have an update refused; it continues like any other.
 
-A seed is a story, and every step of it throws its own dice: a story goes on as before where steps are left out, so
-one that fails can be made short (``shortest``).
+A seed determines a story. Each step has a random generator of its own, so the other steps stay the same if some are
+left out, and a failing story can be shortened (``shortest``).
 """
 
 import base64
@@ -36,40 +35,40 @@ from collab.protocol.messages import (
 from collab.protocol.rows import decode_entries
 from tests.interop.content import hash_of
 from tests.interop.oracle import Oracle
-from tests.network import NAME, Client, Network, Violation, now
+from tests.network import NAME, Network, SimulatedClient, Violation, now
 from tests.protocol.build import EMPTY_STATE_VECTOR
 
 STEPS = 120
 ROUNDS_TO_REST_MAX = 60
-"""Of a second each: presence of who is gone is believed for half of that."""
+"""Rounds of one second; presence of a lost client expires in half of them."""
 
 RENEW_EVERY = 15
-"""Seconds after which a client says again that it is there."""
+"""Seconds after which a client renews its presence."""
 
 
 @dataclass(eq=False)
-class Page(Client):
-    """One page that somebody has open."""
+class PageClient(SimulatedClient):
+    """A page in a browser, whose document lives in the process of the oracle."""
 
     doc: Any = None
-    """It is in the oracle's process."""
+    """Unused: the document is in the process of the oracle."""
     oracle: Oracle = field(kw_only=True)
     number: int = field(kw_only=True)
     present: bool = field(kw_only=True)
-    """It shows itself; a program might not."""
+    """True if it has presence, as clients of people do."""
     hears_echo: bool = field(kw_only=True)
-    """A y-websocket client hears its own update when that is saved."""
-    other: "Page | None" = None
-    """Another page in the same browser, which hears at once of what is done here."""
+    """True if it gets its own updates back as acknowledgements, as y-websocket clients do."""
+    other: "PageClient | None" = None
+    """Another page in the same browser, which receives all edits at once."""
     frames: list[tuple[str, bytes]] = field(default_factory=list)
-    """What has come in and is not heard yet."""
+    """Frames that have arrived and are not handled yet."""
     was_refused: bool = False
-    """Some of what it has is not saved, and it was told so."""
+    """True if one of its updates was refused."""
     ids: list[int] = field(default_factory=list)
-    """Its client ids, one a load of the page."""
+    """Its client ids, one for each load of the page."""
 
     def open(self, seed: int) -> None:
-        """Load the page: nothing is left of what was there. The other page in the browser tells it what it has."""
+        """Load the page with an empty document. The other page in the browser sends its own."""
         question = {"page": self.number, "seed": seed, "present": self.present, "tidies": self.can_write}
         self.ids.append(self.oracle.ask("open", **question))
         self.edits.clear()
@@ -108,19 +107,19 @@ class Page(Client):
                 super().hear(message)
 
     def listen(self) -> None:
-        """Take in what has come, all at once, and answer."""
+        """Handle all frames that have arrived, and send the answers."""
         if self.frames:
             frames, self.frames = self.frames, []
             self.say(self.answers(frames))
 
     def answers(self, frames: Iterable[tuple[str, bytes]]) -> list[tuple[str, str]]:
-        """What it says to these frames."""
+        """Return the answers to these frames."""
         heard = [(kind, base64.b64encode(payload).decode()) for kind, payload in frames]
         said: list[tuple[str, str]] = self.oracle.ask("hear", page=self.number, frames=heard)
         return said
 
     def say(self, said: Iterable[tuple[str, str]]) -> None:
-        """To the server, if connected, and to the other page."""
+        """Send messages to the server, if connected, and to the other page."""
         for kind, text in said:
             payload = base64.b64decode(text)
             if kind == "update":
@@ -146,7 +145,7 @@ class Page(Client):
 
 
 class People(Network):
-    """Four people with five pages on one replica or two."""
+    """Four users with five pages on one or two replicas."""
 
     def __init__(self, oracle: Oracle, seed: int, **parts: Any) -> None:
         dice = random.Random(f"{seed}: people")
@@ -154,14 +153,14 @@ class People(Network):
         oracle.ask("close")
         self.oracle = oracle
         self.seed = seed
-        self.told: list[str] = []
+        self.steps_taken: list[str] = []
         """Every step so far, in words."""
         self.met: Counter[str] = Counter()
-        """How often each sort of step was taken."""
-        self.pages: list[Page] = []
+        """Number of times that each kind of step was taken."""
+        self.pages: list[PageClient] = []
         names = ("ann", "bob", "cyd", "cyd's other page", "a reader")
         for number, name in enumerate(names):
-            page = Page(
+            page = PageClient(
                 name,
                 name != "a reader",
                 user=name.removesuffix("'s other page"),
@@ -178,8 +177,8 @@ class People(Network):
 
     # --- steps -----------------------------------------------------------------------------------------
 
-    def tell(self, steps: int = STEPS, *, without: frozenset[int] = frozenset()) -> None:
-        """So many steps, but for some; then everybody comes to rest and is compared."""
+    def run_story(self, steps: int = STEPS, *, without: frozenset[int] = frozenset()) -> None:
+        """Take all steps except those in ``without``; then settle, and compare all documents."""
         for page in self.pages:
             self.join(page, self.random.randrange(len(self.replicas)))
         for number in range(steps):
@@ -203,11 +202,11 @@ class People(Network):
         return self.random.choice(due)
 
     def do(self, step: Callable[[], None]) -> None:
-        self.told.append(f"{len(self.told) + 1}: {_in_words(step)}")
+        self.steps_taken.append(f"{len(self.steps_taken) + 1}: {_in_words(step)}")
         self.met[_call(step).__name__] += 1
         super().do(step)
 
-    def write(self, page: Page) -> None:
+    def write(self, page: PageClient) -> None:
         page.work(self.random.getrandbits(32))
 
     def accident(self) -> Callable[[], None]:
@@ -215,17 +214,17 @@ class People(Network):
             case 0:
                 return partial(self.reload, self.random.choice(self.pages))
             case 1:
-                return partial(Page.renew, self.random.choice(self.pages))
+                return partial(PageClient.renew, self.random.choice(self.pages))
         return super().accident()
 
-    def reload(self, page: Page) -> None:
-        """The page is loaded anew. What only it had is lost, and nobody was told that it was saved."""
+    def reload(self, page: PageClient) -> None:
+        """Reload a page. Edits that only this page had are lost, but they were not acknowledged."""
         self.cut(page, clean=True)
         page.open(self.random.getrandbits(32))
 
-    def hear(self, client: Client) -> None:
-        """Some of the frames under way to a page, at once."""
-        assert isinstance(client, Page)
+    def hear(self, client: SimulatedClient) -> None:
+        """Deliver some of the frames in flight to a page, at once."""
+        assert isinstance(client, PageClient)
         for _ in range(self.random.randint(1, len(client.down))):
             super().hear(client)
         client.listen()
@@ -233,7 +232,7 @@ class People(Network):
     # --- the end ---------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Everybody comes back, the reader as one who has just come, and time passes until nothing waits."""
+        """Connect every page, the reader as a new client, and let time pass until nothing is pending."""
         self.reload(self.pages[-1])
         self.rest()
         for page in self.pages:
@@ -253,20 +252,20 @@ class People(Network):
         raise Violation(f"{self.waits()} never come to rest")
 
     def waits(self) -> list[str]:
-        """Who is not done."""
+        """Return the pages and replicas that still wait for something."""
         pages = [str(page) for page in self.pages if page.replica is None or page.unsaved]
         return pages + [str(replica) for replica in self.replicas if replica.room and replica.room.pending]
 
     def assert_converged(self) -> None:
-        """Everybody, every room and whatever is read from the log hold the same, to real Yjs and to the library."""
+        """Assert that all pages, all rooms and the log hold the same, as real Yjs and the engine read it."""
         held = self.oracle.ask("look", pages=[page.number for page in self.pages])
         expected = held[0]
         for page, one in zip(self.pages, held, strict=True):
             for client, clock in one["awaits"]:
                 if self.durable.state.get(client, 0) > clock:
-                    raise Violation(f"{page} waits for what is in the log")
+                    raise Violation(f"{page} waits for structs that are in the log")
             if page.was_refused and page.can_write and page.other is None:
-                raise Violation(f"{page} may write, and was refused")
+                raise Violation(f"{page} may write, but was refused")
             if one["hash"] != expected["hash"]:
                 raise Violation(f"{page} reads {one['content']}, {self.pages[0]} reads {expected['content']}")
             if one["state"] != expected["state"]:
@@ -274,9 +273,9 @@ class People(Network):
         self._assert_log_reads(expected["hash"])
         for page in self.pages:
             if not page.can_write and any(self.durable.state.get(id_) for id_ in page.ids):
-                raise Violation(f"{page} may only read, and changed the document")
+                raise Violation(f"{page} is a reader, but changed the document")
             if page.can_write and not all(map(self.is_durable, page.edits)):
-                raise Violation(f"an edit of {page}, who came back, is not in the log")
+                raise Violation(f"an edit of {page}, which reconnected, is not in the log")
 
     def _assert_log_reads(self, expected: str) -> None:
         stored = now(self.store.load(NAME))
@@ -287,49 +286,49 @@ class People(Network):
             "the log": load_document(None, rows),
             "a snapshot and the tail": load_document(snapshot, stored.tail),
         }
-        for what, document in documents.items():
+        for name, document in documents.items():
             if hash_of(document._doc) != expected:
-                raise Violation(f"{what} reads otherwise to the library")
+                raise Violation(f"the engine reads {name} differently")
         orders = {
-            **{what: [document.encode()] for what, document in documents.items()},
-            "the log folded": [compact(None, rows)],
-            "a snapshot and the tail folded": [compact(snapshot, stored.tail)],
+            **{name: [document.encode()] for name, document in documents.items()},
+            "the log compacted": [compact(None, rows)],
+            "a snapshot and the tail compacted": [compact(snapshot, stored.tail)],
             "the log's updates": [entry.update for row in rows for entry in decode_entries(row.payload)],
         }
-        for what, reading in zip(orders, self.oracle.read(orders.values()), strict=True):
+        for name, reading in zip(orders, self.oracle.read(orders.values()), strict=True):
             if reading.content != expected or reading.waits or reading.error:
-                raise Violation(f"{what} reads otherwise to Yjs: {reading.error}")
+                raise Violation(f"Yjs reads {name} differently: {reading.error}")
 
 
-def tell(oracle: Oracle, seed: int, *, without: frozenset[int] = frozenset(), **parts: Any) -> People:
-    """One story. Whatever goes wrong in it is a Violation that holds its steps."""
+def run_story(oracle: Oracle, seed: int, *, without: frozenset[int] = frozenset(), **parts: Any) -> People:
+    """Run one story. Raises Violation with its steps if anything goes wrong."""
     people = People(oracle, seed, **parts)
     try:
-        people.tell(without=without)
+        people.run_story(without=without)
     except Exception as error:
-        raise Violation("\n".join([f"story {seed}: {error!r}", *people.told])) from error
+        raise Violation("\n".join([f"story {seed}: {error!r}", *people.steps_taken])) from error
     return people
 
 
 def shortest(oracle: Oracle, seed: int, **parts: Any) -> str:
-    """A story that fails, told without the steps that it does not need to fail."""
+    """Return the report of a failing story, without the steps that it does not need to fail."""
     without: frozenset[int] = frozenset()
     why = ""
     for size in (32, 8, 2, 1):
         for first in range(0, STEPS, size):
             less = without | frozenset(range(first, first + size))
             try:
-                tell(oracle, seed, without=less, **parts)
+                run_story(oracle, seed, without=less, **parts)
             except Violation as error:
                 without, why = less, str(error)
     return why
 
 
 def first_that_fails(oracle: Oracle, seeds: Iterable[int], **parts: Any) -> int | None:
-    """The first of these seeds whose story breaks a promise."""
+    """Return the first of these seeds whose story breaks a promise."""
     for seed in seeds:
         try:
-            tell(oracle, seed, **parts)
+            run_story(oracle, seed, **parts)
         except Violation:
             return seed
     return None
@@ -341,6 +340,6 @@ def _call(step: Callable[[], None]) -> Any:
 
 def _in_words(step: Callable[[], None]) -> str:
     call, arguments = _call(step), step.args if isinstance(step, partial) else ()
-    whose = getattr(call, "__self__", None)
-    who = () if isinstance(whose, Network) or whose is None else (whose,)
-    return " ".join(map(str, (*who, call.__name__, *arguments)))
+    owner = getattr(call, "__self__", None)
+    subject = () if isinstance(owner, Network) or owner is None else (owner,)
+    return " ".join(map(str, (*subject, call.__name__, *arguments)))

@@ -1,4 +1,4 @@
-"""Every generation of the JavaScript clients, unchanged, against a running server."""
+"""Every generation of the unmodified JavaScript clients, against a running server."""
 
 import asyncio
 
@@ -14,11 +14,11 @@ pytestmark = pytest.mark.node
 
 HOCUSPOCUS = [generation for generation in GENERATIONS if generation.startswith("hocuspocus")]
 WITHOUT_TABS = ("hocuspocus 3.4.4", "hocuspocus 4.8.0")
-"""From version 3 on the provider's tabs do not tell each other what they hear."""
+"""From version 3 on, the tabs of a provider do not exchange what they receive."""
 IDLE_S = 40
-"""Every client gives a silent socket up after 30 s, or 33."""
+"""Every client closes a silent socket after 30 or 33 s."""
 AT_ONCE_S = 3
-"""Less than the four seconds for which people stay whose connection broke."""
+"""Less than the four seconds for which presence outlives a broken connection."""
 PASTE = "0123456789abcdef" * (5 << 16)
 
 Pair = tuple[JavaScriptClient, JavaScriptClient]
@@ -28,7 +28,7 @@ Pair = tuple[JavaScriptClient, JavaScriptClient]
 async def pair(
     server: ServerProcess, clients: JavaScriptClients, document: str, generation: Generation, other: Generation
 ) -> Pair:
-    """Ada with the client in question, Grace with the newest of the other dialect."""
+    """Ada with the client under test, Grace with the newest one of the other dialect."""
     ada = await clients.open("ada", server, document, generation=generation)
     grace = await clients.open("grace", server, document, generation=other)
     return ada, grace
@@ -45,7 +45,7 @@ async def test_clients_of_both_dialects_read_each_others_edits(pair: Pair) -> No
 async def test_presence_shows_joining_and_leaving_clients(pair: Pair) -> None:
     ada, grace = pair
     for client in pair:
-        await client.present(name="somebody else's name, which the token corrects")
+        await client.present(name="another name, which the token corrects")
     await ada.sees("Grace")
     await grace.sees("Ada")
     await ada.close()
@@ -96,7 +96,7 @@ async def test_offline_edits_of_two_clients_merge(pair: Pair) -> None:
     for client in pair:
         await client.disconnect()
     for client in pair:
-        await client.closed()  # a Hocuspocus provider ignores `connect` while its socket still closes
+        await client.closed()  # a Hocuspocus provider ignores `connect` while its socket is closing
     await ada.insert(0, "left ")
     await grace.insert(6, " right")
     for client in pair:
@@ -174,7 +174,7 @@ async def test_viewer_cannot_change_the_document(
     if generation in HOCUSPOCUS:
         books = await ada.books()
         assert books["scope"] == "readonly"
-        assert books["unsaved"] == 1  # and so its state line never says that this was saved
+        assert books["unsaved"] == 1  # so its status never shows that this was saved
 
 
 async def test_denied_client_enters_with_a_better_token(
@@ -223,7 +223,7 @@ async def test_every_frame_is_answered_exactly_once(
     await ada.insert(0, "x", times=200)
     await ada.saved()
     await ada.break_off()
-    if generation != "hocuspocus 2.15.3":  # it forgets what it counted when it comes back, and has no floor at zero
+    if generation != "hocuspocus 2.15.3":  # it resets its counter when it reconnects, and may go below zero
         await ada.insert(0, "y", times=20)
     await ada.closed()
     await ada.saved()
@@ -232,7 +232,7 @@ async def test_every_frame_is_answered_exactly_once(
         books = await ada.books()
         return bool(books["statuses"] == books["updates"] + books["step1s"])
 
-    # Newer clients count from one again when they come back, so they call the rest saved at its first answer.
+    # Newer clients restart their counter at one when they reconnect, so the first answer already counts as saved.
     await eventually(balanced)
     written = await ada.text()
     late = await clients.open("late", server, document, generation=generation)
@@ -270,7 +270,7 @@ async def test_hundred_documents_share_a_socket_with_rights_of_their_own(
     names = [f"{document}/{number}" for number in range(98)]
     many = await asyncio.gather(*(open_one(name) for name in names))
     reader = await open_one("to read/this")
-    stranger = await open_one("somebody else's", wait=False)
+    stranger = await open_one("not granted", wait=False)
     assert await stranger.denied()
     assert (await reader.books())["scope"] == "readonly"
     await asyncio.gather(*(client.insert(0, client.name) for client in many))
@@ -285,7 +285,7 @@ async def test_hundred_documents_share_a_socket_with_rights_of_their_own(
 async def test_silent_client_without_presence_stays_connected(
     server: ServerProcess, clients: JavaScriptClients, document: str
 ) -> None:
-    async def be_silent(generation: Generation) -> None:
+    async def stay_silent(generation: Generation) -> None:
         client = await clients.open(
             generation, server, f"{document}/{generation}", generation=generation, awareness=False
         )
@@ -294,21 +294,21 @@ async def test_silent_client_without_presence_stays_connected(
         books = await client.books()
         assert (generation, books["opened"], books["closes"]) == (generation, 1, [])
 
-    await asyncio.gather(*(be_silent(generation) for generation in GENERATIONS))
+    await asyncio.gather(*(stay_silent(generation) for generation in GENERATIONS))
 
 
 async def test_all_generations_in_one_document_end_with_the_same_text(
     server: ServerProcess, clients: JavaScriptClients, document: str
 ) -> None:
-    people = [await clients.open(name, server, document, generation=name) for name in GENERATIONS]
+    everyone = [await clients.open(name, server, document, generation=name) for name in GENERATIONS]
     for number in range(10):
-        for person in people:
+        for person in everyone:
             await person.insert(0, f"<{person.name} {number} \N{PILE OF POO}>")
     late = await clients.open("late", server, document, generation=NEWEST["hocuspocus"])
     await late.ask("has", pieces=[f"<{name} {number} \N{PILE OF POO}>" for name in GENERATIONS for number in range(10)])
     text = await late.text()
     assert len(text) == sum(len(f"<{name} {number} !>") for name in GENERATIONS for number in range(10))
-    for person in people:
+    for person in everyone:
         await person.reads(text)
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token('program')}"}) as http:
         name = document.replace("%", "%25").replace("/", "%2F")

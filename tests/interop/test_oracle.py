@@ -1,4 +1,4 @@
-"""The oracle tells apart what differs, takes as equal what is, and never keeps a test waiting."""
+"""The oracle distinguishes different documents, finds equal ones equal, and never blocks a test."""
 
 import signal
 from collections.abc import Callable
@@ -97,6 +97,6 @@ def test_oracle_that_gives_no_answer_fails_the_test(fault: signal.Signals) -> No
     with Oracle(within_s=0.3) as oracle:
         oracle.process.send_signal(fault)
         with pytest.raises(NoAnswer):
-            oracle.show(b"\0\0" * 500_000)  # more than a pipe holds
+            oracle.show(b"\0\0" * 500_000)  # more than fits into a pipe
         with pytest.raises(NoAnswer):
             oracle.show(b"\0\0")

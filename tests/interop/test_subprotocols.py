@@ -1,4 +1,4 @@
-"""Clients that offer subprotocols: they drop a connection on which none of these comes back."""
+"""Clients that offer subprotocols drop a connection if the server selects none of them."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ async def test_client_with_subprotocols_writes_and_reads(
 
 @pytest.mark.parametrize("offered", OFFERED.values(), ids=OFFERED)
 async def test_web_standard_socket_stays_open(server: ServerProcess, offered: list[str]) -> None:
-    """Node's own WebSocket follows the browsers' standard."""
+    """The WebSocket of Node.js follows the standard of browsers."""
     process = await asyncio.create_subprocess_exec(
         *node_command(), "-e", AS_BROWSERS_DO, server.url("notes", "ada"), *offered, stdout=asyncio.subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""The main job on real input: real histories of writing, key by key, through real clients."""
+"""Real editing histories, keystroke by keystroke, through real clients."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ PATIENCE_S = 600.0
 
 
 def end_of(trace: Path) -> str:
-    """The text that its writers had in the end."""
+    """Return the text at the end of a trace."""
     with gzip.open(trace) as file:
         return str(json.load(file)["endContent"])
 
@@ -48,7 +48,7 @@ async def test_paper_of_259_778_edits_is_read_back_exactly(postgres_url: str, tm
             await reader.reads(paper, patience_s=PATIENCE_S)
             fresh = await clients.open("fresh", server, "paper")
             await fresh.reads(paper)
-            # Its own edit is acknowledged only when all before it is committed.
+            # The edit of the reader is acknowledged only once everything before it is committed.
             await reader.insert(0, "!")
             await reader.remove(0, 1)
             await reader.saved(patience_s=PATIENCE_S)
@@ -89,7 +89,7 @@ async def test_concurrent_edits_of_two_writers_converge(server: ServerProcess, c
 
 @pytest.mark.timeout(PATIENCE_S)
 async def test_halves_of_a_text_from_two_browsers_converge(server: ServerProcess, clients: JavaScriptClients) -> None:
-    """The second half is written offline, and sent by a client that starts afresh with a copy of it."""
+    """The second half is written offline, and sent by a new client with a copy of the document."""
     notes = end_of(NOTES)
     half = NOTES_EDITS // 2
     writer = await clients.open("writer", server, "halves", generation=NEWEST["hocuspocus"])

@@ -1,6 +1,6 @@
-"""Whole conversations, byte for byte: what the reference servers answer to the real clients' frames, this one does.
+"""Whole conversations, byte for byte: the server answers the frames of real clients as the reference servers do.
 
-Where it says something else on purpose, that stands beside the line.
+A comment marks each line where it differs on purpose.
 """
 
 from collections.abc import AsyncIterator
@@ -11,14 +11,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from collab.protocol.varint import Writer
 from tests.deployment import ServerProcess, token
 
-pytestmark = pytest.mark.node  # they belong to the JavaScript clients, and run with them
+pytestmark = pytest.mark.node  # they need no Node.js, but run with the tests of the JavaScript clients
 
 EDIT = "0c 010107000401017402686900"
 """Client 7 types "hi" into the root "t"."""
 
 
 class Conversation:
-    """One socket, spoken to in hexadecimal."""
+    """One socket, with frames in hexadecimal."""
 
     def __init__(self, socket: ClientConnection, address: bytes = b"") -> None:
         self._socket = socket
@@ -44,11 +44,11 @@ async def y_websocket(server: ServerProcess, document: str) -> AsyncIterator[Con
 
 async def test_y_websocket_conversation_matches_the_reference(y_websocket: Conversation) -> None:
     await y_websocket.say("00 00 01 00", "01 06 01 07 00 02 7b7d")
-    await y_websocket.hears("00 00 01 00", "00 01 02 0000")  # the reference asks first, unasked
+    await y_websocket.hears("00 00 01 00", "00 01 02 0000")  # the reference sends its SyncStep1 first
     await y_websocket.hears("01 06 01 07 00 02 7b7d")
     await y_websocket.say("00 01 02 0000")
     await y_websocket.say(f"00 02 {EDIT}")
-    await y_websocket.hears(f"00 02 {EDIT}")  # here once it is committed
+    await y_websocket.hears(f"00 02 {EDIT}")  # sent once the edit is committed
     await y_websocket.say("01 0b 01 07 01 07 7b2275223a317d")
     await y_websocket.hears("01 0b 01 07 01 07 7b2275223a317d")
     await y_websocket.say("01 08 01 07 02 04 6e756c6c")
@@ -56,7 +56,7 @@ async def test_y_websocket_conversation_matches_the_reference(y_websocket: Conve
 
 
 def auth_frame() -> bytes:
-    """Type 2, kind 0, a token and the version of the client."""
+    """Return an auth frame without its address: type 2, kind 0, a token and the version of the client."""
     writer = Writer()
     writer.raw(b"\2\0")
     writer.var_string(token("ada"))
@@ -75,12 +75,12 @@ async def hocuspocus(server: ServerProcess, document: str) -> AsyncIterator[Conv
 async def test_hocuspocus_conversation_matches_the_reference(hocuspocus: Conversation) -> None:
     await hocuspocus.say(auth_frame(), "00 00 01 00", "01 06 01 07 00 02 7b7d")
     await hocuspocus.hears("02 02 0a 726561642d7772697465")
-    await hocuspocus.hears("00 00 01 00", "00 01 02 0000")  # the reference answers the client's step after its own
+    await hocuspocus.hears("00 00 01 00", "00 01 02 0000")  # the reference answers last
     await hocuspocus.hears("01 06 01 07 00 02 7b7d")
     await hocuspocus.say("00 01 02 0000")
     await hocuspocus.hears("08 01")
     await hocuspocus.say(f"00 02 {EDIT}")
-    await hocuspocus.hears("08 01")  # here once it is committed; the reference also sends the edit back, at once
+    await hocuspocus.hears("08 01")  # sent once the edit is committed; the reference also echoes the edit, at once
     await hocuspocus.say("05 02 796f", auth_frame())
     await hocuspocus.hears("02 02 0a 726561642d7772697465")
     await hocuspocus.say("07")

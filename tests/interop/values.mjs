@@ -1,4 +1,4 @@
-// One document that holds content of every sort, as real Yjs writes it.
+// One document with every kind of content, as real Yjs writes it.
 
 import * as Y from 'yjs'
 
@@ -18,14 +18,14 @@ const JSONS = [
   { src: 'a/b', width: 0.1, alt: null }, { z: 1, a: { y: [1, 2.5, '3'], b: {} } }, [[], {}]
 ]
 
-/** Its updates, one a content; the lists of values are also written at once. */
+/** Its updates, one for each kind of content; lists of values are also written at once. */
 export const values = () => {
   const doc = new Y.Doc()
   doc.clientID = 77
   const updates = []
   doc.on('update', update => updates.push(Buffer.from(update).toString('base64')))
   const list = doc.getArray('list')
-  const listed = VALUES.map(value => typeof value === 'bigint' || value === undefined ? [value] : value) // not taken bare
+  const listed = VALUES.map(value => typeof value === 'bigint' || value === undefined ? [value] : value) // Yjs does not accept it bare
   list.push(listed)
   for (const value of listed) list.push([value])
   VALUES.forEach((value, n) => doc.getMap('meta').set(`key ${n}`, value))
@@ -45,7 +45,7 @@ export const values = () => {
   return updates
 }
 
-/** All that a client sends whose document was made of these updates. */
+/** All that a client sends for an empty server if these updates make its document. */
 export const resend = ({ updates }) => {
   const doc = new Y.Doc()
   for (const update of updates) Y.applyUpdate(doc, Buffer.from(update, 'base64'))

@@ -52,7 +52,7 @@ class Table(Awareness):
         return [entry.client for entry in self.entries()]
 
 
-# --- the name in a state -----------------------------------------------------------------------------------
+# --- the name in a state -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_removed_client_returns_with_a_newer_clock() -> None:
     assert table.hear(a_session(2), says(7, 6)) == [says(7, 6)]
 
 
-# --- owners of clients ----------------------------------------------------------------------------------
+# --- owners of clients ---------------------------------------------------------------------------------
 
 
 def test_entry_for_a_client_of_another_user_is_dropped_silently() -> None:
@@ -294,7 +294,7 @@ def test_ended_session_removes_only_its_own_clients() -> None:
     assert table.here == [9]
 
 
-# --- losing the connection -------------------------------------------------------------------------------
+# --- losing the connection -----------------------------------------------------------------------------
 
 
 def test_clients_of_a_lost_session_stay_during_the_grace() -> None:
@@ -340,7 +340,7 @@ def test_silent_client_is_removed_and_a_renewing_one_stays() -> None:
     assert table.here == [8]
 
 
-# --- bounds ----------------------------------------------------------------------------------------------
+# --- bounds --------------------------------------------------------------------------------------------
 
 
 def test_full_table_drops_states_of_unknown_clients(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +359,7 @@ def test_one_session_cannot_fill_the_table() -> None:
     assert table.hear(crowd, says(1, 2)) == [says(1, 2)]
 
 
-# --- two replicas ----------------------------------------------------------------------------------------
+# --- two replicas --------------------------------------------------------------------------------------
 
 
 def test_clients_of_another_replica_are_shown_but_not_sent_back() -> None:
@@ -474,7 +474,7 @@ def test_removals_are_sent_to_other_replicas_too() -> None:
     assert table.entries() == ()
 
 
-# --- any sequence of events -------------------------------------------------------------------------------------------
+# --- any sequence of events ----------------------------------------------------------------------------
 
 USERS = ("ann", "bob")
 steps = st.lists(

@@ -137,7 +137,7 @@ def small_histories(oracle: Oracle) -> Iterator[tuple[int, list[Written]]]:
             yield seed, history
 
 
-# --- stories and their outcomes -----------------------------------------------------------------------
+# --- stories and their outcomes ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

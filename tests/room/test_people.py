@@ -19,7 +19,7 @@ from collab.room.effects import Effect, Write
 from collab.room.events import Event
 from collab.room.room import Room
 from tests.interop.oracle import Oracle
-from tests.interop.people import first_that_fails, shortest, tell
+from tests.interop.people import first_that_fails, run_story, shortest
 from tests.network import Violation
 
 pytestmark = [pytest.mark.node, pytest.mark.schedules]
@@ -33,7 +33,7 @@ SEEDS_PER_FAULT = 200
 def assert_all_end_well(oracle: Oracle, seeds: range) -> None:
     for seed in seeds:
         try:
-            tell(oracle, seed)
+            run_story(oracle, seed)
         except Violation as error:
             raise AssertionError(shortest(oracle, seed) or str(error)) from error
 
@@ -74,7 +74,7 @@ def test_stories_cover_every_intended_case(oracle: Oracle) -> None:
             return effects
 
     for seed in range(60):
-        people = tell(oracle, seed, document_class=Counting, make_room=Watched)
+        people = run_story(oracle, seed, document_class=Counting, make_room=Watched)
         met.update(people.met)
     for case in (
         "a character is split",

@@ -68,7 +68,7 @@ def of_kind(effects: list[Effect], kind: type[Effect]) -> list[Any]:
     return [effect for effect in effects if isinstance(effect, kind)]
 
 
-# --- joining and leaving ---------------------------------------------------------------------------------
+# --- joining and leaving -------------------------------------------------------------------------------
 
 
 def test_new_session_gets_presence_but_no_document() -> None:
@@ -103,7 +103,7 @@ def test_repr_shows_name_cursor_and_counts() -> None:
     assert repr(room) == "<Room 'notes' cursor=0 sessions=1 pending=0>"
 
 
-# --- syncing ---------------------------------------------------------------------------------------------
+# --- syncing -------------------------------------------------------------------------------------------
 
 
 def test_step1_is_answered_with_missing_structs_and_our_own_step1() -> None:
@@ -158,7 +158,7 @@ def test_stateless_message_is_not_forwarded() -> None:
     assert receive(room, 1, Stateless("hello")) == []
 
 
-# --- writing ---------------------------------------------------------------------------------------------
+# --- writing -------------------------------------------------------------------------------------------
 
 
 def test_edit_is_sent_at_once_and_acknowledged_after_the_commit() -> None:
@@ -271,7 +271,7 @@ def test_row_fills_up_to_the_bound_and_a_large_update_gets_its_own(monkeypatch: 
     assert rows == [edits[:2], edits[2:3], edits[3:]]
 
 
-# --- which frames count ----------------------------------------------------------------------------------
+# --- which frames count --------------------------------------------------------------------------------
 
 
 def test_only_the_first_step2_after_a_step1_is_acknowledged() -> None:
@@ -334,14 +334,14 @@ def test_updates_that_wait_for_the_log_do_not_end_their_session(monkeypatch: pyt
     assert len(told(commit(room), 1)) == 5
 
 
-def test_acknowledgement_repeats_a_frame_of_which_only_deletions_were_left() -> None:
+def test_ack_repeats_a_frame_of_which_only_deletions_were_left() -> None:
     room = a_room(sessions=[a_session(1), a_session(2, "bob")])
     receive(room, 1, Update(frame := update((ANN, 0, [text("a")]), deletes={BOB: [(0, 1)]})))
     receive(room, 2, Update(update((BOB, 0, [text("b")]), deletes={BOB: [(0, 1)]})))
     assert Saved(frame) in told(commit(room), 1)
 
 
-def test_work_on_updates_that_wait_for_each_other_is_bounded_in_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_on_updates_that_wait_for_each_other_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending, "EXAMINED_PER_S", 1_000)
     length = 60
     one = update((ANN, 0, [text("a", left=(BOB, at)) for at in range(length)]))
@@ -359,7 +359,7 @@ def test_work_on_updates_that_wait_for_each_other_is_bounded_in_a_step(monkeypat
     assert room.pending == 0
 
 
-# --- readers ---------------------------------------------------------------------------------------------
+# --- readers -------------------------------------------------------------------------------------------
 
 
 def test_reader_receives_but_cannot_write() -> None:
@@ -400,7 +400,7 @@ def test_uncounted_step2_of_a_reader_is_dropped_silently() -> None:
     assert room.document.state == {}
 
 
-# --- refusals -------------------------------------------------------------------------------------
+# --- refusals ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damaged", [b"\1\1\1\0", b"\0\0\0", b"", update((ANN, 0, [b"\x02\1\1t\1\1a"]))])
@@ -439,7 +439,7 @@ def test_harmful_pending_update_ends_only_the_session_that_sent_it() -> None:
     assert told(commit(room), 2) == [Saved(edit)]
 
 
-# --- missing dependencies -----------------------------------------------------------------
+# --- missing dependencies ------------------------------------------------------------------------------
 
 
 def test_update_ahead_of_its_predecessors_waits_and_is_acknowledged_later() -> None:
@@ -682,7 +682,7 @@ def test_ready_part_of_a_step2_too_large_to_queue_is_taken() -> None:
     assert room.document.state == {ANN: 1000, BOB: 1}
 
 
-# --- rows of other replicas ------------------------------------------------------------------------------
+# --- rows of other replicas ----------------------------------------------------------------------------
 
 
 def test_row_of_another_replica_is_sent_but_not_logged_again() -> None:
@@ -840,7 +840,7 @@ def test_head_beyond_the_cursor_causes_catch_up_unless_it_is_stale() -> None:
     assert room.receive_head(Sequence(5), Epoch(0), deleted=False, after=Sequence(4)) == []
 
 
-# --- failures of the engine --------------------------------------------------------------------------------
+# --- failures of the engine ----------------------------------------------------------------------------
 
 
 class Panic(BaseException):
@@ -912,7 +912,7 @@ def test_query_that_breaks_the_engine_ends_no_session(call: str, question: SyncS
     assert [type(effect) for effect in effects] == [Fail]
 
 
-# --- presence --------------------------------------------------------------------------------------------
+# --- presence ------------------------------------------------------------------------------------------
 
 
 def entry(client: int, clock: int, state: bytes = b"{}") -> AwarenessEntry:
@@ -981,7 +981,7 @@ def test_presence_from_another_replica_is_sent_to_a_later_session() -> None:
     assert told(room.join(a_session(1)), 1) == [AwarenessUpdate((entry(8, 1),))]
 
 
-# --- levels of types through the log ----------------------------------------------------------------------
+# --- levels of types through the log -------------------------------------------------------------------
 
 
 def test_types_nested_too_deep_over_many_updates_are_refused() -> None:

@@ -34,7 +34,7 @@ def test_every_schedule_keeps_every_promise(first: int) -> None:
             raise AssertionError(f"seed {seed}: {error}") from error
 
 
-# --- planted faults: altered events and effects of a room -----------------------------
+# --- planted faults: altered events and effects of a room ----------------------------------------------
 
 
 def acknowledge_before_the_commit(event: Event, effects: list[Effect]) -> list[Effect]:
@@ -110,24 +110,24 @@ def leave_a_row_out(snapshot: bytes | None, rows: Iterable[CommittedRow]) -> byt
     return compact(snapshot, list(rows)[:-1])
 
 
-NOT_COMMITTED = "was told Saved for what is not committed"
-DIFFERS = "reads '.*', the log says|holds another document than the log|has other clocks than the log"
+NOT_COMMITTED = "got an acknowledgement of an update that is not committed"
+DIFFERS = "reads '.*', the log reads|differs from the log|has other clocks than the log"
 
 FAULTS = {
     "acknowledgement before the commit": Fault(NOT_COMMITTED, effects=acknowledge_before_the_commit),
     "update applied before its dependencies": Fault(
         "the log is not in causal order", parts={"document_class": AppliesUpdatesThatAreNotReady}
     ),
-    "reader may write": Fault("may only read, and changed the document", event=let_readers_write),
+    "reader may write": Fault("is a reader, but changed the document", event=let_readers_write),
     "entry left out of a row": Fault(f"{NOT_COMMITTED}|causal order", effects=forget_the_last_entry_of_a_row),
     "update not sent": Fault(DIFFERS, effects=forget_to_send_updates_with_a),
     "row applied in the place of another": Fault(
         f"{DIFFERS}|the room cannot continue|causal order", event=TakesTheNextRowForTheMissingOne()
     ),
     "snapshot that leaves a row out": Fault(
-        "the log reads back as something else|what is stored makes no document", parts={"merge": leave_a_row_out}
+        "the log reads back differently|the stored snapshot and rows make no document", parts={"merge": leave_a_row_out}
     ),
-    "unload without flush": Fault("a room was forgotten with", parts={"replica_class": UnloadsWithoutFlushing}),
+    "unload without flush": Fault("a room was unloaded with", parts={"replica_class": UnloadsWithoutFlushing}),
 }
 
 

@@ -1,6 +1,6 @@
-"""Every end of a connection: what the client sees, the one line that is logged, what is counted, and what is left.
+"""Every way in which a connection ends: the close code, the log line and the metrics; and nothing is left behind.
 
-Two real servers for most of them: one that is patient, and one that is not, for what takes time.
+Most tests share two real servers: one with long timeouts, and one with short ones.
 """
 
 import asyncio
@@ -52,19 +52,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that waits for nobody longer than a second or two."""
+    """A server with timeouts of a second or two."""
     yield from serving(tmp_path_factory.mktemp("hurried"), HURRIED)
 
 
 def lines(server: ServerProcess, event: str) -> list[dict[str, Any]]:
-    """What was logged of this kind so far. The last line may still be on its way."""
+    """Return the log lines of this event so far, without a last line that may be incomplete."""
     whole = server.log.rpartition("\n")[0]
     said = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
     return [line for line in said if line["event"] == event]
 
 
 def closed(server: ServerProcess) -> list[dict[str, Any]]:
-    """How connections ended; without Grace's, who is only there for others to have company."""
+    """Return the log lines of closed connections, except those of Grace, who only keeps a room open."""
     return [line for line in lines(server, "socket_closed") if line["user"] != "grace"]
 
 
@@ -75,7 +75,7 @@ def counted_closed(scraped: Scrape, line: dict[str, Any]) -> float:
 
 @asynccontextmanager
 async def ending(server: ServerProcess, **fields: Any) -> AsyncIterator[dict[str, Any]]:
-    """Inside, one connection ends: one line with these ``fields``, counted once; nobody is left, and life goes on."""
+    """Assert that one connection ends in this block, logged once with ``fields``, and that the server still works."""
     before, told = await scrape(server.port), len(closed(server))
     yield fields
     await eventually(lambda: len(closed(server)) > told)
@@ -91,14 +91,14 @@ async def ending(server: ServerProcess, **fields: Any) -> AsyncIterator[dict[str
 
 
 async def is_deserted(server: ServerProcess) -> bool:
-    """No session, no WebSocket, and no socket that the kernel knows of but those of a server that nobody talks to."""
+    """Return True if the server has no session, no WebSocket and no established TCP connection."""
     now = await scrape(server.port)
-    nobody = all(now(name, dialect=dialect) == 0 for dialect in DIALECTS for name in ("sessions", "sockets"))
-    return nobody and not server.connections
+    unused = all(now(name, dialect=dialect) == 0 for dialect in DIALECTS for name in ("sessions", "sockets"))
+    return unused and not server.connections
 
 
 def joining(dialect: DialectName, document: str) -> tuple[str, list[bytes]]:
-    """Where and with which words a client of this dialect gets into a document."""
+    """Return the path and the first frames with which a client of this dialect opens a document."""
     if dialect == "y-websocket":
         return f"/ws/{document}?token={token('ada')}", []
     return "/ws", [encode_frame(AUTH, TOKEN, token("ada").encode(), document=document)]
@@ -112,7 +112,7 @@ async def read_binary(raw: RawSocket) -> bytes:
 
 
 async def raw_in(server: ServerProcess, dialect: DialectName, document: str, **options: Any) -> RawSocket:
-    """By hand, and in the document's room."""
+    """Open a raw socket with a session in the room of the document."""
     target, greetings = joining(dialect, document)
     raw = await RawSocket.open(server.port, target, **options)
     for greeting in greetings:
@@ -125,7 +125,7 @@ async def raw_in(server: ServerProcess, dialect: DialectName, document: str, **o
     return raw
 
 
-# --- the peer ends it -------------------------------------------------------------------------------
+# --- the peer ends it ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -133,7 +133,7 @@ async def raw_in(server: ServerProcess, dialect: DialectName, document: str, **o
     ("code", "label", "reason"),
     [(1000, 1000, "left"), (1001, 1001, "left"), (None, 1005, "left"), (4000, 4000, "closed")],
 )
-async def test_a_client_that_closes(
+async def test_close_by_the_client_is_logged_with_its_code(
     server: ServerProcess, dialect: DialectName, code: int | None, label: int, reason: str
 ) -> None:
     expected = {"dialect": dialect, "by": "peer", "code": label, "reason": reason, "document": "closing", "user": "ada"}
@@ -147,7 +147,7 @@ async def test_a_client_that_closes(
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("lose", [RawSocket.close, RawSocket.reset])
-async def test_a_connection_that_ends_without_a_close_frame(
+async def test_connection_without_a_close_frame_is_logged_as_lost(
     server: ServerProcess, dialect: DialectName, lose: Callable[[RawSocket], None]
 ) -> None:
     async with ending(server, dialect=dialect, code=1006, by="peer", reason="lost", document="lost", user="ada"):
@@ -163,7 +163,7 @@ async def test_traffic_is_counted_in_frames_and_bytes(server: ServerProcess) -> 
         raw.close()
 
 
-# --- a lost peer, and one that does not read --------------------------------------------------------
+# --- a lost peer, and one that does not read -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -285,10 +285,10 @@ async def test_peer_that_does_not_read_is_closed_and_others_go_on(patient: Serve
         raw.close()
 
 
-# --- we end it --------------------------------------------------------------------------------------
+# --- the server ends it -----------------------------------------------------------------------------------------
 
 GARBAGE = b"\x03\xff\xff\xff"
-"""An update, with its length before it, that is none."""
+"""A malformed update, after its length."""
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -299,7 +299,7 @@ GARBAGE = b"\x03\xff\xff\xff"
         (TEXT, b"hello", 1003, "protocol-error"),
     ],
 )
-async def test_a_client_that_speaks_nonsense(
+async def test_malformed_message_closes_the_connection(
     server: ServerProcess, dialect: DialectName, opcode: int, payload: bytes, code: int, reason: str
 ) -> None:
     async with ending(server, dialect=dialect, code=code, by="server", reason=reason, document="nonsense"):
@@ -309,7 +309,7 @@ async def test_a_client_that_speaks_nonsense(
         raw.close()
 
 
-async def test_a_client_whose_update_is_refused(server: ServerProcess) -> None:
+async def test_refused_update_closes_a_y_websocket_connection(server: ServerProcess) -> None:
     async with ending(server, code=4422, by="server", reason="update-refused", document="refused"):
         raw = await raw_in(server, "y-websocket", "refused")
         raw.send(BINARY, b"\x00\x02" + GARBAGE)
@@ -322,7 +322,7 @@ async def test_refusal_in_one_of_several_documents_keeps_the_socket(server: Serv
     async with ending(server, dialect="hocuspocus", code=1000, by="peer", reason="left", documents=1):
         raw = await raw_in(server, "hocuspocus", "refused")
         raw.send(BINARY, encode_frame(SYNC, UPDATE, GARBAGE[1:], document="refused"))
-        while b"\x02\x01" not in await read_binary(raw):  # until it is denied
+        while b"\x02\x01" not in await read_binary(raw):  # until the document is denied
             pass
         assert (await scrape(server.port))("sessions", dialect="hocuspocus") == 0
         assert [line["address"] for line in lines(server, "denied")] == ["refused"]
@@ -354,7 +354,7 @@ async def test_malformed_or_huge_frame_closes_the_connection(
         (f"/ws/a/../b?token={token('eve')}", 4404, "invalid-name", None, None),
     ],
 )
-async def test_a_client_that_may_not_come_in(
+async def test_denied_client_gets_a_close_code(
     server: ServerProcess, target: str, code: int, reason: str, document: str | None, user: str | None
 ) -> None:
     async with ending(server, code=code, by="server", reason=reason, document=document, user=user):
@@ -374,10 +374,10 @@ async def test_a_page_of_another_site_is_refused_at_the_handshake(server: Server
     assert (await scrape(server.port))("sockets_refused_total", reason="origin") == 1
 
 
-# --- before anybody has said who they are -----------------------------------------------------------
+# --- before authentication --------------------------------------------------------------
 
 
-async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:
+async def test_silent_client_is_closed_as_not_authenticated(hurried: ServerProcess) -> None:
     async with ending(
         hurried, dialect="hocuspocus", code=4401, by="server", reason="not-authenticated", frames_in=0, frames_out=1
     ):
@@ -395,18 +395,18 @@ async def test_a_stranger_who_says_nothing(hurried: ServerProcess) -> None:
     ],
     ids=["frames", "bytes", "documents"],
 )
-async def test_a_stranger_who_says_too_much_before_the_token(server: ServerProcess, frames: list[bytes]) -> None:
+async def test_frames_before_the_token_are_bounded(server: ServerProcess, frames: list[bytes]) -> None:
     async with ending(server, dialect="hocuspocus", code=1013, by="server", reason="overloaded", documents=0):
         async with connect(server.hocuspocus_url) as socket:
             for frame in frames[:-1]:
                 await socket.send(frame)
-            await (await socket.ping())  # it is all heard, and still let be
+            await (await socket.ping())  # the server has received all of it, and still accepts it
             await socket.send(frames[-1])
             await socket.wait_closed()
         assert socket.close_code == 1013
 
 
-# --- the end of the server, and of this module ------------------------------------------------------
+# --- the end of the server, and of this module ---------------------------------------------------------
 
 
 async def test_stopping_server_tells_every_client(tmp_path: Path) -> None:
@@ -414,7 +414,7 @@ async def test_stopping_server_tells_every_client(tmp_path: Path) -> None:
     raws = [await raw_in(server, dialect, "drained") for dialect in DIALECTS]
     raws.append(silent := await RawSocket.open(server.port, "/ws"))
     stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-    assert (await silent.read()).payload == CLOSE_FRAME, "a provider that has heard nothing comes back in many loops"
+    assert (await silent.read()).payload == CLOSE_FRAME, "a provider without any frame would reconnect many times"
     assert [await raw.read_to_the_end() for raw in raws] == [1012, 1012, 1012]
     for raw in raws:
         raw.close()
@@ -423,7 +423,7 @@ async def test_stopping_server_tells_every_client(tmp_path: Path) -> None:
     assert sorted(ends) == [(each, 1012, "server", "draining") for each in ("hocuspocus", "hocuspocus", "y-websocket")]
 
 
-async def test_no_token_stands_in_the_log(tmp_path: Path) -> None:
+async def test_log_contains_no_token(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path, environment={"COLLAB_LOG_LEVEL": "debug"}).start()
     try:
         tokens = [token("ada"), token("eve", {"other": Role.OWNER}), "worthless-and-secret"]
@@ -437,6 +437,6 @@ async def test_no_token_stands_in_the_log(tmp_path: Path) -> None:
     finally:
         server.stop()
     said = [line for line in server.log.splitlines() if "/d/welcome#token=" not in line]  # the operator's own links
-    assert sum("/ws/notes" in line for line in said) >= 3, "no request was logged, so this proves nothing"
+    assert sum("/ws/notes" in line for line in said) >= 3, "no request was logged, so the test proves nothing"
     for given in tokens:
         assert [line for line in said if given in line or given.rpartition(".")[2] in line] == []

@@ -113,7 +113,7 @@ def words(heard: Iterable[str], *besides: str) -> list[str]:
     return [word for word in heard if word not in ignored]
 
 
-# --- Hocuspocus: in-band ----------------------------------------------------------------------------
+# --- Hocuspocus: in-band -------------------------------------------------------------------------------
 
 
 async def test_fresh_token_in_time_keeps_the_session(world: World) -> None:
@@ -382,7 +382,7 @@ async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
             assert await bob.hear_close() == 4501
 
 
-# --- rights that change -----------------------------------------------------------------------------
+# --- rights that change --------------------------------------------------------------------------------
 
 
 async def test_new_role_applies_to_the_next_message(world: World) -> None:
@@ -488,23 +488,23 @@ async def test_new_client_waits_while_no_keys_can_be_read(tmp_path: Path) -> Non
 
 async def test_second_user_of_a_client_does_not_wait_for_the_first(world: World) -> None:
     author = YjsClient(7)
-    async with hocuspocus(world) as somebody:
-        await world.join(somebody, world.token("ada"))
-        somebody.presence(7)
-        await somebody.hear("presence")
+    async with hocuspocus(world) as client:
+        await world.join(client, world.token("ada"))
+        client.presence(7)
+        await client.hear("presence")
         world.store.commits.clear()
-        somebody.update(author.type(0, "a"))
-        somebody.show(world.token("bob"))
-        somebody.update(author.type(1, "b"))
-        await somebody.catch_up()
+        client.update(author.type(0, "a"))
+        client.show(world.token("bob"))
+        client.update(author.type(1, "b"))
+        await client.catch_up()
         assert [host.pending for host in world.server.rooms.hosts] == [0]
         world.store.commits.set()
-        await somebody.hear("saved")
-        await somebody.hear("saved")
+        await client.hear("saved")
+        await client.hear("saved")
         assert await world.authors() == ["ada", "bob"]
 
 
-# --- leaving ----------------------------------------------------------------------------------------
+# --- leaving -------------------------------------------------------------------------------------------
 
 
 async def test_client_that_leaves_while_the_document_opens_may_reopen_it(world: World) -> None:
@@ -542,17 +542,17 @@ async def test_messages_for_a_document_that_was_left_do_not_count(tmp_path: Path
 
 async def test_edit_under_another_users_token_is_that_users(world: World) -> None:
     author = YjsClient(7)
-    async with hocuspocus(world) as somebody:
-        await world.join(somebody, world.token("ada"))
-        somebody.update(author.type(0, "a"))
-        await somebody.hear("saved")
-        somebody.show(world.token("bob"))
-        somebody.update(author.type(1, "b"))
-        await somebody.hear("saved")
+    async with hocuspocus(world) as client:
+        await world.join(client, world.token("ada"))
+        client.update(author.type(0, "a"))
+        await client.hear("saved")
+        client.show(world.token("bob"))
+        client.update(author.type(1, "b"))
+        await client.hear("saved")
         assert await world.authors() == ["ada", "bob"]
 
 
-# --- y-websocket: at the door -----------------------------------------------------------------------
+# --- y-websocket: at the door --------------------------------------------------------------------------
 
 
 async def test_ywebsocket_expiry_closes_retryably(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Published keys: a rotated key is found, and an issuer that is away signs nobody out."""
+"""Published keys: a rotated key is found, and an unreachable issuer signs no one out."""
 
 import asyncio
 import gzip
@@ -155,8 +155,8 @@ async def test_unknown_keys_cause_one_reading_per_cooldown(
 
 async def test_simultaneous_callers_share_one_reading(issuer: Issuer, authenticator: Authenticator) -> None:
     issuer.body = OLD_SET
-    everybody = await asyncio.gather(*(authenticator.principal(token(OLD, "old")) for _ in range(50)))
-    assert {principal.user for principal in everybody} == {CLAIMS["sub"]}
+    principals = await asyncio.gather(*(authenticator.principal(token(OLD, "old")) for _ in range(50)))
+    assert {principal.user for principal in principals} == {CLAIMS["sub"]}
     assert len(issuer.requests) == 1
 
 

@@ -1,4 +1,4 @@
-"""The gate: a message reaches the room when log and peer have room and the token is good, and not before."""
+"""Admission: a message reaches the room when log and peer have room and the token is good, and not before."""
 
 import asyncio
 

@@ -162,13 +162,13 @@ async def test_group_is_bounded_in_rows_and_bytes(
     store: FaultyStore, log: LogWriter, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
     monkeypatch.setattr(log_writer, bound, most)
-    everybody = [Producer(NOTES, number) for number in range(1, 6)]
-    for each in everybody:
+    producers = [Producer(NOTES, number) for number in range(1, 6)]
+    for each in producers:
         each.edit(log, b"ten bytes.")
     async with running(log):
         await log.flush()
     assert [len(batch) for batch in store.batches] == [2, 2, 1]
-    assert [each.outcomes for each in everybody] == [committed(number) for number in range(1, 6)]
+    assert [each.outcomes for each in producers] == [committed(number) for number in range(1, 6)]
 
 
 async def test_row_of_a_deleted_document_does_not_stop_the_others(store: FaultyStore, log: LogWriter) -> None:

@@ -31,7 +31,7 @@ from tests.serve.sockets import AsgiClient, app_around
 
 TTL_S = 60.0
 KEY = SharedSecret(SECRET.encode())
-STRANGER = SharedSecret(b"a secret of somebody else, who signs")
+STRANGER = SharedSecret(b"the secret of another server, not of this one")
 
 OWNER = YjsClient(1)
 CONTENT = OWNER.type(0, "theirs")

@@ -39,7 +39,7 @@ async def server() -> AsyncIterator[Server]:
         yield server
 
 
-async def test_a_client_that_says_what_it_has_is_answered_and_asked(server: Server) -> None:
+async def test_step1_is_answered_with_step2_and_a_step1(server: Server) -> None:
     socket = ScriptedSocket(STEP1)
     serving = asyncio.create_task(server.serve_ywebsocket(socket, NOTES, ADA))
     await eventually(lambda: len(socket.sent) == 2)
@@ -49,7 +49,7 @@ async def test_a_client_that_says_what_it_has_is_answered_and_asked(server: Serv
     assert [host.sessions for host in server.rooms.hosts] == [0]
 
 
-async def test_a_frame_that_is_no_message_ends_the_connection(server: Server) -> None:
+async def test_malformed_frame_ends_the_connection(server: Server) -> None:
     socket = ScriptedSocket(TOKEN)
     await server.serve_ywebsocket(socket, NOTES, ADA)
     assert isinstance(socket.closed_for, ProtocolError)

@@ -1,8 +1,7 @@
-"""A Chromium for the tests that look at the pages as people do.
+"""A Chromium for the tests of the pages. Playwright controls it.
 
-In this order: the one that ``COLLAB_TEST_CHROMIUM`` names, one on the PATH, else one that comes in an npm package
-(Linux on x86-64; no root, no download of its own). That one brings the few libraries and the fonts that a bare
-machine lacks. Playwright drives whichever it is.
+The first of these is used: the one that ``COLLAB_TEST_CHROMIUM`` names, one on the PATH, one from an npm package (only
+on Linux on x86-64; it needs no root). The package also has the libraries and fonts that a minimal system lacks.
 """
 
 import os
@@ -45,14 +44,14 @@ _FONTS_CONF = """<?xml version="1.0"?>
 
 
 class Chromium(NamedTuple):
-    """How to start it: the program, and the environment variables it needs beside the usual ones."""
+    """The path of a Chromium, and the environment variables that it needs in addition."""
 
     path: str
     environment: dict[str, str]
 
 
 def find_chromium() -> Chromium:
-    """A Chromium that runs here. Skips the test where there is none, and fails it in CI."""
+    """Return a Chromium that runs here. Skip the test if there is none; fail in CI."""
     named = os.environ.get("COLLAB_TEST_CHROMIUM")
     if named:
         return Chromium(named, {})
@@ -66,7 +65,7 @@ def find_chromium() -> Chromium:
 
 def _from_package() -> Chromium:
     packed = ensure_packages(_FOLDER) / "@sparticuz" / "chromium" / "bin"
-    unpacked = _FOLDER / "node_modules" / ".unpacked"  # goes with the packages when the lock file changes
+    unpacked = _FOLDER / "node_modules" / ".unpacked"  # is removed with the packages when the lock file changes
     with alone(_FOLDER):
         if not (unpacked / "done").exists():
             _unpack(packed, unpacked)

@@ -1,4 +1,4 @@
-"""A wire to a server on which an answer can get lost: what was asked arrives, and nobody hears what came of it."""
+"""A TCP proxy that can lose an answer: the request arrives, but its client never gets the answer."""
 
 import asyncio
 from contextlib import suppress
@@ -6,10 +6,10 @@ from typing import Self
 
 
 class LossyProxy:
-    """A TCP port that leads to another one of this machine.
+    """A proxy to another TCP port of this machine.
 
-    Once a client has sent bytes that hold ``last_words``, its connection stays open and brings it nothing more.
-    Connections made later are sound, until they say the same.
+    Once a client has sent bytes that contain ``last_words``, its connection stays open but delivers no more answers.
+    Later connections work, until they send the same bytes.
     """
 
     def __init__(self, port: int) -> None:

@@ -1,7 +1,7 @@
-"""A private nginx for the tests, running the shipped configuration.
+"""A private nginx for the tests, with the shipped configuration.
 
-The binary is the one that ``COLLAB_TEST_NGINX`` names, one on the PATH, or else Debian's package, unpacked into the
-virtual environment and not installed. Where none can be had, tests are skipped on a developer's machine and fail in CI.
+The first of these is used: the one that ``COLLAB_TEST_NGINX`` names, one on the PATH, Debian's package unpacked into
+the virtual environment. Without any of them, tests are skipped on a developer's machine and fail in CI.
 """
 
 import os
@@ -45,9 +45,9 @@ def _unpacked_package() -> str:
 
 def _download(folder: Path) -> None:
     if not _succeeds("apt-get", "-q", "download", "nginx", folder=folder):
-        _succeeds("apt-get", "-q", "update", folder=folder)  # a bare machine has no package lists; needs root
+        _succeeds("apt-get", "-q", "update", folder=folder)  # a new system has no package lists; needs root
         if not _succeeds("apt-get", "-q", "download", "nginx", folder=folder):
-            missing(f"Debian's package of nginx cannot be had. {INSTALL}")
+            missing(f"Debian's package of nginx cannot be downloaded. {INSTALL}")
     (package,) = folder.glob("nginx_*.deb")
     if not _succeeds("dpkg-deb", "-x", str(package), str(folder), folder=folder):
         missing(f"Debian's package of nginx cannot be unpacked. {INSTALL}")
@@ -100,7 +100,7 @@ class PrivateNginx:
         return "".join(path.read_text() for path in sorted(self._directory.glob("*.log")))
 
     def start(self, timeout_s: float = 10.0) -> "PrivateNginx":
-        """Return when it takes connections."""
+        """Start nginx, and return once it accepts connections."""
         command = [self._binary, "-p", str(self._directory), "-c", str(self._configuration), "-g", "daemon off;"]
         command += ["-e", f"{self._directory}/error.log"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)

