@@ -1013,7 +1013,7 @@ def test_step1_of_a_loaded_room_has_its_full_state_vector() -> None:
     assert decode_state_vector(question.state_vector) == ann.state
 
 
-def test_large_frame_that_waited_in_part_is_repeated_in_its_acknowledgement() -> None:
+def test_large_frame_that_waited_in_part_is_echoed() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     large = update((ANN, 0, [text("a" * 200_000), text("b", left=(BOB, 0))]))
     receive(room, 1, Update(large))
