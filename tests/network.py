@@ -243,7 +243,7 @@ class Replica:
         self.network.report(f"the room cannot continue: {host.failed!r}")
 
     def may_unload(self) -> bool:
-        return self.host is not None and not self.clients and self.host.is_settled
+        return self.host is not None and not self.clients and self.host.is_all_committed
 
     def unload(self) -> None:
         self.room = self.host = self.row = self.outcome = None
@@ -329,7 +329,7 @@ class Replica:
             possible.append(self.finish_commit)
         elif self.row is not None:
             possible.append(self.commit)
-        elif not self.host.is_settled:
+        elif not self.host.is_all_committed:
             possible.append(self.start_commit)
         if self.host.needs_catch_up:
             possible.append(self.catch_up)

@@ -186,7 +186,7 @@ class Document:
         return self._live(self._pairs.split_by(update, self.state))
 
     def _pairs_split_by_log(self, update: InspectedUpdate) -> list[Id]:
-        """Return the characters that a row would split, or has whole where halves stand, or the reverse.
+        """Return the characters that a row would split, or that only one of the row and the document has whole.
 
         They are deleted whole before the row is applied, by every replica that reads it.
         """

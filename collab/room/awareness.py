@@ -195,7 +195,7 @@ def _self_claim(session: Session) -> Claim:
 
 
 def _at_least(known: _Client | None, entry: AwarenessEntry) -> AwarenessEntry:
-    """Return the entry with at least the known clock: peers would ignore the owner's own state at a lower one."""
+    """Return ``entry``, or the known one where that has a higher clock: peers would ignore a state at a lower clock."""
     if known is None or not known.alive or entry.clock >= known.clock:
         return entry
     return AwarenessEntry(entry.client, known.clock, known.state)

@@ -1,6 +1,6 @@
 """What a room wants done. ``serve/host.py`` performs a list of effects in order, and nothing else.
 
-The order matters: an acknowledgement stands behind what it acknowledges.
+The order matters: an acknowledgement comes after what it acknowledges.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
+class Queued:
     """One more update waits for the log; it occupies ``size`` bytes of memory until it is committed."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class AppendRow:
     """Append this row to the log, and repeat it unchanged until its outcome is known."""
 
     row: Row
@@ -76,4 +76,4 @@ class Fail:
     error: CollabError
 
 
-Effect: TypeAlias = Send | Append | Write | Committed | Publish | PublishPresence | CatchUp | End | Fail
+Effect: TypeAlias = Send | Queued | AppendRow | Committed | Publish | PublishPresence | CatchUp | End | Fail

@@ -4,7 +4,7 @@ Rows come from three sides: another replica tells of one it committed (a hint: e
 is read where something is missing, and this room's own rows come back with a place in the log. The document gets the
 log in its order and without a gap: row ``cursor + 1`` and nothing else.
 
-This room's own rows have been in the document since they were written. Those that come to stand behind a gap are kept
+This room's own rows have been in the document since they were written. Those that come after a gap are kept
 until it is filled, since what fills it may contradict them.
 """
 
@@ -18,7 +18,7 @@ RELAYED_ROWS_MAX = 256
 """Rows of other replicas kept ahead of their turn; beyond this they are read from the store."""
 
 OWN_BYTES_MAX = 64 << 20
-"""Bytes of this room's own rows behind one gap. So much only comes together where the store takes rows and returns
+"""Bytes of this room's own rows after one gap. So much only comes together where the store takes rows and returns
 none."""
 
 
@@ -43,7 +43,7 @@ class LogCursor:
     def from_commit(self, row: CommittedRow) -> None:
         """Take in a row of this room that was committed.
 
-        Raises Overloaded when too many of them stand behind a gap that is never filled.
+        Raises Overloaded when too many of them come after a gap that is never filled.
         """
         if row.seq <= self.cursor:
             return
@@ -80,6 +80,6 @@ class LogCursor:
             self.cursor = row.seq
 
     def own_entries(self) -> Iterator[Entry]:
-        """Yield what this room wrote that stands behind a gap, in the log's order."""
+        """Yield what this room wrote that comes after a gap, in the log's order."""
         for seq in sorted(self._own):
             yield from decode_entries(self._ahead[seq].payload)

@@ -13,6 +13,7 @@ from heapq import heapify, heappop, heappush
 
 from collab.crdt.update import InspectedUpdate
 from collab.ids import SessionId, UserId
+from collab.room.session import Session
 
 EXAMINED_PER_S = 100_000
 """Structs and deletions of pending updates that one room examines again in a second: about a quarter of a core."""
@@ -25,11 +26,11 @@ class PendingUpdate:
     On arrival ``update`` is the whole of it; later it is the part that the room has not taken yet.
     """
 
-    session: SessionId
-    user: UserId
+    sender: Session
+    """The session whose frame it is. It may have ended since; its role then stays what it was at its end."""
     update: InspectedUpdate
     frame: bytes
-    """The whole update as it arrived, which the acknowledgement repeats; empty if it is not to be repeated."""
+    """The whole update as the guard accepted it, repeated in the acknowledgement; empty if it is too large."""
     counted: bool
     """True if the client counts this frame and waits for an answer."""
     resync: bool
@@ -37,6 +38,16 @@ class PendingUpdate:
     since_s: float
     waits_for: Mapping[int, int] = field(default_factory=dict)
     """Client id → the lowest clock of it that is missing."""
+
+    @property
+    def session(self) -> SessionId:
+        """The id of its session."""
+        return self.sender.id
+
+    @property
+    def user(self) -> UserId:
+        """The user of its session."""
+        return self.sender.user
 
     @property
     def parts(self) -> int:

@@ -9,14 +9,14 @@ keeps two promises:
   applied next; any other reveals a gap, which the store fills (``log_cursor``). So what this replica knows of the log
   is always a prefix of it.
 
-Everything the room decides goes into one list. What it cannot recover from raises, and ``step`` turns that into
-``Fail`` behind what was decided before.
+Everything the room decides goes into one list. What it cannot recover from raises, and ``step`` then appends ``Fail``
+to what was decided before it.
 """
 
 from itertools import chain
 from typing import assert_never
 
-from collab.crdt.assessment import Assessment, Contradicted, Lacks, News
+from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_stored_update
@@ -39,7 +39,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.rows import CommittedRow, Entry, decode_entries
-from collab.room.effects import CatchUp, Committed, Effect, Fail, Publish, Write
+from collab.room.effects import AppendRow, CatchUp, Committed, Effect, Fail, Publish
 from collab.room.events import (
     Dismissed,
     Event,
@@ -61,7 +61,7 @@ from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.updates import RoomLimits, Updates, contradicted
+from collab.room.updates import RoomLimits, Updates, contradiction_error
 
 
 class Room:
@@ -95,9 +95,9 @@ class Room:
         return self._log.cursor
 
     @property
-    def is_settled(self) -> bool:
+    def is_all_committed(self) -> bool:
         """True if everything accepted is committed. Only then may the room be forgotten."""
-        return self._uncommitted.is_settled
+        return self._uncommitted.is_all_committed
 
     @property
     def pending(self) -> int:
@@ -107,7 +107,7 @@ class Room:
     def step(self, now_s: float, event: Event) -> list[Effect]:
         """Return what should be done about ``event``, in order.
 
-        Raises ProtocolError, with nothing changed, when a session's message is invalid inside.
+        Raises ProtocolError, with nothing changed, when the content of a session's message is malformed.
         """
         effects = self._sessions.begin_step(now_s)
         try:
@@ -196,7 +196,7 @@ class Room:
 
     def _hand_out_row(self) -> None:
         if (row := self._uncommitted.next_row()) is not None:
-            self._sessions.effects.append(Write(row))
+            self._sessions.effects.append(AppendRow(row))
 
     def _commit(self, seq: Sequence) -> None:
         """Acknowledge what the row handed out last holds, and tell the other replicas."""
@@ -219,7 +219,7 @@ class Room:
 
     def _receive_rows(self, rows: list[CommittedRow], after: Sequence) -> None:
         if rows and rows[0].seq != after + 1:
-            raise RoomClosed("The log was trimmed behind this room; reconnect.")
+            raise RoomClosed("Rows are missing from the log; reconnect.")
         self._log.from_store(rows)
         self._advance()
 
@@ -258,6 +258,10 @@ class Room:
                     self._updates.show(news.update)
             case Lacks():
                 raise RoomClosed("The log is damaged: a row builds on what no earlier row holds.")
+            case Known() | None:
+                pass
+            case _:
+                assert_never(assessment)
 
     def _yield_to_log(self, update: InspectedUpdate) -> None:
         """Close the room if a row contradicts what this room has accepted and not committed, or committed later.
@@ -269,5 +273,5 @@ class Room:
         losers = {each.author for each in later if contradiction(update, inspect_stored_update(each.update))}
         if losers:
             for session in [each.id for each in self._sessions if each.user in losers]:
-                self._sessions.end(session, contradicted())
+                self._sessions.end(session, contradiction_error())
             raise RoomClosed

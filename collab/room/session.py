@@ -11,8 +11,8 @@ class SessionState(Enum):
     """The life of a session. It is over once the room has forgotten it."""
 
     JOINED = auto()
-    """It has not sent a SyncStep1. An update would reach it before what that update builds on, and clients that use
-    pycrdt lose such text: it is sent none."""
+    """It has sent no SyncStep1 yet, so it is sent no updates: without what they build on, clients that use pycrdt would
+    lose the text."""
     SYNCED = auto()
     """It has sent a SyncStep1, so it is sent every update from there on."""
     DISMISSED = auto()

@@ -94,10 +94,10 @@ class Sessions:
         """Send a message to one session."""
         self.effects.append(Send((session,), message))
 
-    def show(self, message: FromServer, *, besides: SessionId | None = None) -> None:
+    def show(self, message: FromServer, *, except_for: SessionId | None = None) -> None:
         """Send a message to every synced session but one."""
         synced = SessionState.SYNCED
-        sessions = tuple([s.id for s in self._sessions.values() if s.state is synced and s.id != besides])
+        sessions = tuple([s.id for s in self._sessions.values() if s.state is synced and s.id != except_for])
         if sessions:
             self.effects.append(Send(sessions, message))
 

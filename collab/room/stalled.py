@@ -17,7 +17,7 @@ class StalledUpdates:
     def __init__(self) -> None:
         self._told: dict[tuple[UserId, Id], None] = {}
 
-    def is_first_time(self, user: UserId, missing: Id) -> bool:
+    def note_missing(self, user: UserId, missing: Id) -> bool:
         """Return True the first time that this user lacks ``missing``, and remember it."""
         if (user, missing) in self._told:
             return False

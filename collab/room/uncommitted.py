@@ -16,7 +16,7 @@ from collab.protocol.messages import Refused, Saved
 from collab.protocol.rows import Entry, Row, decode_entries, encode_entries
 
 UPDATE_COST_BYTES = 256
-"""Memory that an update waiting for the log occupies beside its own bytes."""
+"""Memory that an update waiting for the log occupies on top of its own bytes."""
 
 ROW_BYTES_MAX = 4 << 20
 """A row takes no further update once it is this large; one larger update still makes a row of its own."""
@@ -59,7 +59,7 @@ class UncommittedQueue:
         self._acks: dict[SessionId, deque[_PendingAck]] = {}
 
     @property
-    def is_settled(self) -> bool:
+    def is_all_committed(self) -> bool:
         """True if no update waits and no row is on its way."""
         return not self._waiting and self._in_flight is None
 

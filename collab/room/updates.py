@@ -8,6 +8,7 @@ and the session's role whether it may be taken at all.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import assert_never
 
 from collab.crdt.assessment import Contradicted, Known, Lacks, News
 from collab.crdt.document import Document
@@ -26,7 +27,7 @@ from collab.ids import SessionId, UserId
 from collab.protocol.limits import Limits
 from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1, Update
 from collab.protocol.rows import Entry
-from collab.room.effects import Append
+from collab.room.effects import Queued
 from collab.room.ownership import is_carried, is_of_another
 from collab.room.pending import ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
@@ -37,7 +38,7 @@ from collab.room.uncommitted import UncommittedQueue
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """What one update may hold, and how much of them may wait in a room."""
+    """What one update may hold, and how many of them may wait in a room."""
 
     update: Limits = field(default_factory=Limits)
     pending: PendingLimits = field(default_factory=PendingLimits)
@@ -91,7 +92,7 @@ class Updates:
             self._sessions.refuse(sender.id, error, counted=counted)
             return
         now_s = self._sessions.now_s
-        self._settle(PendingUpdate(sender.id, sender.user, update, update.payload, counted, resync, now_s))
+        self._settle(PendingUpdate(sender, update, update.payload, counted, resync, now_s))
 
     def ask(self, session: Session) -> None:
         """Ask a client for all it has that is not here, unless it is being asked already."""
@@ -104,9 +105,7 @@ class Updates:
 
         This happens when it arrives, whenever something it waits for has arrived, and when its time is over.
         """
-        sender = self._sessions.get(pending.session)
-        # A role counts as it is now. A session that has left sent its updates in time.
-        may_write = sender is None or sender.can_write
+        may_write = pending.sender.can_write  # a role counts as it is now, not as it was when the frame arrived
         try:
             assessment = self._document.assess(
                 pending.update,
@@ -125,16 +124,18 @@ class Updates:
                 repeats = pending.update.structs or pending.waits_for
                 self._answer(pending, Saved(pending.frame if repeats else b""))
             case Contradicted():
-                self._refuse(pending, contradicted())
+                self._refuse(pending, contradiction_error())
             case Lacks() if not may_write:
                 self._answer(pending, Refused())
-            case _ if sender is not None and not sender.queues_incomplete:
+            case _ if not pending.sender.queues_incomplete:
                 self._refuse(pending, Conflict(_INCOMPLETE))
             case News(rest=rest, waits_for=waits_for) as news:
                 self._take(pending, news)
                 self._keep(pending, rest, waits_for)
             case Lacks(rest, waits_for):
                 self._keep(pending, rest, waits_for)
+            case _:
+                assert_never(assessment)
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
         """Apply what is new, show it at once, and queue it for the log."""
@@ -146,21 +147,21 @@ class Updates:
             raise
         if news.before is not None:
             self.accept(news.before, pending.user)
-        self.accept(news.update, pending.user, carried=carried, besides=pending.session)
+        self.accept(news.update, pending.user, carried=carried, except_for=pending.session)
 
     def accept(
-        self, update: InspectedUpdate, user: UserId, *, carried: bool = False, besides: SessionId | None = None
+        self, update: InspectedUpdate, user: UserId, *, carried: bool = False, except_for: SessionId | None = None
     ) -> None:
         """Show an update that is in the document now, and queue it for the log."""
         size = self._uncommitted.accept(Entry(user, update.payload, carried))
-        self.show(update, besides=besides)
-        self._sessions.effects.append(Append(size))
+        self.show(update, except_for=except_for)
+        self._sessions.effects.append(Queued(size))
 
-    def show(self, update: InspectedUpdate, *, besides: SessionId | None = None) -> None:
+    def show(self, update: InspectedUpdate, *, except_for: SessionId | None = None) -> None:
         """Send an update to every synced session but its author, and note what it may make ready."""
         if self._pending or self._some_lack:
             self._changed.update([struct.client for struct in update.structs])
-        self._sessions.show(Update(update.payload), besides=besides)
+        self._sessions.show(Update(update.payload), except_for=except_for)
 
     def _answer(self, pending: PendingUpdate, answer: Saved | Refused, *, adds: bool = False) -> None:
         if pending.counted:
@@ -228,7 +229,7 @@ class Updates:
         owner = self._sessions.awareness.owner
         is_withheld = any(is_of_another(struct.client, pending.user, owner) for struct in pending.update.structs)
         # While an owner is present, the sender can only come back until that presence has gone.
-        if is_withheld or self._stalled.is_first_time(pending.user, missing):
+        if is_withheld or self._stalled.note_missing(pending.user, missing):
             self._refuse(pending, MissingDependencies())
         elif (sender := self._sessions.get(pending.session)) is not None:
             sender.lacks = missing
@@ -240,6 +241,6 @@ _INCOMPLETE = "The update builds on edits that are not here, or that their autho
 _TOO_MUCH_WAITS = "Too many edits wait for others that have not arrived; reconnect."
 
 
-def contradicted() -> UpdateRefused:
+def contradiction_error() -> UpdateRefused:
     """Return the refusal of an update that has other content where the document has some."""
     return UpdateRefused("Other text stands at the place of one of your edits: copy what you wrote, and reload.")

@@ -15,7 +15,7 @@ from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Upda
 from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
 from collab.protocol.rows import Row
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
-from collab.room.effects import Append, CatchUp, Committed, Effect, End, Fail, Publish, PublishPresence, Send, Write
+from collab.room.effects import AppendRow, CatchUp, Committed, Effect, End, Fail, Publish, PublishPresence, Queued, Send
 from collab.room.events import (
     Dismissed,
     Event,
@@ -85,9 +85,9 @@ class Host:
         return self._room.cursor
 
     @property
-    def is_settled(self) -> bool:
+    def is_all_committed(self) -> bool:
         """True if everything accepted is committed, so that the room may be forgotten."""
-        return self._room.is_settled
+        return self._room.is_all_committed
 
     @property
     def pending(self) -> int:
@@ -109,7 +109,7 @@ class Host:
         """Tell the room of an event and do what it wants done.
 
         ``sink`` comes with ``Joined`` and ``Dismissed``: it gets what is sent to the session from now on. Raises
-        ProtocolError when a message is invalid inside.
+        ProtocolError when a message is malformed.
         """
         match event:
             case Said(_, message):
@@ -132,7 +132,7 @@ class Host:
         self._accepts_messages = False
 
     def relayed(self, frame: RelayFrame) -> None:
-        """Take in a frame of another replica. Raises ProtocolError when it is invalid inside."""
+        """Take in a frame of another replica. Raises ProtocolError when it is malformed."""
         match frame:
             case RowFrame():
                 self._step(RowRelayed(frame.row, frame.epoch))
@@ -156,7 +156,7 @@ class Host:
 
     def next_row(self) -> Row | None:
         """Return the next row of this room, or None when nothing waits."""
-        if self._room.is_settled:
+        if self._room.is_all_committed:
             return None
         self._step(RowWanted())
         row, self._row = self._row, None
@@ -213,11 +213,11 @@ class Host:
             match effect:
                 case Send(sessions, message):
                     self._send(sessions, message)
-                case Append(size):
+                case Queued(size):
                     self._metrics.updates_accepted.inc()
                     self._accepted.append((self._clock(), size))
                     self._log_writer.submit(self, size)
-                case Write(row):
+                case AppendRow(row):
                     self._row = row
                 case Committed(size):
                     self._log_writer.release(size)
@@ -259,12 +259,12 @@ class Host:
         if not self._sinks:
             self.empty_since_s = self._clock()
         if error is not None:
-            self._count_refusal(error, effects)
+            self._count_refusal(session, error, effects)
             sink.end(error)
 
-    def _count_refusal(self, error: CollabError, effects: list[Effect]) -> None:
+    def _count_refusal(self, session: SessionId, error: CollabError, effects: list[Effect]) -> None:
         """Count a refusal that only the end of the session tells of, since its client does not count the frame."""
-        told = any(isinstance(effect, Send) and isinstance(effect.message, Refused) for effect in effects)
+        told = any(isinstance(e, Send) and isinstance(e.message, Refused) and session in e.sessions for e in effects)
         if isinstance(error, UpdateRefused) and not told:
             self._metrics.updates_refused.inc()
 

@@ -50,7 +50,7 @@ class LiveSession:
     async def say(self, message: RoomMessage) -> bool:
         """Hand a message to the room when its turn has come. False if the session was over by then.
 
-        Raises ProtocolError when the message is nonsense inside.
+        Raises ProtocolError when the content of the message is malformed.
         """
         await self._log_writer.writable()
         if self._peer is not None:

@@ -1,6 +1,6 @@
 """A REST write: one update, and waiting until it is committed. It is a session without a socket.
 
-An edit over REST so takes the same way as a person's: the same guard, the same rights, the same log, the same
+So an edit over REST takes the same path as a person's: the same guard, the same rights, the same log, the same
 acknowledgement.
 """
 

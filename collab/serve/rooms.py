@@ -21,7 +21,7 @@ from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica, draw_writer_id
-from collab.serve.room_life import RoomLife, RoomState
+from collab.serve.room_entry import RoomEntry, RoomState
 from collab.serve.sink import Sink
 
 log = get_logger("rooms")
@@ -49,7 +49,7 @@ class Rooms:
         self._clock = clock
         self._on_left = on_left
         self._on_interrupted = on_interrupted
-        self._rooms: dict[DocumentName, RoomLife] = {}
+        self._rooms: dict[DocumentName, RoomEntry] = {}
 
     def __len__(self) -> int:
         return len(self.hosts)
@@ -87,7 +87,7 @@ class Rooms:
         if self.is_draining:
             raise Draining
         if room is None:
-            room = self._rooms[name] = RoomLife(name)
+            room = self._rooms[name] = RoomEntry(name)
             room.loading = asyncio.create_task(self._load(room), name=f"load {name}")
         elif room.state is RoomState.FAILED:
             room.load_again()
@@ -103,7 +103,7 @@ class Rooms:
                 raise Draining from None
             raise
 
-    async def _load(self, room: RoomLife) -> Host:
+    async def _load(self, room: RoomEntry) -> Host:
         try:
             await self._relay.subscribe(room.name)
             host = await self._make_host(room.name)
@@ -150,7 +150,7 @@ class Rooms:
         room = self._rooms.get(host.name)
         return room is not None and room.state is RoomState.OPEN and room.host is host
 
-    def _in(self, state: RoomState) -> Iterable[RoomLife]:
+    def _in(self, state: RoomState) -> Iterable[RoomEntry]:
         return [room for room in self._rooms.values() if room.state is state]
 
     # --- the relay's listener -----------------------------------------------------------------------
@@ -206,9 +206,14 @@ class Rooms:
         """True if the room was empty for a while, and everything accepted is committed."""
         since_s = host.empty_since_s
         linger_s = self._replica.limits.room_linger_s
-        return self._is_open(host) and since_s is not None and self._clock() - since_s >= linger_s and host.is_settled
+        return (
+            self._is_open(host)
+            and since_s is not None
+            and self._clock() - since_s >= linger_s
+            and host.is_all_committed
+        )
 
-    async def _forget(self, room: RoomLife) -> None:
+    async def _forget(self, room: RoomEntry) -> None:
         """Unsubscribe a room. A session that asks for it from now on waits for the next one."""
         room.forget()
         try:

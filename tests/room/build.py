@@ -13,7 +13,7 @@ from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterI
 from collab.protocol.messages import FromServer
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
-from collab.room.effects import Committed, Effect, End, Send, Write
+from collab.room.effects import AppendRow, Committed, Effect, End, Send
 from collab.room.events import (
     Dismissed,
     HeadRead,
@@ -124,7 +124,8 @@ class SteppedRoom(Room):
 
     def next_row(self) -> Row | None:
         return next(
-            (effect.row for effect in self.step(self._sessions.now_s, RowWanted()) if isinstance(effect, Write)), None
+            (effect.row for effect in self.step(self._sessions.now_s, RowWanted()) if isinstance(effect, AppendRow)),
+            None,
         )
 
     def appended(self, seq: Sequence) -> list[Effect]:

@@ -13,7 +13,7 @@ from collab.ids import ClientId, Sequence, SessionId, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.protocol.rows import Entry, decode_entries
-from collab.room.effects import Append, Fail, PublishPresence
+from collab.room.effects import Fail, PublishPresence, Queued
 from tests.protocol.build import gc, item, string, text, update
 from tests.room.build import OTHER, SteppedRoom, a_room, a_row, a_session, commit, ends, told
 
@@ -127,7 +127,7 @@ def test_comparison_that_breaks_the_engine_fails_the_room(moment: str, monkeypat
             room.document, "assess", lambda u, **how: fail(u) if u.payload == FORGED else really(u, **how)
         )
         effects = room.receive(SessionId(1), Update(update((ANN, 0, [longer]))), 1.0)
-        assert sum(effect.size for effect in effects if isinstance(effect, Append)) == room.unsaved_bytes > 0
+        assert sum(effect.size for effect in effects if isinstance(effect, Queued)) == room.unsaved_bytes > 0
     else:
         monkeypatch.setattr(room.document, "assess", fail)
         effects = room.receive_row(a_row(1, ANNS), room.epoch) if moment == "row" else room.tick(LATE_S)

@@ -4,6 +4,7 @@ from collab.crdt.causality import split_update
 from collab.crdt.guard import inspect_update
 from collab.ids import SessionId, UserId
 from collab.room.pending import EXAMINED_PER_S, ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
+from collab.room.session import Session
 from tests.protocol.build import text, update
 
 ANN, BOB, COY = 1, 2, 3
@@ -14,9 +15,8 @@ def waiting(*lefts: tuple[int, int], session: int = 1, since_s: float = 0.0, wor
     clients = ((100 + at, 0, [text(words, left=left)]) for at, left in enumerate(lefts))
     split = split_update(inspect_update(update(*clients)), {})
     assert split.rest is not None
-    return PendingUpdate(
-        SessionId(session), UserId("ann"), split.rest, b"", True, False, since_s, waits_for=split.waits_for
-    )
+    sender = Session(SessionId(session), UserId("ann"), "Ann", can_write=True)
+    return PendingUpdate(sender, split.rest, b"", True, False, since_s, waits_for=split.waits_for)
 
 
 def pending_updates(*updates: PendingUpdate, **limits: float) -> PendingUpdates:

@@ -15,7 +15,7 @@ from collab.crdt.comparison import is_known_in_part
 from collab.crdt.document import Document
 from collab.crdt.update import Id, InspectedUpdate
 from collab.protocol.rows import decode_entries
-from collab.room.effects import Effect, Write
+from collab.room.effects import AppendRow, Effect
 from collab.room.events import Event
 from collab.room.room import Room
 from tests.interop.oracle import Oracle
@@ -69,7 +69,7 @@ def test_stories_cover_every_intended_case(oracle: Oracle) -> None:
         def step(self, now_s: float, event: Event) -> list[Effect]:
             effects = super().step(now_s, event)
             for effect in effects:
-                if isinstance(effect, Write):
+                if isinstance(effect, AppendRow):
                     met["carried"] += any(entry.carried for entry in decode_entries(effect.row.payload))
             return effects
 

@@ -37,7 +37,7 @@ from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
 from collab.room import pending, uncommitted
 from collab.room import sessions as module
 from collab.room.awareness import GRACE_S
-from collab.room.effects import Append, CatchUp, Effect, End, Fail, Publish, PublishPresence, Send
+from collab.room.effects import CatchUp, Effect, End, Fail, Publish, PublishPresence, Queued, Send
 from collab.room.pending import PendingLimits
 from collab.room.updates import RoomLimits
 from tests.protocol.build import EMPTY_STATE_VECTOR, shared, skip, text, uint, update
@@ -92,10 +92,10 @@ def test_edit_of_a_session_that_left_is_still_committed() -> None:
     room = a_room(sessions=[a_session(1), a_session(2)])
     receive(room, 1, Update(YjsClient(ANN).type(0, "abc")))
     room.leave(SessionId(1), 0.0, clean=False)
-    assert not room.is_settled
+    assert not room.is_all_committed
     effects = commit(room)
     assert [type(effect) for effect in effects] == [Publish]
-    assert room.is_settled
+    assert room.is_all_committed
 
 
 def test_repr_shows_name_cursor_and_counts() -> None:
@@ -166,7 +166,7 @@ def test_edit_is_sent_at_once_and_acknowledged_after_the_commit() -> None:
     edit = YjsClient(ANN).type(0, "abc")
     shown = receive(room, 1, Update(edit))
     assert of_kind(shown, Send) == [Send((SessionId(2), SessionId(3)), Update(edit))]
-    assert len(of_kind(shown, Append)) == 1
+    assert len(of_kind(shown, Queued)) == 1
     row = room.next_row()
     assert row is not None
     assert (row.document, row.epoch, row.writer, row.n) == (NAME, 0, OURS, 1)
@@ -240,7 +240,7 @@ def test_unsaved_bytes_count_updates_in_flight_and_queued() -> None:
     ann = YjsClient(ANN)
     sizes = []
     for at in range(3):
-        (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Append)
+        (append,) = of_kind(receive(room, 1, Update(ann.type(at, "x"))), Queued)
         sizes.append(append.size)
     assert room.unsaved_bytes == sum(sizes)
     assert min(sizes) > uncommitted.UPDATE_COST_BYTES
@@ -261,7 +261,7 @@ def test_row_fills_up_to_the_bound_and_a_large_update_gets_its_own(monkeypatch: 
     for edit in edits:
         receive(room, 1, Update(edit))
     rows = []
-    while not room.is_settled:
+    while not room.is_all_committed:
         row = room.next_row()
         assert isinstance(row, Row)
         assert room.next_row() is None
@@ -426,7 +426,7 @@ def test_child_of_an_element_that_is_no_type_is_refused() -> None:
     assert told(effects, 1) == [Refused()]
     assert ends(effects) == {1: UpdateRefused}
     assert told(effects, 2) == []
-    assert room.is_settled
+    assert room.is_all_committed
     assert of_kind(effects, Fail) == []
 
 
@@ -466,7 +466,7 @@ def test_incomplete_update_of_a_session_that_cannot_wait_is_refused() -> None:
     assert told(receive(room, 1, Update(first)), 1) == []
     assert room.document.text() == "a"
     assert told(commit(room), 1) == [Saved(first)]
-    assert room.is_settled
+    assert room.is_all_committed
 
 
 def test_pending_update_is_released_by_a_resync_that_contains_it() -> None:
@@ -499,7 +499,7 @@ def test_overdue_update_of_a_demoted_session_is_refused() -> None:
     receive(room, 1, Update(ann.type(1, "b")))
     reader.can_write = False
     assert room.tick(10.0) == [Send((SessionId(1),), Refused())]
-    assert room.is_settled
+    assert room.is_all_committed
 
 
 def test_pending_update_of_a_demoted_session_is_refused_once_ready() -> None:
@@ -692,7 +692,7 @@ def test_row_of_another_replica_is_sent_but_not_logged_again() -> None:
     everyone = (SessionId(1), SessionId(2))
     assert effects == [Send(everyone, Update(edit)) for edit in edits]
     assert room.cursor == 1
-    assert room.is_settled
+    assert room.is_all_committed
 
 
 def test_known_rows_and_known_updates_are_not_sent_again() -> None:
@@ -882,9 +882,9 @@ def test_pending_update_that_breaks_the_engine_ends_its_own_session() -> None:
     breaking(room, "apply_update", at=1)
     effects = receive(room, 2, Update(first))
     assert ends(effects) == {1: UpdateRefused}
-    assert len(of_kind(effects, Append)) == 1
+    assert len(of_kind(effects, Queued)) == 1
     assert isinstance(effects[-1], Fail)
-    assert sum(append.size for append in of_kind(effects, Append)) == room.unsaved_bytes
+    assert sum(append.size for append in of_kind(effects, Queued)) == room.unsaved_bytes
 
 
 def test_row_that_breaks_the_engine_fails_the_room_but_ends_no_session() -> None:
@@ -1019,3 +1019,14 @@ def test_large_frame_that_waited_in_part_is_echoed() -> None:
     receive(room, 1, Update(large))
     receive(room, 2, Update(update((BOB, 0, [text("x")]))))
     assert Saved(large) in told(commit(room), 1)
+
+
+def test_role_lost_before_leaving_counts_for_a_pending_update() -> None:
+    room = a_room(sessions=[a_session(1), a_session(2)])
+    ann = YjsClient(ANN)
+    first, second = ann.type(0, "x"), ann.type(1, "y")
+    receive(room, 1, Update(second))
+    room.change(SessionId(1), can_write=False, name="Ann")
+    room.leave(SessionId(1), 0.0, clean=True)
+    receive(room, 2, Update(first))
+    assert room.document.text() == "x"

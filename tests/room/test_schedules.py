@@ -14,7 +14,7 @@ from collab.crdt.update import InspectedUpdate
 from collab.ids import Sequence
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import CommittedRow, decode_entries, encode_entries
-from collab.room.effects import Append, Effect, Send, Write
+from collab.room.effects import AppendRow, Effect, Queued, Send
 from collab.room.events import Event, Joined, RowRelayed, Said
 from collab.room.room import Room
 from tests.network import Replica, Violation, random_story
@@ -38,18 +38,18 @@ def test_every_schedule_keeps_every_promise(first: int) -> None:
 
 
 def acknowledge_before_the_commit(event: Event, effects: list[Effect]) -> list[Effect]:
-    if isinstance(event, Said) and isinstance(event.message, Update) and any(isinstance(e, Append) for e in effects):
+    if isinstance(event, Said) and isinstance(event.message, Update) and any(isinstance(e, Queued) for e in effects):
         return [*effects, Send((event.session,), Saved(event.message.update))]
     return [each for each in effects if not (isinstance(each, Send) and isinstance(each.message, Saved))]
 
 
 def forget_the_last_entry_of_a_row(_event: Event, effects: list[Effect]) -> list[Effect]:
-    return [_shortened(each) if isinstance(each, Write) else each for each in effects]
+    return [_shortened(each) if isinstance(each, AppendRow) else each for each in effects]
 
 
-def _shortened(write: Write) -> Write:
+def _shortened(write: AppendRow) -> AppendRow:
     entries = decode_entries(write.row.payload)
-    return Write(replace(write.row, payload=encode_entries(entries[:-1]))) if len(entries) > 1 else write
+    return AppendRow(replace(write.row, payload=encode_entries(entries[:-1]))) if len(entries) > 1 else write
 
 
 def forget_to_send_updates_with_a(_event: Event, effects: list[Effect]) -> list[Effect]:

@@ -44,7 +44,7 @@ def test_acknowledgement_is_due_once_everything_before_it_is_committed() -> None
     assert words(queue) == [b"b"]
     queue.commit()[0]
     assert list(queue.due_acks()) == [(BOB, Refused())]
-    assert queue.is_settled
+    assert queue.is_all_committed
 
 
 def test_only_one_row_is_in_flight_and_it_never_changes() -> None:
@@ -148,7 +148,7 @@ class Bookkeeping(RuleBasedStateMachine):
         unsaved = self.accepted[self.durable :]
         assert [each.update for each in self.queue.entries()] == unsaved
         assert self.queue.unsaved_bytes == len(unsaved) * (UPDATE_COST_BYTES + 4)
-        assert self.queue.is_settled == self.queue.is_durable == (not unsaved)
+        assert self.queue.is_all_committed == self.queue.is_durable == (not unsaved)
         assert [self.queue.pending_acks(session) for session in self.pending] == [
             len(pending) for pending in self.pending.values()
         ]

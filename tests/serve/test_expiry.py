@@ -107,9 +107,9 @@ def ywebsocket(world: World, token: str) -> AsgiClient:
     return AsgiClient(world.app, "y-websocket", NAME, token)
 
 
-def words(heard: Iterable[str], *besides: str) -> list[str]:
+def words(heard: Iterable[str], *except_for: str) -> list[str]:
     """Return what was said about tokens and acknowledgements, without the words that may come at any time."""
-    ignored = {"presence", "step1", "step2", "update", *besides}
+    ignored = {"presence", "step1", "step2", "update", *except_for}
     return [word for word in heard if word not in ignored]
 
 

@@ -33,8 +33,8 @@ TRANSITIONS: dict[RoomState, frozenset[RoomState]] = {
 """What each state may become. A room is gone after ``FORGETTING``, and after ``LOADING`` if that fails."""
 
 
-class RoomLife:
-    """One room. A fresh one is loading."""
+class RoomEntry:
+    """The entry of one document in ``Rooms``. A new one is loading."""
 
     def __init__(self, name: DocumentName) -> None:
         self.name = name

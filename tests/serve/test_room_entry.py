@@ -12,7 +12,7 @@ from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
-from collab.serve.room_life import EARLY_FRAMES_MAX, TRANSITIONS, RoomLife, RoomState
+from collab.serve.room_entry import EARLY_FRAMES_MAX, TRANSITIONS, RoomEntry, RoomState
 from collab.store.memory import MemoryStore
 from tests.room.build import a_room
 
@@ -26,9 +26,9 @@ def host() -> Host:
     return Host(a_room(), replica=replica, log_writer=log_writer, clock=lambda: 0.0, on_fail=lambda _: None)
 
 
-def bring_to(state: RoomState, host: Host) -> RoomLife:
+def bring_to(state: RoomState, host: Host) -> RoomEntry:
     """Return a room in this state."""
-    room = RoomLife(NAME)
+    room = RoomEntry(NAME)
     if state is not RoomState.LOADING:
         room.open(host)
     if state is RoomState.FAILED:
@@ -38,7 +38,7 @@ def bring_to(state: RoomState, host: Host) -> RoomLife:
     return room
 
 
-def enter(room: RoomLife, state: RoomState, host: Host) -> None:
+def enter(room: RoomEntry, state: RoomState, host: Host) -> None:
     """Bring the room from its state into this one."""
     match state:
         case RoomState.LOADING:
@@ -79,7 +79,7 @@ def frame(number: int) -> PresenceFrame:
 
 
 def test_frames_that_came_while_loading_are_returned_once_and_in_order(host: Host) -> None:
-    room = RoomLife(NAME)
+    room = RoomEntry(NAME)
     frames = [frame(number) for number in range(3)]
     for each in frames:
         room.keep(each)
@@ -91,7 +91,7 @@ def test_frames_that_came_while_loading_are_returned_once_and_in_order(host: Hos
 
 
 def test_a_room_asks_the_store_when_too_many_frames_came_while_loading(host: Host) -> None:
-    room = RoomLife(NAME)
+    room = RoomEntry(NAME)
     for number in range(EARLY_FRAMES_MAX + 1):
         room.keep(frame(number))
     assert len(room.open(host)) == EARLY_FRAMES_MAX
