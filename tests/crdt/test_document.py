@@ -516,7 +516,7 @@ def test_root_of_two_kinds_reads_the_same_after_a_reload() -> None:
     assert Document.load(document.encode(), []).equals(document)
 
 
-def test_the_part_of_an_update_that_is_not_ready_tells_what_it_waits_for() -> None:
+def test_part_of_an_update_that_is_not_ready_tells_what_it_waits_for() -> None:
     partly_ready = update((ANN, 0, [text("a")]), (BOB, 0, [text("b", left=(9, 4))]))
     answer = Document().assess(inspect_update(partly_ready))
     assert isinstance(answer, News)
@@ -526,7 +526,7 @@ def test_the_part_of_an_update_that_is_not_ready_tells_what_it_waits_for() -> No
     assert answer.waits_for == {9: 4}
 
 
-def test_row_that_has_halves_in_one_string_deletes_the_pair_of_the_document() -> None:
+def test_row_with_halves_in_one_string_deletes_the_pair_of_the_document() -> None:
     document = document_of(update((ANN, 0, [text("a\N{CAT FACE}b")])))
     halves = "\N{REPLACEMENT CHARACTER}" * 2
     row = update((BOB, 0, [text("X")]), (ANN, 0, [text(f"a{halves}b")]))
@@ -537,8 +537,8 @@ def test_row_that_has_halves_in_one_string_deletes_the_pair_of_the_document() ->
 
 
 def test_committed_row_that_contradicts_the_document_brings_the_rest() -> None:
-    document = document_of(update((ANN, 0, [text("abc")])))
-    answer = document.assess(inspect_update(update((ANN, 0, [text("aXcd")]))), committed=True)
+    document = document_of(update((ANN, 0, [text("abc", root="content")])))
+    answer = document.assess(inspect_update(update((ANN, 0, [text("aXcd", root="content")]))), committed=True)
     assert isinstance(answer, Contradicted)
     assert answer.at == (ANN, 1)
     assert isinstance(answer.despite, News)

@@ -529,7 +529,7 @@ def test_clients_of_a_lost_replica_go_unless_they_moved_here() -> None:
     assert table.lose_replica(OTHER, 3.0) == ()
 
 
-def test_removal_carries_the_claim_of_the_client_to_the_other_replicas() -> None:
+def test_removal_carries_the_claim_of_its_client() -> None:
     table, ann = Table(), a_session(1)
     table.hear(ann, says(7, 1))
     (removed,) = table.receive(ann, [says(7, 1, GONE)], 1.0)

@@ -138,7 +138,7 @@ async def test_a_client_that_goes_leaves_no_session_behind(server: Server) -> No
     assert [host.sessions for host in server.rooms.hosts] == [0, 0]
 
 
-async def test_a_keepalive_is_addressed_to_a_document_that_the_client_has() -> None:
+async def test_a_keepalive_is_addressed_to_a_document_that_was_joined() -> None:
     async with make_server(MemoryStore(), limits=ServerLimits(keepalive_s=0.01)) as server:
         socket = ScriptedSocket(step1("one"), auth("two"))
         serving = asyncio.create_task(server.serve_hocuspocus(socket, None))

@@ -283,7 +283,7 @@ async def test_flush_returns_at_once_when_nothing_was_submitted(log: LogWriter) 
 # --- the window -------------------------------------------------------------------------------------
 
 
-async def test_a_slow_commit_is_followed_by_the_next_once_the_window_is_over(metrics: Metrics) -> None:
+async def test_the_time_of_a_commit_counts_towards_the_window(metrics: Metrics) -> None:
     window_s = 3600.0
     now_s = 0.0
 

@@ -42,7 +42,7 @@ async def test_cancelled_write_leaves_no_session() -> None:
         store.go_on.set()
 
 
-async def test_what_others_show_meanwhile_is_no_acknowledgement() -> None:
+async def test_presence_of_others_is_no_acknowledgement_of_a_write() -> None:
     store, ada = SlowStore(), writer(1000)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, ada, RecordingSink())
