@@ -7,6 +7,7 @@ import pytest
 
 from collab.crdt import comparison
 from collab.crdt import document as module
+from collab.crdt.assessment import Contradicted, News
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
@@ -513,3 +514,33 @@ def test_root_of_two_kinds_reads_the_same_after_a_reload() -> None:
     document = document_of(update((ANN, 0, [text("abc")])), update((BOB, 0, [b"\x28" + ROOT + b"\x01k\x01\x7e"])))
     document.text()
     assert Document.load(document.encode(), []).equals(document)
+
+
+def test_part_of_an_update_that_is_not_ready_tells_what_it_waits_for() -> None:
+    partly_ready = update((ANN, 0, [text("a")]), (BOB, 0, [text("b", left=(9, 4))]))
+    answer = Document().assess(inspect_update(partly_ready))
+    assert isinstance(answer, News)
+    assert answer.update.payload == update((ANN, 0, [text("a")]))
+    assert answer.rest is not None
+    assert answer.rest.payload == update((BOB, 0, [text("b", left=(9, 4))]))
+    assert answer.waits_for == {9: 4}
+
+
+def test_row_with_halves_in_one_string_deletes_the_pair_of_the_document() -> None:
+    document = document_of(update((ANN, 0, [text("a\N{CAT FACE}b")])))
+    halves = "\N{REPLACEMENT CHARACTER}" * 2
+    row = update((BOB, 0, [text("X")]), (ANN, 0, [text(f"a{halves}b")]))
+    answer = document.assess(inspect_update(row), committed=True)
+    assert isinstance(answer, News)
+    assert answer.before is not None
+    assert answer.before.payload == update(deletes={ANN: [(1, 2)]})
+
+
+def test_committed_row_that_contradicts_the_document_brings_the_rest() -> None:
+    document = document_of(update((ANN, 0, [text("abc", root="content")])))
+    answer = document.assess(inspect_update(update((ANN, 0, [text("aXcd", root="content")]))), committed=True)
+    assert isinstance(answer, Contradicted)
+    assert answer.at == (ANN, 1)
+    assert isinstance(answer.despite, News)
+    document.apply(answer.despite)
+    assert document.text() == "abcd"

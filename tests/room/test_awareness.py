@@ -527,3 +527,11 @@ def test_clients_of_a_lost_replica_go_unless_they_moved_here() -> None:
     assert table.lose_replica(OTHER, 2.0) == (of("bob", says(8, 1, GONE)),)
     assert [entry.client for entry in table.entries()] == [9]
     assert table.lose_replica(OTHER, 3.0) == ()
+
+
+def test_removal_carries_the_claim_of_its_client() -> None:
+    table, ann = Table(), a_session(1)
+    table.hear(ann, says(7, 1))
+    (removed,) = table.receive(ann, [says(7, 1, GONE)], 1.0)
+    assert removed == PresenceEntry(ann.user, says(7, 1, GONE), Claim.SELF_WRITER)
+    assert table.local_entries() == (removed,)

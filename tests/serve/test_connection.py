@@ -1,6 +1,7 @@
 """A connection ends once and completely, and passes its cancellation on, whatever happens in the same moment."""
 
 import asyncio
+import gc
 
 import anyio
 import pytest
@@ -179,3 +180,10 @@ async def test_flood_on_one_socket_leaves_other_tasks_their_turn() -> None:
         heard_at_others_turns.append(heard)
     assert heard == 1000
     assert len({each // FRAMES_A_TURN for each in heard_at_others_turns}) > 1000 // FRAMES_A_TURN
+
+
+async def test_a_peer_that_leaves_while_it_is_ignored_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    socket = ScriptedSocket(b"nonsense", close=1006)
+    await make_lingering(socket).run(refuse, keepalive_address=lambda: "")
+    gc.collect()  # asyncio logs the error of a task when the task is forgotten
+    assert [record for record in caplog.records if record.name == "asyncio"] == []

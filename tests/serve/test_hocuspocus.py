@@ -10,7 +10,8 @@ from collab.access.tokens import Principal
 from collab.errors import CollabError, NotAuthenticated, Overloaded, ProtocolError, StoreUnavailable
 from collab.ids import DocumentName, UserId
 from collab.limits import ServerLimits
-from collab.serve.hocuspocus import CLOSE_FRAME
+from collab.protocol.messages import KEEPALIVE
+from collab.serve.hocuspocus import CLOSE_FRAME, DIALECT
 from collab.serve.server import Server
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
@@ -135,3 +136,13 @@ async def test_a_client_that_goes_leaves_no_session_behind(server: Server) -> No
     socket.hang_up()
     await serving
     assert [host.sessions for host in server.rooms.hosts] == [0, 0]
+
+
+async def test_a_keepalive_is_addressed_to_a_document_that_was_joined() -> None:
+    async with make_server(MemoryStore(), limits=ServerLimits(keepalive_s=0.01)) as server:
+        socket = ScriptedSocket(step1("one"), auth("two"))
+        serving = asyncio.create_task(server.serve_hocuspocus(socket, None))
+        await eventually(lambda: DIALECT.encode(KEEPALIVE, "two") in socket.sent)
+        assert DIALECT.encode(KEEPALIVE, "one") not in socket.sent
+        socket.hang_up()
+        await serving

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collab.errors import DocumentPoisoned
-from collab.ids import Epoch, Sequence, SessionId, WriterId
+from collab.errors import DocumentPoisoned, StoreUnavailable
+from collab.ids import ClientId, Epoch, Sequence, SessionId, WriterId
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
-from collab.protocol.messages import SyncStep2, Update
-from collab.relay.base import RowFrame
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, SyncStep2, Update
+from collab.protocol.presence import decode_presence
+from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
 from collab.room.events import Event, Joined, RowCommitted, Said
@@ -20,7 +21,7 @@ from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import NAME, SteppedRoom, YjsClient, a_room, a_row, a_session
-from tests.serve.parts import RecordingSink
+from tests.serve.parts import RecordingSink, ticks
 
 ANN, READER = SessionId(1), SessionId(2)
 GARBAGE = b"\xff"
@@ -36,10 +37,11 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.log_writer = LogWriter(MemoryStore(), ServerLimits(), clock=lambda: self.now_s, metrics=self.metrics)
-        relay = MemoryRelay(MemoryBus(), WriterId(1))
+        self.bus = MemoryBus()
+        self.relay = MemoryRelay(self.bus, WriterId(1))
         self.host = Host(
             self.room,
-            replica=Replica(WriterId(1), MemoryStore(), relay, ServerLimits(), self.metrics),
+            replica=Replica(WriterId(1), MemoryStore(), self.relay, ServerLimits(), self.metrics),
             log_writer=self.log_writer,
             clock=lambda: self.now_s,
             on_fail=lambda _: None,
@@ -136,3 +138,45 @@ def test_room_with_a_broken_invariant_leaves_no_bytes_behind(
         bench.commit(1)
     assert bench.host.failed
     assert bench.log_writer.queued_bytes == 0
+
+
+async def test_row_that_cannot_be_written_closes_its_room(bench: Bench) -> None:
+    bench.host.tell(Said(ANN, Update(YjsClient(1).type(0, "a"))))
+    assert bench.host.next_row() is not None
+    bench.host.row_failed(error := StoreUnavailable())
+    assert bench.host.failed is error
+    assert bench.host.sessions == 0
+    assert bench.log_writer.queued_bytes == 0
+    assert bench.counted("acknowledgements_total") == 0
+
+
+class Neighbour:
+    """The listener of another replica, which keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[RelayFrame] = []
+
+    def relayed(self, frame: RelayFrame) -> None:
+        self.heard.append(frame)
+
+    def interrupted(self) -> None:
+        """Do nothing: this test loses no frame."""
+
+    def replica_lost(self, writer: WriterId) -> None:
+        """Do nothing: this test loses no replica."""
+
+
+async def test_presence_is_published_once_and_in_its_last_state(bench: Bench) -> None:
+    neighbour, there = Neighbour(), MemoryRelay(bench.bus, WriterId(2))
+    await bench.relay.open(Neighbour())
+    await there.open(neighbour)
+    await there.subscribe(NAME)
+    for clock, state in ((1, b"{}"), (2, b'{"cursor":1}')):
+        bench.host.tell(Said(ANN, AwarenessUpdate((AwarenessEntry(ClientId(7), clock, state),))))
+    bench.host.publish_presence()
+    bench.host.publish_presence()
+    await ticks(2)
+    (frame,) = neighbour.heard
+    assert isinstance(frame, PresenceFrame)
+    assert not frame.is_query
+    assert [each.entry for each in decode_presence(frame.payload)] == [AwarenessEntry(ClientId(7), 2, b'{"cursor":1}')]

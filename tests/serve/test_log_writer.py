@@ -278,3 +278,24 @@ async def test_flush_waits_for_rows_that_come_meanwhile(store: FaultyStore, log:
 
 async def test_flush_returns_at_once_when_nothing_was_submitted(log: LogWriter) -> None:
     await log.flush()
+
+
+# --- the window -------------------------------------------------------------------------------------
+
+
+async def test_the_time_of_a_commit_counts_towards_the_window(metrics: Metrics) -> None:
+    window_s = 3600.0
+    now_s = 0.0
+
+    class NearlyAWindow(FaultyStore):
+        async def append(self, rows: Seq[Row]) -> list[Outcome]:
+            nonlocal now_s
+            now_s += window_s - 0.001
+            return await super().append(rows)
+
+    limits = ServerLimits().model_copy(update={"flush_window_ms": 1000 * window_s})
+    log, notes = LogWriter(NearlyAWindow(), limits, clock=lambda: now_s, metrics=metrics), Producer(NOTES)
+    async with running(log):
+        notes.edit(log)
+        notes.edit(log)
+        await eventually(lambda: len(notes.outcomes) == 2)

@@ -8,10 +8,12 @@ from collab.access.roles import Role
 from collab.access.tokens import Principal
 from collab.crdt.stored import load_document
 from collab.errors import StoreUnavailable
-from collab.ids import DocumentName, UserId
+from collab.ids import ClientId, DocumentName, UserId
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate
+from collab.room.events import Said
 from collab.serve.rest_writer import write_update
 from tests.room.build import YjsClient
-from tests.serve.parts import SlowStore, make_server
+from tests.serve.parts import RecordingSink, SlowStore, make_server, ticks, writer
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -38,3 +40,16 @@ async def test_cancelled_write_leaves_no_session() -> None:
         await asyncio.wait({writing})
         assert [host.sessions for host in server.rooms.hosts] == [0]
         store.go_on.set()
+
+
+async def test_presence_of_others_is_no_acknowledgement_of_a_write() -> None:
+    store, ada = SlowStore(), writer(1000)
+    async with make_server(store) as server:
+        host = await server.rooms.join(NOTES, ada, RecordingSink())
+        writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, YjsClient(7).type(0, "Hello.")))
+        await eventually(lambda: host.sessions == 2 and not host.is_settled)
+        host.tell(Said(ada.id, AwarenessUpdate((AwarenessEntry(ClientId(8), 1, b"{}"),))))
+        await ticks(10)
+        assert not writing.done()
+        store.go_on.set()
+        await writing

@@ -5,18 +5,23 @@ from collections import Counter
 
 import pytest
 
+from collab.crdt.stored import compact
 from collab.errors import DocumentDeleted, RoomClosed, StoreUnavailable
 from collab.ids import DocumentName, Epoch, Sequence, UserId, WriterId
 from collab.limits import ServerLimits
+from collab.observe.metrics import Metrics
+from collab.protocol.messages import SyncStep1, SyncStep2
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.events import Left
+from collab.room.events import Left, Said
 from collab.serve.host import Host
+from collab.serve.log_writer import LogWriter
+from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
-from collab.store.base import Stored
+from collab.store.base import Snapshot, Stored
 from collab.store.memory import MemoryStore
-from tests.room.build import YjsClient
+from tests.room.build import YjsClient, document_of
 from tests.serve.parts import RecordingSink, make_server, ticks, writer
 from tests.waiting import eventually
 
@@ -185,3 +190,39 @@ async def test_a_row_that_is_relayed_while_its_room_loads_is_not_lost() -> None:
     rooms.relayed(RowFrame(NOTES, Epoch(0), CommittedRow(Sequence(1), row.writer, row.n, row.payload)))
     store.go_on.set()
     assert (await joining).cursor == 1
+
+
+async def test_a_row_that_is_relayed_to_an_open_room_is_in_it() -> None:
+    rooms = make_rooms()
+    host = await join(rooms, 1)
+    row = Row(NOTES, Epoch(0), WriterId(9), 1, encode_entries([Entry(UserId("bob"), YjsClient(8).type(0, "b"))]))
+    rooms.relayed(RowFrame(NOTES, Epoch(0), CommittedRow(Sequence(1), row.writer, row.n, row.payload)))
+    assert host.cursor == 1
+
+
+async def test_a_room_begins_with_its_snapshot_and_the_rows_after_it() -> None:
+    store, bob = MemoryStore(), YjsClient(8)
+    updates = [bob.type(0, "one "), bob.type(4, "two")]
+    payloads = [encode_entries([Entry(UserId("bob"), update)]) for update in updates]
+    await store.append([Row(NOTES, Epoch(0), WriterId(9), n, payload) for n, payload in enumerate(payloads, 1)])
+    snapshot = compact(None, [CommittedRow(Sequence(1), WriterId(9), 1, payloads[0])])
+    assert await store.put_snapshot(NOTES, Epoch(0), Snapshot(Sequence(1), snapshot, 0))
+    sink, session = RecordingSink(), writer(1)
+    host = await make_rooms(store).join(NOTES, session, sink)
+    host.tell(Said(session.id, SyncStep1(b"\0")))
+    (answer,) = (message for message in sink.sent if isinstance(message, SyncStep2))
+    assert document_of(answer.update).text() == "one two"
+
+
+async def test_a_room_that_is_forgotten_is_named_to_the_compactor() -> None:
+    left: list[DocumentName] = []
+    limits = ServerLimits(room_linger_s=0)
+    replica = Replica(WriterId(1), MemoryStore(), MemoryRelay(MemoryBus(), WriterId(1)), limits, Metrics())
+    log_writer = LogWriter(replica.store, limits, clock=lambda: 0.0, metrics=replica.metrics)
+    rooms = Rooms(replica, log_writer, clock=lambda: 0.0, on_left=left.append, on_interrupted=lambda: None)
+    host = await join(rooms, 1)
+    await rooms.tick()
+    assert left == []
+    host.tell(Left(writer(1).id, clean=True))
+    await rooms.tick()
+    assert left == [NOTES]

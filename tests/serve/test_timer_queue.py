@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from collab.serve.timer_queue import CANCELLED_MAX, Timer, TimerQueue
-from tests.serve.parts import WallClock
+from tests.serve.parts import WallClock, ticks
 
 
 def test_due_timers_run_once_in_order_of_time() -> None:
@@ -83,3 +83,20 @@ async def test_clock_set_forward_is_noticed() -> None:
     async with asyncio.timeout(10):
         await happened.wait()
     running.cancel()
+
+
+async def test_the_task_sleeps_while_no_timer_is_due() -> None:
+    looks = 0
+    clock = WallClock()
+
+    def look() -> float:
+        nonlocal looks
+        looks += 1
+        return clock.now_s
+
+    timers = TimerQueue(look)
+    timers.call_at(clock.now_s + 1000, lambda: None)
+    running = asyncio.create_task(timers.run())
+    await ticks(50)
+    running.cancel()
+    assert looks <= 4

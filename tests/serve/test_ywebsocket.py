@@ -14,7 +14,7 @@ from collab.serve.connection import UNKNOWN_MAX
 from collab.serve.server import Server
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
-from tests.serve.parts import ScriptedSocket, make_server
+from tests.serve.parts import ScriptedSocket, make_server, ticks
 from tests.waiting import eventually
 
 NOTES = DocumentName("notes")
@@ -89,3 +89,15 @@ async def test_a_room_that_ends_its_sessions_ends_the_connection(server: Server)
         host.fail(Draining())
     await serving
     assert isinstance(socket.closed_for, Draining)
+
+
+async def test_a_denied_client_is_held_until_it_hangs_up() -> None:
+    socket = ScriptedSocket()
+    stranger = Principal(UserId("eve"), "Eve", None, {}, None)
+    async with make_server(MemoryStore(), limits=ServerLimits(denial_hold_s=3600)) as server:
+        serving = asyncio.create_task(server.serve_ywebsocket(socket, NOTES, stranger))
+        await eventually(lambda: socket.sent)
+        await ticks(50)
+        assert not socket.is_closed
+        socket.hang_up()
+        await serving
