@@ -47,7 +47,7 @@ async def test_presence_of_others_is_no_acknowledgement_of_a_write() -> None:
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, ada, RecordingSink())
         writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, YjsClient(7).type(0, "Hello.")))
-        await eventually(lambda: host.sessions == 2 and not host.is_settled)
+        await eventually(lambda: host.sessions == 2 and not host.is_all_committed)
         host.tell(Said(ada.id, AwarenessUpdate((AwarenessEntry(ClientId(8), 1, b"{}"),))))
         await ticks(10)
         assert not writing.done()
