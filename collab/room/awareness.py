@@ -8,9 +8,9 @@ peer (a state counts if its clock is newer; a removal also at an equal clock) an
 * A session's first entry is about its own client. Entries about others may be relayed, as between the tabs of one
   browser, where another user may be signed in. So a client's own first entry counts more than a relayed one.
 * Only the session that holds a client may remove it: older clients send removals for all others when they reconnect.
-* A state at a known clock is an echo (many clients send back whatever they receive), unless it is the first entry of a
-  session: then the client has returned on a new socket, here or on another replica. Or another tab relayed it first:
-  then the client's own session takes it back, so that it goes when that session leaves.
+* A state at a known clock is an echo (many clients send back whatever they receive), with two exceptions: the first
+  entry of a session (the client has returned on a new socket, here or on another replica), and a state that another tab
+  relayed first (the client's own session takes it back, so that it goes when that session leaves).
 * ``name`` and ``id`` inside an existing ``user`` object come from the token. Everything else stays byte for byte.
 * A session that is lost without a clean close keeps its presence for a few seconds, so that a short interruption does
   not make it flicker.
@@ -55,7 +55,7 @@ class _Client:
     """The session that holds it. None if it is on another replica, its session was lost, or it is gone."""
     is_itself: bool = False
     """True if the session that holds it is its own, and not that of another tab which relayed it."""
-    writer: WriterId | None = None
+    replica: WriterId | None = None
     """The replica that it is on; None for this one."""
     leaving_s: float | None = None
     """When its session was lost without a clean close."""
@@ -84,7 +84,7 @@ class Awareness:
 
     def local_entries(self) -> tuple[PresenceEntry, ...]:
         """Return the clients connected to this replica, removed ones included, for the other replicas."""
-        return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.writer is None)
+        return tuple(_entry(id_, c) for id_, c in self._clients.items() if c.replica is None)
 
     def receive(self, session: Session, entries: Iterable[AwarenessEntry], now_s: float) -> tuple[PresenceEntry, ...]:
         """Take in what a session says about its client, and about clients it relays."""
@@ -103,18 +103,18 @@ class Awareness:
         return tuple(changed)
 
     def receive_from_replica(
-        self, writer: WriterId, entries: Iterable[PresenceEntry], now_s: float
+        self, replica: WriterId, entries: Iterable[PresenceEntry], now_s: float
     ) -> tuple[PresenceEntry, ...]:
         """Take in what another replica says about the clients connected to it."""
         changed = []
         for each in entries:
             known = self._clients.get(each.entry.client)
-            if known is not None and not _may_replace(writer, known, each):
+            if known is not None and not _may_replace(replica, known, each):
                 continue
             user, entry = each.user, _at_least(known, each.entry)
             if known is None or (known.clock, known.state) != (entry.clock, entry.state):
                 changed.append(replace(each, entry=entry))
-            self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, writer=writer)
+            self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, replica=replica)
         return tuple(changed)
 
     def change_role(self, session: Session) -> tuple[PresenceEntry, ...]:
@@ -138,9 +138,9 @@ class Awareness:
                     client.session, client.leaving_s = None, now_s
         return tuple(removed)
 
-    def lose_replica(self, writer: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
+    def lose_replica(self, replica: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
         """Remove the clients connected to a replica that is gone."""
-        lost = [(id_, client) for id_, client in self._clients.items() if client.writer == writer and client.alive]
+        lost = [(id_, client) for id_, client in self._clients.items() if client.replica == replica and client.alive]
         return tuple(self._remove(id_, client, now_s) for id_, client in lost)
 
     def expire(self, now_s: float) -> tuple[PresenceEntry, ...]:
@@ -205,7 +205,7 @@ def _may_remove(known: _Client, session: Session, clock: int) -> bool:
     return known.alive and clock >= known.clock and known.session == session.id
 
 
-def _may_replace(writer: WriterId, known: _Client, told: PresenceEntry) -> bool:
+def _may_replace(replica: WriterId, known: _Client, told: PresenceEntry) -> bool:
     """Return True if what another replica says about a known client replaces what is known here."""
     clock = told.entry.clock
     if not known.alive:
@@ -217,7 +217,7 @@ def _may_replace(writer: WriterId, known: _Client, told: PresenceEntry) -> bool:
     if clock > known.clock:
         return True
     if told.entry.state == GONE:
-        return known.writer == writer  # the client may have returned on a third replica
+        return known.replica == replica  # the client may have returned on a third replica
     return known.session is None  # it is connected there, and not here
 
 

@@ -1,13 +1,19 @@
 """The conversation with a y-websocket client: one document, named by the URL, and rights known at the handshake."""
 
+from typing import assert_never
+
 from collab.access.tokens import Principal
 from collab.errors import CollabError, ProtocolError, RoomClosed, SessionExpired
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import (
+    Authenticate,
     AwarenessUpdate,
     Denied,
+    Leave,
+    Pong,
     QueryAwareness,
+    Stateless,
     SyncStep1,
     SyncStep2,
     Unknown,
@@ -69,8 +75,10 @@ class YWebsocketConversation:
                     await live.say(message)  # a session that is over has ended the connection too
                 case Unknown():
                     self._connection.count_unknown()
-                case _:
+                case Stateless() | Authenticate() | Leave() | Pong():
                     raise ProtocolError("This message has no meaning on a y-websocket connection.")
+                case _:
+                    assert_never(message)
 
         try:
             return await self._connection.run(on_frame, keepalive_address=lambda: "")
