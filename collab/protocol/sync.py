@@ -31,10 +31,10 @@ def read_sync(reader: Reader) -> Sync:
 def write_sync(writer: Writer, message: Sync) -> None:
     """Write the message that follows the type."""
     match message:
+        case Update(payload):
+            writer.byte(_UPDATE)
         case SyncStep1(payload):
             writer.byte(_STEP_1)
         case SyncStep2(payload):
             writer.byte(_STEP_2)
-        case Update(payload):
-            writer.byte(_UPDATE)
     writer.var_bytes(payload)

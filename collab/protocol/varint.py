@@ -168,7 +168,11 @@ class Writer:
 
     def var_bytes(self, data: bytes) -> None:
         """Write bytes behind their length."""
-        self.var_uint(len(data))
+        length = len(data)
+        if length < 0x80:  # nearly all of them
+            self._out.append(length)
+        else:
+            self.var_uint(length)
         self._out += data
 
     def var_string(self, text: str) -> None:
