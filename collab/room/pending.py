@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from collab.crdt.update import InspectedUpdate
-from collab.ids import SessionId, UserId
+from collab.ids import SessionId
 from collab.room.session import Session
 
 EXAMINED_PER_S = 100_000
@@ -38,16 +38,6 @@ class PendingUpdate:
     since_s: float
     waits_for: Mapping[int, int] = field(default_factory=dict)
     """Client id → the lowest clock of it that is missing."""
-
-    @property
-    def session(self) -> SessionId:
-        """The id of its session."""
-        return self.sender.id
-
-    @property
-    def user(self) -> UserId:
-        """The user of its session."""
-        return self.sender.user
 
     @property
     def parts(self) -> int:
@@ -125,7 +115,7 @@ class PendingUpdates:
 
     def has_unanswered(self, session: SessionId) -> bool:
         """Return True if an update of this session waits whose answer its client waits for."""
-        return any(pending.counted and pending.session == session for pending in self._updates.values())
+        return any(pending.counted and pending.sender.id == session for pending in self._updates.values())
 
     def take_ready(self, changed: Iterable[int], state: Mapping[int, int]) -> list[PendingUpdate]:
         """Remove and return the updates for which something has arrived, oldest first.

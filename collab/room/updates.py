@@ -111,7 +111,7 @@ class Updates:
                 pending.update,
                 exact=pending.resync,
                 read_only=not may_write,
-                is_withheld=partial(is_of_another, user=pending.user, owner=self._sessions.awareness.owner),
+                is_withheld=partial(is_of_another, user=pending.sender.user, owner=self._sessions.awareness.owner),
             )
         except UpdateRefused as error:
             self._refuse(pending, error)
@@ -139,15 +139,15 @@ class Updates:
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
         """Apply what is new, show it at once, and queue it for the log."""
-        carried = is_carried(news.update, self._document.state, pending.user, self._sessions.awareness.owner)
+        carried = is_carried(news.update, self._document.state, pending.sender.user, self._sessions.awareness.owner)
         try:
             self._document.apply(news)
         except DocumentPoisoned:  # its sender must not simply send it again
             self._refuse(pending, UpdateRefused("The update could not be applied."))
             raise
         if news.before is not None:
-            self.accept(news.before, pending.user)
-        self.accept(news.update, pending.user, carried=carried, except_for=pending.session)
+            self.accept(news.before, pending.sender.user)
+        self.accept(news.update, pending.sender.user, carried=carried, except_for=pending.sender.id)
 
     def accept(
         self, update: InspectedUpdate, user: UserId, *, carried: bool = False, except_for: SessionId | None = None
@@ -165,10 +165,10 @@ class Updates:
 
     def _answer(self, pending: PendingUpdate, answer: Saved | Refused, *, adds: bool = False) -> None:
         if pending.counted:
-            self._sessions.answer(pending.session, answer, adds=adds)
+            self._sessions.answer(pending.sender.id, answer, adds=adds)
 
     def _refuse(self, pending: PendingUpdate, error: CollabError) -> None:
-        self._sessions.refuse(pending.session, error, counted=pending.counted)
+        self._sessions.refuse(pending.sender.id, error, counted=pending.counted)
 
     # --- updates that wait --------------------------------------------------------------------------
 
@@ -187,10 +187,10 @@ class Updates:
         elif pending.resync:
             self._give_up(pending)  # what was ready of it has been taken
         else:
-            self._sessions.refuse(pending.session, Overloaded(_TOO_MUCH_WAITS), counted=False)
+            self._sessions.refuse(pending.sender.id, Overloaded(_TOO_MUCH_WAITS), counted=False)
 
     def _ask_sender(self, pending: PendingUpdate) -> None:
-        if (sender := self._sessions.get(pending.session)) is not None:
+        if (sender := self._sessions.get(pending.sender.id)) is not None:
             self.ask(sender)
 
     def settle_overdue(self) -> None:
@@ -227,11 +227,11 @@ class Updates:
         """
         missing = min(pending.waits_for.items())
         owner = self._sessions.awareness.owner
-        is_withheld = any(is_of_another(struct.client, pending.user, owner) for struct in pending.update.structs)
+        is_withheld = any(is_of_another(struct.client, pending.sender.user, owner) for struct in pending.update.structs)
         # While an owner is present, the sender can only come back until that presence has gone.
-        if is_withheld or self._stalled.note_missing(pending.user, missing):
+        if is_withheld or self._stalled.note_missing(pending.sender.user, missing):
             self._refuse(pending, MissingDependencies())
-        elif (sender := self._sessions.get(pending.session)) is not None:
+        elif (sender := self._sessions.get(pending.sender.id)) is not None:
             sender.lacks = missing
             self._some_lack = True
             self._answer(pending, Refused())
