@@ -148,13 +148,13 @@ def _ways() -> dict[str, Way]:
 
 
 WITH_A_GAP = bytes.fromhex("01050500040107636f6e74656e7401610a0184050101630a01840503016500")
-"""Of client 5 the characters at clocks 0, 2 and 4."""
+"""The characters of client 5 at clocks 0, 2 and 4."""
 
 FILLS_IT = bytes.fromhex("01010501840500016200")
-"""Of client 5 the character at clock 1."""
+"""The character of client 5 at clock 1."""
 
 DELETES_HALF = bytes.fromhex("000109010101")
-"""Of client 9 a deletion of clock 1 alone, the first half of an emoji."""
+"""A deletion of clock 1 of client 9 alone: the first half of an emoji."""
 
 
 def _presence(client: int) -> AwarenessUpdate:

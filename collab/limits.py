@@ -20,7 +20,7 @@ _PENDING = PendingLimits()
 
 
 class ServerLimits(BaseModel):
-    """What connections, documents, the log writer and a shutdown may use."""
+    """The bounds on connections, documents, the log writer and a shutdown."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -34,7 +34,7 @@ CLOSE_S_MAX = 2.0
 """How long a close frame may wait until the peer takes it."""
 
 SUBPROTOCOL_CHARACTERS_MAX = 64
-"""What is longer is taken for a token."""
+"""A longer one is assumed to be a token."""
 
 _SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 

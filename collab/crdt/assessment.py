@@ -21,7 +21,7 @@ class Contradicted:
 
     at: Id
     despite: Union[Known, "Lacks", "News"] | None = None
-    """What else it does, if it is a committed row: a row cannot be refused. None for an update of a session."""
+    """The assessment of the rest, for a committed row, which cannot be refused. None for an update of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class News:
     """It changes the document. To be passed to ``apply`` before anything else changes."""
 
     update: InspectedUpdate
-    """What is new and ready: to be applied, logged and sent."""
+    """The new part that is ready: to be applied, logged and sent."""
     before: InspectedUpdate | None = None
     """Deletions to be applied, logged and sent before it, so that it splits no surrogate pair."""
     rest: InspectedUpdate | None = None

@@ -24,9 +24,9 @@ class Split:
     """An update in two parts."""
 
     ready: InspectedUpdate | None
-    """What can be applied now; None when that is nothing."""
+    """The part that can be applied now; None if there is none."""
     rest: InspectedUpdate | None
-    """What cannot; None when that is nothing. It may hold Skips; its depth is that of the whole."""
+    """The part that cannot; None if there is none. It may hold Skips; its depth is that of the whole."""
     waits_for: Mapping[int, int]
     """Client id → the lowest clock of it that the rest waits for. Once one of them is here, more may be ready."""
 

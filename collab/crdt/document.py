@@ -52,7 +52,7 @@ class Document:
         self._pairs = SurrogatePairs()
         self._full: bytes | None = EMPTY_UPDATE
         self.state: dict[int, int] = {}
-        """What the document has: client id → number of clocks. Read it, never write it."""
+        """The state vector: client id → number of clocks. Read it, never write it."""
 
     @classmethod
     def load(cls, snapshot: bytes | None, updates: Iterable[bytes]) -> "Document":

@@ -6,7 +6,7 @@ costliest tails among all its documents by the same numbers.)
 """
 
 ROW_COST_BYTES = 128
-"""What a row costs on top of its payload. (A 20-byte update becomes about one byte of state.)"""
+"""Bytes that a row costs on top of its payload. (A 20-byte update becomes about one byte of state.)"""
 
 TAIL_BYTES_MIN = 64 * 1024
 """A shorter tail is not worth a snapshot while there are sessions."""

@@ -186,7 +186,7 @@ class Updates:
                 self._ask_sender(pending)
         elif pending.resync:
             self._give_up(pending)  # what was ready of it has been taken
-        else:
+        else:  # without an answer: the client reconnects and sends it again
             self._sessions.refuse(pending.sender.id, Overloaded(_TOO_MUCH_WAITS), counted=False)
 
     def _ask_sender(self, pending: PendingUpdate) -> None:
