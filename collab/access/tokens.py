@@ -1,7 +1,8 @@
 """From a JWT, which anybody may have written, to a ``Principal`` that the rest of the project can trust, and back.
 
-PyJWT checks the signature. The claims are checked here, since PyJWT reads the clock itself, and its messages are not
-written for the people who see ours.
+PyJWT takes the token apart and its algorithms check the signature. The claims are checked here, since PyJWT reads the
+clock itself, and its messages are not written for the people who see ours. ``read`` checks everything but the time,
+and what it returns can be asked again at any later time (``token_cache``).
 
 The key decides the algorithm, never the token: HS256 is for our own secret alone, and every public key has its one
 algorithm (``keys``). ``kid`` chooses among the keys that are trusted anyway; ``jku``, ``jwk`` and ``x5u``, with which a
@@ -24,7 +25,7 @@ from typing import Any, ClassVar, get_args
 
 from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import InvalidAlgorithmError, InvalidKeyError, InvalidSignatureError, PyJWTError
+from jwt.exceptions import InvalidKeyError, PyJWTError
 
 from collab.access.grants import parse_grants
 from collab.access.keys import KEY_ID_CHARACTERS_MAX, NO_KEYS, Algorithm, KeySet, PublicKey
@@ -55,6 +56,7 @@ it is what ends a stolen token, and a session with it."""
 
 _TIME_MAX = 2**53
 _PUBLIC = get_args(Algorithm)
+_JWS = PyJWS(algorithms=["HS256", *_PUBLIC])  # once: it builds an object for each algorithm
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -75,6 +77,22 @@ class Principal:
     def is_expired(self, now_s: float) -> bool:
         """Return True if the token has ended at ``now_s`` (seconds since 1970)."""
         return self.expires_at is not None and now_s >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class SignedToken:
+    """What a token of an accepted key grants, from ``not_before_s`` until its principal expires."""
+
+    principal: Principal
+    not_before_s: float
+
+    def at(self, now_s: float) -> Principal:
+        """Return the principal at ``now_s``. Raises TokenExpired, TokenImmature."""
+        if self.principal.is_expired(now_s):
+            raise TokenExpired
+        if now_s < self.not_before_s:
+            raise TokenImmature
+        return self.principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +151,14 @@ class TokenVerifier:
 
         Raises the subclass of NotAuthenticated that says why. Never any other error, whatever ``token`` is.
         """
+        return self.read(token).at(now_s)
+
+    def read(self, token: str) -> SignedToken:
+        """Return what ``token`` grants at its time. Raises NotAuthenticated like ``verify``, but for the time."""
         claims = self._signed_claims(token)
         if self.audience is not None and self.audience not in _audiences(claims):
             raise TokenAudienceInvalid(f"The token is not for the audience {self.audience!r}.")
-        return self._principal(claims, now_s)
+        return SignedToken(self._principal(claims), self._not_before_s(claims))
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
         """Check the signature and return the claims. Nothing of the payload is read before."""
@@ -160,14 +182,15 @@ class TokenVerifier:
 
         Raises NotAuthenticated, and PyJWTError or ValueError if it is not a token at all.
         """
-        header = PyJWS().get_unverified_header(token)
-        algorithm, kid = header.get("alg"), header.get("kid")
+        parts = _JWS.decode_complete(token, options={"verify_signature": False})  # the header chooses the key
+        algorithm, kid = parts["header"].get("alg"), parts["header"].get("kid")
         if kid is not None and len(kid) > KEY_ID_CHARACTERS_MAX:
             raise TokenMalformed("The token's 'kid' is too long.")
         candidates = self._candidates(algorithm, kid)
+        signed = token.rpartition(".")[0].encode()
         for key in candidates:
-            if (payload := _payload(token, key)) is not None:
-                return payload, key
+            if _has_signed(key, signed, parts["signature"]):
+                return parts["payload"], key
         raise self._not_signed(algorithm, kid, has_candidates=bool(candidates))
 
     def _not_signed(self, algorithm: object, kid: str | None, *, has_candidates: bool) -> NotAuthenticated:
@@ -185,22 +208,20 @@ class TokenVerifier:
             return (self.key,)
         return self.issuers.candidates(algorithm, kid)
 
-    def _principal(self, claims: Mapping[str, Any], now_s: float) -> Principal:
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
         user = _text(claims, "sub", USER_CHARACTERS_MAX)
         named = claims.get("name") is not None
-        principal = Principal(
+        return Principal(
             user=UserId(user),
             name=_text(claims, "name", NAME_CHARACTERS_MAX) if named else user[:NAME_CHARACTERS_MAX],
             color=_color(claims.get("color")),
             grants=_grants(claims.get("grants", {})),
             expires_at=None if self.eternal and claims.get("exp") is None else _time(claims, "exp"),
         )
-        if principal.is_expired(now_s):
-            raise TokenExpired
-        for claim in ("nbf", "iat"):
-            if claim in claims and _time(claims, claim) > now_s + self.skew_s:
-                raise TokenImmature
-        return principal
+
+    def _not_before_s(self, claims: Mapping[str, Any]) -> float:
+        """Return from when on the token counts, with the leeway for the issuer's clock."""
+        return max([_time(claims, claim) - self.skew_s for claim in ("nbf", "iat") if claim in claims], default=0.0)
 
 
 def sign(
@@ -238,14 +259,10 @@ def sign(
 # --- claims -----------------------------------------------------------------------------------------
 
 
-def _payload(token: str, key: SharedSecret | PublicKey) -> bytes | None:
-    """Return the payload if ``key`` has signed the token, or else None."""
-    secret = key.secret if isinstance(key, SharedSecret) else key.key
-    try:
-        payload: bytes = PyJWS().decode(token, secret, algorithms=[key.algorithm])
-    except (InvalidSignatureError, InvalidAlgorithmError):
-        return None
-    return payload
+def _has_signed(key: SharedSecret | PublicKey, signed: bytes, signature: bytes) -> bool:
+    """Return True if the key has made the signature. The algorithm is the key's own, whatever the token says."""
+    algorithm = _JWS.get_algorithm_by_name(key.algorithm)
+    return algorithm.verify(signed, key.secret if isinstance(key, SharedSecret) else key.key, signature)
 
 
 def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 
 from collab.access.policy import require_read
+from collab.access.token_cache import TokenCache
 from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import TokenExpired, TokenKeyUnknown
 from collab.ids import DocumentName
@@ -19,7 +20,7 @@ class Authenticator:
         self, verifier: TokenVerifier, *, wall_clock: Callable[[], float], published: JwksClient | None = None
     ) -> None:
         """``wall_clock`` gives seconds since 1970. ``published``: an issuer's keys, besides the verifier's own."""
-        self._verifier = verifier
+        self._tokens = TokenCache(verifier)
         self._wall_clock = wall_clock
         self._published = published
 
@@ -46,5 +47,6 @@ class Authenticator:
         return require_read(principal, document).can_write
 
     def _verify(self, token: str) -> Principal:
-        verifier = self._verifier if self._published is None else self._verifier.trusting(self._published.keys)
-        return verifier.verify(token, self._wall_clock())
+        if self._published is not None:
+            self._tokens.trust(self._published.keys)
+        return self._tokens.verify(token, self._wall_clock())

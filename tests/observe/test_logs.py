@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import collab
-from collab.observe.logs import EVENTS, HIDDEN, configure, get_logger, scrub
+from collab.observe.logs import EVENTS, HIDDEN, _hide_credentials, configure, get_logger, scrub
 from tests.waiting import eventually
 
 CANARY = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.C4n4rySign4ture"
@@ -247,6 +247,19 @@ def test_text_without_credentials_is_unchanged(text: str) -> None:
 @given(prefix=st.text(), suffix=st.from_regex(r"\A[^\w.-]?\Z"))
 def test_token_is_found_in_any_surroundings(prefix: str, suffix: str) -> None:
     assert CANARY not in scrub(f"{prefix}{CANARY}{suffix}")
+
+
+PIECES = st.sampled_from(
+    [
+        *(CANARY, "TOKEN", "Ticket", "ſecret", "to\u212aen", "passWord", "=", "%3d", "%3D"),
+        *("Cookie", "Authorization", ": ", "bEarer ", "abcdefgh", "a://b:", "c@", ".", " ", "é"),
+    ]
+)
+
+
+@given(text=st.lists(PIECES, max_size=8).map("".join))
+def test_line_that_is_passed_over_has_nothing_to_hide(text: str) -> None:
+    assert scrub(text) == _hide_credentials(text)
 
 
 @pytest.mark.parametrize("piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b"])
