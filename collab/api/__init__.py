@@ -10,4 +10,5 @@
 ===================================================  =========================================================
 
 A request passes uvicorn (``transport``), then ``middleware``, then a route; errors leave as problems (``problems``).
+The WebSocket of a document passes neither middleware nor routes (``dispatch``).
 """

@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from collab import __version__
 from collab.access.tokens import SharedSecret
 from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
+from collab.api.dispatch import SocketDispatch
 from collab.api.list_cursor import ListCursor
 from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
 from collab.api.openapi import OpenApi
@@ -106,3 +107,4 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         allow_headers=["Authorization", "Content-Type", "If-None-Match"],
         expose_headers=["ETag", "Retry-After"],
     )
+    app.add_middleware(SocketDispatch)

@@ -20,25 +20,29 @@ DOCUMENTS_PREFIX = "/api/v1/documents/"
 
 
 class EncodedNames:
-    """Middleware that routes REST paths of documents as they were sent, so that a name with slashes is one segment.
-
-    WebSocket paths are decoded here too, because the server replaces bytes that are not UTF-8 with U+FFFD, and that
-    would name another document. ``decoded`` keeps such bytes as lone surrogates, which no document name may hold.
-    """
+    """Middleware that routes REST paths of documents as they were sent, so that a name with slashes is one segment."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" or (scope["type"] == "http" and DOCUMENTS_PREFIX in scope["path"]):
-            raw = scope.get("raw_path")
-            path = raw.decode("ascii") if raw else quote(scope["path"])
-            scope = {**scope, "path": decoded(path) if scope["type"] == "websocket" else path}
+        if scope["type"] == "http" and DOCUMENTS_PREFIX in scope["path"]:
+            scope = {**scope, "path": sent_path(scope)}
         await self._app(scope, receive, send)
 
 
+def sent_path(scope: Scope) -> str:
+    """Return the path as it was sent, percent-encoded."""
+    raw = scope.get("raw_path")
+    return raw.decode("ascii") if raw else quote(scope["path"])
+
+
 def decoded(path: str) -> str:
-    """Return the percent-decoded text, with a lone surrogate for each byte that is not UTF-8."""
+    """Return the percent-decoded text, with a lone surrogate for each byte that is not UTF-8.
+
+    The web server replaces such bytes with U+FFFD, and that would name another document. No document name may hold a
+    lone surrogate.
+    """
     return unquote(path, errors="surrogateescape")
 
 
