@@ -19,6 +19,8 @@ from collab.room.effects import AppendRow
 from collab.room.events import Joined, RoomMessage, RowWanted, Said
 from collab.room.room import Room
 from collab.room.session import Session
+from collab.room.updates import RoomLimits
+from collab.room.window import WindowLengths
 
 NAME = DocumentName("bench")
 WRITER, READER = SessionId(1), SessionId(2)
@@ -35,10 +37,11 @@ def make_room(*updates: bytes, listeners: int = 1) -> Room:
     return room
 
 
-def make_empty_room(*updates: bytes) -> Room:
+def make_empty_room(*updates: bytes, window_s: float = 0.0) -> Room:
     """Return a room without a session, whose document ``updates`` made."""
     document = Document.load(None, updates)
-    return Room(NAME, document, epoch=Epoch(0), cursor=Sequence(0), writer=WriterId(1))
+    limits = RoomLimits(window=WindowLengths(window_s, sessions_min=1))
+    return Room(NAME, document, epoch=Epoch(0), cursor=Sequence(0), writer=WriterId(1), limits=limits)
 
 
 def make_sessions(listeners: int) -> Iterable[Session]:

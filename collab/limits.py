@@ -12,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collab.protocol.limits import Limits
 from collab.room.pending import PendingLimits
+from collab.room.updates import RoomLimits
+from collab.room.window import WindowLengths
 
 MIB = 1024 * 1024
 
 _UPDATE = Limits()
 _PENDING = PendingLimits()
+_WINDOW = WindowLengths()
 
 
 class ServerLimits(BaseModel):
@@ -86,6 +89,25 @@ class ServerLimits(BaseModel):
     held_updates_max: int = Field(default=_PENDING.updates_max, ge=1, description="Pending updates of one document.")
     held_s: float = Field(default=_PENDING.age_s_max, gt=0, description="Seconds an update may stay pending.")
 
+    batch_window_ms: float = Field(
+        default=_WINDOW.length_s * 1000,
+        ge=0,
+        le=1000,
+        description="Milliseconds in which the edits in a document are gathered into one message to each of its "
+        "clients. The first edit after a pause is sent at once. 0 sends every edit at once in every document.",
+    )
+    batch_window_large_ms: float = Field(
+        default=_WINDOW.large_length_s * 1000, ge=0, le=1000, description="The same in a document with many clients."
+    )
+    batch_sessions_min: int = Field(
+        default=_WINDOW.sessions_min,
+        ge=1,
+        description="Clients on one document, on one replica, from which on edits are gathered.",
+    )
+    batch_large_sessions_min: int = Field(
+        default=_WINDOW.large_sessions_min, ge=1, description="Clients from which on the larger window counts."
+    )
+
     # --- the log and the other replicas -----------------------------------------------------------------
 
     flush_window_ms: float = Field(
@@ -111,3 +133,18 @@ class ServerLimits(BaseModel):
     def pending(self) -> PendingLimits:
         """The limits of one document's pending updates."""
         return PendingLimits(self.held_bytes_max, self.held_updates_max, self.held_s)
+
+    @property
+    def window(self) -> WindowLengths:
+        """How long edits are gathered before they are sent."""
+        return WindowLengths(
+            self.batch_window_ms / 1000,
+            self.batch_window_large_ms / 1000,
+            self.batch_sessions_min,
+            self.batch_large_sessions_min,
+        )
+
+    @property
+    def room(self) -> RoomLimits:
+        """The limits of one room."""
+        return RoomLimits(self.update, self.pending, self.window)

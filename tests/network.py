@@ -23,10 +23,12 @@ from collab.crdt.document import Document
 from collab.crdt.guard import inspect_stored_update, inspect_update
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.stored import compact, load_document
+from collab.crdt.update import SKIP, InspectedUpdate
 from collab.errors import CollabError, PeerError, RoomClosed
 from collab.ids import DocumentName, Epoch, SessionId, UserId, WriterId
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
+from collab.protocol.limits import CLOCK_END
 from collab.protocol.messages import (
     FromServer,
     Refused,
@@ -40,6 +42,8 @@ from collab.relay.base import Relay, RelayFrame
 from collab.room.events import HeadRead, Joined, Left, RoomMessage, RowsRead, Said, Ticked
 from collab.room.room import Room
 from collab.room.session import Session
+from collab.room.updates import RoomLimits
+from collab.room.window import WindowLengths
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica as ServerReplica
@@ -48,6 +52,9 @@ from collab.store.base import Committed, Outcome, Snapshot, Stored
 from collab.store.memory import MemoryStore
 
 NAME = DocumentName("story")
+WINDOWS_S = 0.0, 0.02, 0.05
+"""Lengths of the batching window; the seed of a story chooses one."""
+
 T = TypeVar("T")
 
 
@@ -86,6 +93,13 @@ class SimulatedClient:
     refused: bool = False
     """True if one of the counted frames was refused, so that 0 does not mean saved."""
     sent_step1: bool = False
+    spoken: list[InspectedUpdate] = field(default_factory=list)
+    """The edits that this session has sent and that may not be saved yet."""
+
+    @property
+    def is_alone(self) -> bool:
+        """True if only the server passes its edits on."""
+        return True
 
     def __str__(self) -> str:
         return self.name
@@ -204,6 +218,8 @@ class Replica:
         self.subscribed = False
         self.row: Row | None = None
         self.outcome: Outcome | None = None
+        self.timer: tuple[float, Callable[[], None]] | None = None
+        """When and what the host has asked to be called."""
 
     def __str__(self) -> str:
         return f"replica {self.number}"
@@ -222,6 +238,7 @@ class Replica:
                 epoch=stored.epoch,
                 cursor=stored.head,
                 writer=WriterId(self.network.random.getrandbits(63)),
+                limits=RoomLimits(window=WindowLengths(self.network.window_s, sessions_min=1)),
             )
             self.host = Host(
                 self.room,
@@ -234,10 +251,16 @@ class Replica:
                 ),
                 log_writer=cast("LogWriter", self.log_writer),
                 clock=lambda: self.network.now_s,
+                call_later=self._call_later,
                 on_fail=self._failed,
             )
             self.host.request_presence()
         return self.host
+
+    def _call_later(self, delay_s: float, act: Callable[[], None]) -> None:
+        if self.timer is not None:
+            self.network.report("a room has two timers")
+        self.timer = self.network.now_s + delay_s, act
 
     def _failed(self, host: Host) -> None:
         self.network.report(f"the room cannot continue: {host.failed!r}")
@@ -246,7 +269,7 @@ class Replica:
         return self.host is not None and not self.clients and self.host.is_all_committed
 
     def unload(self) -> None:
-        self.room = self.host = self.row = self.outcome = None
+        self.room = self.host = self.row = self.outcome = self.timer = None
         self.subscribed = False
         self.log_writer.queued_bytes = 0
         self.inbox.clear()
@@ -285,6 +308,13 @@ class Replica:
         assert self.outcome is not None
         outcome, self.row, self.outcome = self.outcome, None, None
         self.host.row_written(outcome)
+
+    def run_timer(self) -> None:
+        """Let the time come for which the host has asked."""
+        assert self.timer is not None
+        (at_s, act), self.timer = self.timer, None
+        self.network.now_s = max(self.network.now_s, at_s)
+        act()
 
     def hear_relay(self) -> None:
         frame = self.inbox.popleft()
@@ -333,6 +363,8 @@ class Replica:
             possible.append(self.start_commit)
         if self.host.needs_catch_up:
             possible.append(self.catch_up)
+        if self.timer is not None:
+            possible.append(self.run_timer)
         return possible
 
 
@@ -344,6 +376,7 @@ class Network:
         seed: int = 0,
         *,
         replicas: int = 1,
+        window_s: float = 0.0,
         make_room: Callable[..., Room] = Room,
         document_class: type[Document] = Document,
         replica_class: type[Replica] = Replica,
@@ -353,6 +386,7 @@ class Network:
         self.make_room = make_room
         self.document_class = document_class
         self.merge = merge
+        self.window_s = window_s
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
@@ -402,6 +436,7 @@ class Network:
         client.up.clear()
         client.down.clear()
         client.counted.clear()
+        client.spoken.clear()
         client.unsaved, client.refused, client.sent_step1 = 0, False, False
         if replica is not None and session is not None and session in replica.clients:
             del replica.clients[session]
@@ -444,6 +479,8 @@ class Network:
     def hear(self, client: SimulatedClient) -> None:
         """Deliver one frame to a client. Updates that it may believe saved must be committed."""
         message = client.down.popleft()
+        if isinstance(message, Update | SyncStep2):
+            self.check_shown(client, inspect_stored_update(message.update))
         client.hear(message)
         if client.unsaved < 0:
             raise Violation(f"{client.name} got more acknowledgements than it sent frames")
@@ -455,9 +492,23 @@ class Network:
             if not self.is_durable(update):
                 raise Violation(f"{client.name} got an acknowledgement of an update that is not committed")
 
+    def check_shown(self, client: SimulatedClient, update: InspectedUpdate) -> None:
+        """Assert that a client is sent no gap, and none of its own edits before they are saved.
+
+        Newer clients of y-websocket take the return of their content as its acknowledgement.
+        """
+        if any(struct.kind == SKIP for struct in update.structs):
+            raise Violation(f"{client.name} was sent a gap")
+        client.spoken = [edit for edit in client.spoken if not self.is_durable(edit.payload)]
+        own = {struct.client: struct.clock for edit in reversed(client.spoken) for struct in reversed(edit.structs)}
+        if any(struct.clock + struct.length > own.get(struct.client, CLOCK_END) for struct in update.structs):
+            raise Violation(f"{client.name} was sent its own edit before it was saved")
+
     def speak(self, client: SimulatedClient) -> None:
         """Deliver one frame of a client to its room."""
         message = client.up.popleft()
+        if isinstance(message, Update) and client.is_alone:
+            client.spoken.append(inspect_update(message.update))
         replica, session = client.replica, client.session
         if replica is not None and session is not None and replica.host is not None:
             replica.host.tell(Said(session, message))
@@ -594,7 +645,7 @@ def fresh_text(update: bytes) -> str:
 def random_story(seed: int, steps: int = 120, **parts: Any) -> Network:
     """Run one schedule: 1–3 replicas, 2–4 writers and perhaps a reader, with faults; then all clients reconnect."""
     dice = random.Random(seed)
-    network = Network(seed, replicas=dice.randint(1, 3), **parts)
+    network = Network(seed, replicas=dice.randint(1, 3), window_s=WINDOWS_S[seed % len(WINDOWS_S)], **parts)
     for number in range(dice.randint(2, 4)):
         network.connect(f"writer{number}", replica=dice.randrange(len(network.replicas)))
     if dice.random() < 0.4:

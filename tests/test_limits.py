@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from collab.limits import MIB, ServerLimits
 from collab.protocol.limits import Limits
 from collab.room.pending import PendingLimits
+from collab.room.updates import RoomLimits
 from collab.settings import Settings
 
 
@@ -21,18 +22,29 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (limits.preauth_frames_max, limits.preauth_documents_max) == (1000, 100)
     assert (limits.held_bytes_max, limits.held_updates_max, limits.held_s) == (MIB, 256, 5)
     assert (limits.room_linger_s, limits.flush_window_ms, limits.persister_queue_bytes_max) == (5, 10, 32 * MIB)
+    assert (limits.batch_window_ms, limits.batch_window_large_ms) == (20, 50)
+    assert (limits.batch_sessions_min, limits.batch_large_sessions_min) == (9, 201)
     assert (limits.heads_poll_s, limits.heads_poll_relay_down_s, limits.shutdown_s) == (1, 0.25, 10)
 
 
 def test_default_limits_of_an_update_and_of_a_room_are_their_own() -> None:
     assert ServerLimits().update == Limits()
     assert ServerLimits().pending == PendingLimits()
+    assert ServerLimits().room == RoomLimits()
 
 
 def test_update_and_pending_limits_follow_the_settings() -> None:
     limits = ServerLimits(frame_bytes_max=2048, held_bytes_max=1024, held_updates_max=3, held_s=0.5)
     assert limits.update.bytes_max == 2048
     assert limits.pending == PendingLimits(1024, 3, 0.5)
+    batching = {
+        "batch_window_ms": 5,
+        "batch_window_large_ms": 7,
+        "batch_sessions_min": 2,
+        "batch_large_sessions_min": 3,
+    }
+    limits = ServerLimits.model_validate(batching)
+    assert [limits.room.window.for_sessions(sessions) for sessions in (1, 2, 3)] == [0, 0.005, 0.007]
 
 
 def test_every_limit_is_a_setting_and_repeats_nothing() -> None:

@@ -181,6 +181,10 @@ class Document:
         """Return True if all that the update deletes is deleted. ``exact``: ask the engine when in doubt."""
         return self._covers(update) or (exact and self._learn_deletions() and self._covers(update))
 
+    def splits_pair(self, update: InspectedUpdate) -> bool:
+        """Return True if the update would split a character of the document, be it a deleted one."""
+        return bool(self._pairs.split_by(update, self.state))
+
     def _pairs_split_by(self, update: InspectedUpdate) -> list[Id]:
         """Return the characters of the document that the update would split, by their low surrogates."""
         return self._live(self._pairs.split_by(update, self.state))

@@ -303,13 +303,13 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
             deletes.append(_new_range(DeletedRange, (client, clock, length)))
         if not in_order:
             tidy = False
-            deletes[first:] = _merged(deletes[first:])
+            deletes[first:] = merge_ranges(deletes[first:])
     if at != size:
         refuse("goes on after its end")
     return tuple(deletes), tidy
 
 
-def _merged(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
+def merge_ranges(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
     """Return one client's ranges sorted and merged, as Yjs writes them.
 
     For each range that is out of order, the engine would read a text again from its beginning.

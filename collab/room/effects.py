@@ -22,6 +22,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class EndWindowAt:
+    """Tell the room ``WindowEnded`` at this time. It asks once for each window in which something waits."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Queued:
     """One more update waits for the log; it occupies ``size`` bytes of memory until it is committed."""
 
@@ -76,4 +83,6 @@ class Fail:
     error: CollabError
 
 
-Effect: TypeAlias = Send | Queued | AppendRow | Committed | Publish | PublishPresence | CatchUp | End | Fail
+Effect: TypeAlias = (
+    Send | EndWindowAt | Queued | AppendRow | Committed | Publish | PublishPresence | CatchUp | End | Fail
+)

@@ -117,6 +117,11 @@ class ReplicaLost:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowEnded:
+    """The time that the room asked for with ``EndWindowAt`` has come."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time has passed."""
 
@@ -134,5 +139,6 @@ Event: TypeAlias = (
     | HeadRead
     | PresenceRelayed
     | ReplicaLost
+    | WindowEnded
     | Ticked
 )

@@ -56,6 +56,7 @@ from collab.room.events import (
     RowWanted,
     Said,
     Ticked,
+    WindowEnded,
 )
 from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
@@ -83,8 +84,9 @@ class Room:
         self.document = document
         self._uncommitted = UncommittedQueue(name, epoch, writer)
         self._log = LogCursor(cursor, writer)
-        self._sessions = Sessions(self._uncommitted)
-        self._updates = Updates(document, self._sessions, self._uncommitted, limits or RoomLimits())
+        limits = limits or RoomLimits()
+        self._sessions = Sessions(self._uncommitted, limits.window)
+        self._updates = Updates(document, self._sessions, self._uncommitted, limits)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} cursor={self.cursor} sessions={len(self._sessions)} pending={self.pending}>"
@@ -118,8 +120,10 @@ class Room:
             if error.fault is Fault.PEER and not error.ends_room:
                 raise
             effects.append(Fail(error))
+            return effects
         if self._sessions.dismissed:
             self._sessions.release_dismissed(self._updates.has_pending)
+        self._sessions.end_step()
         return effects
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event
@@ -148,6 +152,8 @@ class Room:
                 self._sessions.receive_presence(replica, entries, is_query=is_query)
             case ReplicaLost(replica):
                 self._sessions.lose_replica(replica)
+            case WindowEnded():
+                self._sessions.end_window()
             case Ticked():
                 self._sessions.expire_presence()
                 self._updates.settle_overdue()
@@ -251,9 +257,7 @@ class Room:
             assessment = assessment.despite
         match assessment:
             case News() as news:
-                self.document.apply(news)
-                if news.before is not None:
-                    self._updates.accept(news.before, entry.author)
+                self._updates.apply(news, entry.author)
                 if news.update.structs or news.update.deletes:
                     self._updates.show(news.update)
             case Lacks():

@@ -1,19 +1,21 @@
 """The sessions of one room, their presence, and everything the room says: one list of effects for each step.
 
-An answer to a frame is held back until everything accepted before it is committed (``uncommitted``); everything else
-is said at once.
+An answer to a frame is held back until everything accepted before it is committed (``uncommitted``). What all sessions
+are shown, updates and presence, passes through the batching window (``window``). Everything else is said at once.
 """
 
 from collections.abc import Callable, Iterator
 
+from collab.crdt.update import InspectedUpdate
 from collab.errors import CollabError, Overloaded
 from collab.ids import SessionId, WriterId
-from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, FromServer, Refused, Saved
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, FromServer, Refused, Saved, Update
 from collab.protocol.presence import PresenceEntry
 from collab.room.awareness import Awareness
-from collab.room.effects import Effect, End, PublishPresence, Send
+from collab.room.effects import Effect, End, EndWindowAt, PublishPresence, Send
 from collab.room.session import Session, SessionState
 from collab.room.uncommitted import UncommittedQueue
+from collab.room.window import Window, WindowLengths
 
 PENDING_ACKS_MAX = 4096
 """Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
@@ -22,8 +24,9 @@ PENDING_ACKS_MAX = 4096
 class Sessions:
     """The sessions that have one document open on this replica."""
 
-    def __init__(self, uncommitted: UncommittedQueue) -> None:
+    def __init__(self, uncommitted: UncommittedQueue, window: WindowLengths) -> None:
         self._uncommitted = uncommitted
+        self._window = Window(window)
         self._sessions: dict[SessionId, Session] = {}
         self.dismissed: set[SessionId] = set()
         """Sessions that still wait for answers."""
@@ -94,12 +97,50 @@ class Sessions:
         """Send a message to one session."""
         self.effects.append(Send((session,), message))
 
-    def show(self, message: FromServer, *, except_for: SessionId | None = None) -> None:
-        """Send a message to every synced session but one."""
-        synced = SessionState.SYNCED
-        sessions = tuple([s.id for s in self._sessions.values() if s.state is synced and s.id != except_for])
+    def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
+        """Have an update sent to every synced session but its author when the window ends."""
+        self._window.add(update, author)
+
+    @property
+    def has_shown(self) -> bool:
+        """True if something that was shown is not sent yet."""
+        return bool(self._window)
+
+    def divide_shown(self) -> None:
+        """Have what was shown so far sent before what is shown next, and not merged with it."""
+        self._window.divide()
+
+    def end_step(self) -> None:
+        """Send what was shown if the window is over, or ask for its end."""
+        if not self._window:
+            return
+        if self._window.is_over(self.now_s, len(self._sessions)):
+            self.send_shown()
+        elif (end_s := self._window.end_to_await(len(self._sessions))) is not None:
+            self.effects.append(EndWindowAt(end_s))
+
+    def end_window(self) -> None:
+        """Send what was shown: the end that was asked for has come."""
+        self._window.note_end()
+        if self._window:
+            self.send_shown()
+
+    def send_shown(self) -> None:
+        """Send what was shown since the last time. Sessions that wrote nothing of it share their messages."""
+        gathered = self._window.take(self.now_s)
+        synced = [session.id for session in self._sessions.values() if session.state is SessionState.SYNCED]
+        authors = gathered.authors
+        self._send_updates(tuple([each for each in synced if each not in authors]), gathered.updates())
+        for author in authors.intersection(synced):
+            self._send_updates((author,), gathered.updates(author))
+        if gathered.presence:
+            live = tuple([s.id for s in self._sessions.values() if s.state is not SessionState.DISMISSED])
+            if live:
+                self.effects.append(Send(live, AwarenessUpdate(gathered.presence)))
+
+    def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterator[bytes]) -> None:
         if sessions:
-            self.effects.append(Send(sessions, message))
+            self.effects += [Send(sessions, Update(update)) for update in updates]
 
     def answer(self, session: SessionId, answer: Saved | Refused, *, adds: bool = False) -> None:
         """Answer a frame once everything accepted before it is committed, if its session is still here.
@@ -151,9 +192,7 @@ class Sessions:
         self._publish_presence(changed)
 
     def _show_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
-        if changed and self._sessions:
-            message = AwarenessUpdate(tuple(each.entry for each in changed))
-            self.effects.append(Send(tuple(self._sessions), message))
+        self._window.add_presence(each.entry for each in changed)
 
     def _publish_presence(self, entries: tuple[PresenceEntry, ...]) -> None:
         if entries:

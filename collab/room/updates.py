@@ -25,7 +25,7 @@ from collab.errors import (
 )
 from collab.ids import SessionId, UserId
 from collab.protocol.limits import Limits
-from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1, Update
+from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1
 from collab.protocol.rows import Entry
 from collab.room.effects import Queued
 from collab.room.ownership import is_carried, is_of_another
@@ -34,14 +34,16 @@ from collab.room.session import Session
 from collab.room.sessions import Sessions
 from collab.room.stalled import StalledUpdates
 from collab.room.uncommitted import UncommittedQueue
+from collab.room.window import WindowLengths
 
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """What one update may hold, and how many of them may wait in a room."""
+    """What one update may hold, how many of them may wait in a room, and how long for."""
 
     update: Limits = field(default_factory=Limits)
     pending: PendingLimits = field(default_factory=PendingLimits)
+    window: WindowLengths = field(default_factory=WindowLengths)
 
 
 class Updates:
@@ -141,27 +143,37 @@ class Updates:
         """Apply what is new, show it at once, and queue it for the log."""
         carried = is_carried(news.update, self._document.state, pending.sender.user, self._sessions.awareness.owner)
         try:
-            self._document.apply(news)
+            self.apply(news, pending.sender.user)
         except DocumentPoisoned:  # its sender must not simply send it again
             self._refuse(pending, UpdateRefused("The update could not be applied."))
             raise
+        self.accept(news.update, pending.sender.user, carried=carried, author=pending.sender.id)
+
+    def apply(self, news: News, user: UserId) -> None:
+        """Apply what is new, and accept the deletions before it.
+
+        Merged updates delete last. So what splits a character is not merged with what has deleted it.
+        """
+        divides = self._sessions.has_shown and self._document.splits_pair(news.update)
+        self._document.apply(news)
         if news.before is not None:
-            self.accept(news.before, pending.sender.user)
-        self.accept(news.update, pending.sender.user, carried=carried, except_for=pending.sender.id)
+            self.accept(news.before, user)
+        if divides or news.before is not None:
+            self._sessions.divide_shown()
 
     def accept(
-        self, update: InspectedUpdate, user: UserId, *, carried: bool = False, except_for: SessionId | None = None
+        self, update: InspectedUpdate, user: UserId, *, carried: bool = False, author: SessionId | None = None
     ) -> None:
         """Show an update that is in the document now, and queue it for the log."""
         size = self._uncommitted.accept(Entry(user, update.payload, carried))
-        self.show(update, except_for=except_for)
+        self.show(update, author=author)
         self._sessions.effects.append(Queued(size))
 
-    def show(self, update: InspectedUpdate, *, except_for: SessionId | None = None) -> None:
-        """Send an update to every synced session but its author, and note what it may make ready."""
+    def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
+        """Show an update to every synced session but its author, and note what it may make ready."""
         if self._pending or self._some_lack:
             self._changed.update([struct.client for struct in update.structs])
-        self._sessions.show(Update(update.payload), except_for=except_for)
+        self._sessions.show(update, author=author)
 
     def _answer(self, pending: PendingUpdate, answer: Saved | Refused, *, adds: bool = False) -> None:
         if pending.counted:

@@ -15,7 +15,19 @@ from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Upda
 from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
 from collab.protocol.rows import Row
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
-from collab.room.effects import AppendRow, CatchUp, Committed, Effect, End, Fail, Publish, PublishPresence, Queued, Send
+from collab.room.effects import (
+    AppendRow,
+    CatchUp,
+    Committed,
+    Effect,
+    End,
+    EndWindowAt,
+    Fail,
+    Publish,
+    PublishPresence,
+    Queued,
+    Send,
+)
 from collab.room.events import (
     Dismissed,
     Event,
@@ -26,6 +38,7 @@ from collab.room.events import (
     RowsRead,
     RowWanted,
     Said,
+    WindowEnded,
 )
 from collab.room.room import Room
 from collab.serve.log_writer import LogWriter
@@ -48,6 +61,7 @@ class Host:
         replica: Replica,
         log_writer: LogWriter,
         clock: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], object],
         on_fail: Callable[["Host"], None],
     ) -> None:
         self._room = room
@@ -55,6 +69,7 @@ class Host:
         self._log_writer = log_writer
         self._relay = replica.relay
         self._clock = clock
+        self._call_later = call_later
         self._on_fail = on_fail
         self._metrics = replica.metrics
         self._accepted: deque[tuple[float, int]] = deque()
@@ -213,6 +228,8 @@ class Host:
             match effect:
                 case Send(sessions, message):
                     self._send(sessions, message)
+                case EndWindowAt(at_s):
+                    self._call_later(max(0.0, at_s - self._clock()), self._end_window)
                 case Queued(size):
                     self._metrics.updates_accepted.inc()
                     self._accepted.append((self._clock(), size))
@@ -246,6 +263,9 @@ class Host:
             sink = self._sinks.get(session)
             if sink is not None:
                 sink.send(encoded)
+
+    def _end_window(self) -> None:
+        self._step(WindowEnded())
 
     def _attach(self, session: SessionId, sink: Sink | None) -> None:
         assert sink is not None

@@ -16,7 +16,6 @@ from collab.relay.base import RelayFrame
 from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.room import Room
 from collab.room.session import Session
-from collab.room.updates import RoomLimits
 from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -132,13 +131,14 @@ class Rooms:
             epoch=stored.epoch,
             cursor=stored.head,
             writer=draw_writer_id(),
-            limits=RoomLimits(self._replica.limits.update, self._replica.limits.pending),
+            limits=self._replica.limits.room,
         )
         return Host(
             room,
             replica=self._replica,
             log_writer=self._log_writer,
             clock=self._clock,
+            call_later=asyncio.get_running_loop().call_later,
             on_fail=self._note_failure,
         )
 

@@ -35,7 +35,7 @@ from collab.protocol.messages import (
 from collab.protocol.rows import decode_entries
 from tests.interop.content import hash_of
 from tests.interop.oracle import Oracle
-from tests.network import NAME, Network, SimulatedClient, Violation, now
+from tests.network import NAME, WINDOWS_S, Network, SimulatedClient, Violation, now
 from tests.protocol.build import EMPTY_STATE_VECTOR
 
 STEPS = 120
@@ -66,6 +66,10 @@ class PageClient(SimulatedClient):
     """True if one of its updates was refused."""
     ids: list[int] = field(default_factory=list)
     """Its client ids, one for each load of the page."""
+
+    @property
+    def is_alone(self) -> bool:
+        return self.other is None
 
     def open(self, seed: int) -> None:
         """Load the page with an empty document. The other page in the browser sends its own."""
@@ -149,7 +153,7 @@ class People(Network):
 
     def __init__(self, oracle: Oracle, seed: int, **parts: Any) -> None:
         dice = random.Random(f"{seed}: people")
-        super().__init__(seed, replicas=dice.randint(1, 2), **parts)
+        super().__init__(seed, replicas=dice.randint(1, 2), window_s=WINDOWS_S[seed % len(WINDOWS_S)], **parts)
         oracle.ask("close")
         self.oracle = oracle
         self.seed = seed

@@ -7,10 +7,11 @@ import pycrdt
 
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from collab.crdt.merge import merge_updates
 from collab.crdt.statevector import decode_state_vector
 from collab.crdt.update import InspectedUpdate
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
-from collab.protocol.messages import FromServer
+from collab.protocol.messages import FromServer, Update
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.room.effects import AppendRow, Committed, Effect, End, Send
@@ -29,9 +30,12 @@ from collab.room.events import (
     RowWanted,
     Said,
     Ticked,
+    WindowEnded,
 )
 from collab.room.room import Room
 from collab.room.session import Session, SessionState
+from collab.room.updates import RoomLimits
+from collab.room.window import WindowLengths
 
 NAME = DocumentName("notes")
 OURS, OTHER = WriterId(1), WriterId(77)
@@ -91,6 +95,12 @@ def inspected(*updates: bytes) -> list[InspectedUpdate]:
     return [inspect_update(update) for update in updates]
 
 
+def merged(*updates: bytes) -> Update:
+    """Return the one message in which a room sends these updates."""
+    (update,) = merge_updates(inspected(*updates))
+    return Update(update)
+
+
 def document_of(*updates: bytes) -> Document:
     """Return the document that these updates make, in this order."""
     return Document.load(None, updates)
@@ -148,8 +158,16 @@ class SteppedRoom(Room):
     def replica_lost(self, replica: WriterId, now_s: float) -> list[Effect]:
         return self.step(now_s, ReplicaLost(replica))
 
+    def end_window(self, now_s: float) -> list[Effect]:
+        return self.step(now_s, WindowEnded())
+
     def tick(self, now_s: float) -> list[Effect]:
         return self.step(now_s, Ticked())
+
+
+def with_window(length_s: float) -> RoomLimits:
+    """Return the limits of a room in which windows have this length, however few sessions it has."""
+    return RoomLimits(window=WindowLengths(length_s, sessions_min=1))
 
 
 def a_session(number: int, user: str = "ann", *, can_write: bool = True, synced: bool = True) -> Session:

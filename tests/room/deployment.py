@@ -4,6 +4,7 @@ No message gets lost and no replica crashes here; ``tests/network.py`` simulates
 """
 
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import cast
 
 from collab.errors import CollabError
@@ -22,14 +23,15 @@ from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.network import StepLogWriter
 from tests.protocol.build import EMPTY_STATE_VECTOR
-from tests.room.build import a_room, a_session
+from tests.room.build import a_room, a_session, with_window
 
 
 class RoomDeployment:
     """One room per replica over one log. It records every update that a session sends or receives."""
 
-    def __init__(self, replicas: int) -> None:
-        self.rooms = [a_room(writer=WriterId(number)) for number in range(replicas)]
+    def __init__(self, replicas: int, *, window_s: float = 0.0) -> None:
+        limits = with_window(window_s)
+        self.rooms = [a_room(writer=WriterId(number), limits=limits) for number in range(replicas)]
         self.log: list[CommittedRow] = []
         self.heard: dict[int, list[bytes]] = {}
         """The updates that each session sent or received, in that order."""
@@ -40,6 +42,7 @@ class RoomDeployment:
         self._now_s = 0.0
         self._owes_step2: set[int] = set()
         self._inboxes: list[deque[CommittedRow]] = [deque() for _ in self.rooms]
+        self._timers: list[deque[Callable[[], None]]] = [deque() for _ in self.rooms]
         self._hosts = [self._host(replica) for replica in range(replicas)]
 
     def _host(self, replica: int) -> Host:
@@ -49,6 +52,7 @@ class RoomDeployment:
             replica=Replica(WriterId(replica), MemoryStore(), relay, ServerLimits(), Metrics()),
             log_writer=cast("LogWriter", StepLogWriter()),
             clock=lambda: self._now_s,
+            call_later=lambda _, act: self._timers[replica].append(act),
             on_fail=lambda _: None,
         )
 
@@ -93,6 +97,8 @@ class RoomDeployment:
             seq = Sequence(len(self.log) + 1)
             self.log.append(CommittedRow(seq, row.writer, row.n, row.payload))
             host.row_written(Committed(seq))
+        elif self._timers[replica]:
+            self._timers[replica].popleft()()
         else:
             return False
         return True

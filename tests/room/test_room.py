@@ -53,6 +53,7 @@ from tests.room.build import (
     commit,
     document_of,
     ends,
+    merged,
     told,
 )
 
@@ -450,7 +451,7 @@ def test_update_ahead_of_its_predecessors_waits_and_is_acknowledged_later() -> N
     assert receive(room, 1, Update(third)) == []
     assert room.document.state == {}
     assert room.next_row() is None
-    assert told(receive(room, 1, Update(first)), 2) == [Update(first), Update(second), Update(third)]
+    assert told(receive(room, 1, Update(first)), 2) == [merged(first, second, third)]
     assert told(commit(room), 1) == [Saved(first), Saved(second), Saved(third)]
 
 
@@ -690,7 +691,7 @@ def test_row_of_another_replica_is_sent_but_not_logged_again() -> None:
     edits = [YjsClient(BOB).type(0, "abc"), YjsClient(COY).type(0, "x")]
     effects = room.receive_row(a_row(1, *edits), Epoch(0))
     everyone = (SessionId(1), SessionId(2))
-    assert effects == [Send(everyone, Update(edit)) for edit in edits]
+    assert effects == [Send(everyone, merged(*edits))]
     assert room.cursor == 1
     assert room.is_all_committed
 
@@ -713,11 +714,12 @@ def test_row_of_another_epoch_is_never_applied() -> None:
 def test_row_behind_a_gap_waits_and_the_store_is_read() -> None:
     room = a_room(sessions=[a_session(1)])
     bob = YjsClient(BOB)
-    rows = [a_row(seq, bob.type(seq - 1, "x")) for seq in (1, 2, 3)]
+    edits = [bob.type(at, "x") for at in range(3)]
+    rows = [a_row(seq, edit) for seq, edit in enumerate(edits, 1)]
     assert room.receive_row(rows[2], Epoch(0)) == [CatchUp()]
     assert room.document.state == {}
     effects = room.receive_rows(rows[:2], after=Sequence(0))
-    assert len(told(effects, 1)) == 3
+    assert told(effects, 1) == [merged(*edits)]
     assert of_kind(effects, CatchUp) == []
     assert room.cursor == 3
 
@@ -805,7 +807,7 @@ def test_row_releases_a_pending_update_that_waited_for_it() -> None:
     bob = YjsClient(BOB)
     first, second = bob.type(0, "a"), bob.type(1, "b")
     receive(room, 1, Update(second))
-    assert told(room.receive_row(a_row(1, first), Epoch(0)), 2) == [Update(first), Update(second)]
+    assert told(room.receive_row(a_row(1, first), Epoch(0)), 2) == [merged(first, second)]
     assert told(commit(room), 1) == [Saved(second)]
 
 
@@ -815,7 +817,7 @@ def test_row_that_contains_a_pending_update_acknowledges_it() -> None:
     first, second = bob.type(0, "a"), bob.type(1, "b")
     receive(room, 1, Update(second))
     effects = room.receive_row(a_row(1, bob.everything), Epoch(0))
-    assert told(effects, 1) == [Update(bob.everything), Saved(second)]
+    assert told(effects, 1) == [Saved(second), Update(bob.everything)]
     assert room.next_row() is None
     assert first != second
 
@@ -924,8 +926,8 @@ def test_presence_goes_to_every_session_and_to_the_other_replicas() -> None:
     here = AwarenessUpdate((entry(7, 1),))
     everyone = (SessionId(1), SessionId(2))
     assert receive(room, 1, here) == [
-        Send(everyone, here),
         PublishPresence((PresenceEntry(UserId("ann"), entry(7, 1)),)),
+        Send(everyone, here),
     ]
     assert receive(room, 1, here) == []
     assert receive(room, 2, QueryAwareness()) == [Send((SessionId(2),), here)]
@@ -969,8 +971,8 @@ def test_presence_query_of_another_replica_is_answered() -> None:
     ours = PublishPresence((PresenceEntry(UserId("ann"), entry(7, 1)),))
     theirs = [PresenceEntry(UserId("bob"), entry(8, 1))]
     assert room.receive_presence(OTHER, theirs, 0.0, is_query=True) == [
-        Send((SessionId(1),), AwarenessUpdate((entry(8, 1),))),
         ours,
+        Send((SessionId(1),), AwarenessUpdate((entry(8, 1),))),
     ]
     assert room.receive_presence(OTHER, theirs, 0.0, is_query=False) == []
 

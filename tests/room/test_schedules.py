@@ -11,12 +11,13 @@ from collab.crdt.assessment import Assessment, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.stored import compact
 from collab.crdt.update import InspectedUpdate
-from collab.ids import Sequence
+from collab.ids import Sequence, SessionId
 from collab.protocol.messages import Saved, Update
 from collab.protocol.rows import CommittedRow, decode_entries, encode_entries
 from collab.room.effects import AppendRow, Effect, Queued, Send
 from collab.room.events import Event, Joined, RowRelayed, Said
 from collab.room.room import Room
+from collab.room.window import Window
 from tests.network import Replica, Violation, random_story
 
 SCHEDULES = 2_000
@@ -78,6 +79,7 @@ class Fault:
     found: str
     effects: Callable[[Event, list[Effect]], list[Effect]] = field(default=lambda _, effects: effects)
     event: Callable[[Event], Event] = field(default=lambda event: event)
+    window: type[Window] = Window
     parts: dict[str, Any] = field(default_factory=dict)
 
     def make_room(self, *args: Any, **parts: Any) -> Room:
@@ -90,6 +92,7 @@ class FaultyRoom(Room):
     def __init__(self, fault: Fault, *args: Any, **parts: Any) -> None:
         super().__init__(*args, **parts)
         self._fault = fault
+        self._sessions._window.__class__ = fault.window
 
     def step(self, now_s: float, event: Event) -> list[Effect]:
         return self._fault.effects(event, super().step(now_s, self._fault.event(event)))
@@ -99,6 +102,23 @@ class AppliesUpdatesThatAreNotReady(Document):
     def assess(self, update: InspectedUpdate, **how: Any) -> Assessment:
         assessment = super().assess(update, **how)
         return News(update) if isinstance(assessment, Lacks) and not how.get("committed") else assessment
+
+
+class LosesWhatWaits(Window):
+    def note_end(self) -> None:
+        super().note_end()
+        self.take(0.0)
+
+
+class SendsAuthorsTheirOwn(Window):
+    def add(self, update: InspectedUpdate, author: SessionId | None) -> None:
+        super().add(update, None)
+
+
+class AsksForItsEndAgain(Window):
+    def end_to_await(self, sessions: int) -> float | None:
+        self.note_end()
+        return super().end_to_await(sessions)
 
 
 class UnloadsWithoutFlushing(Replica):
@@ -127,6 +147,9 @@ FAULTS = {
     "snapshot that leaves a row out": Fault(
         "the log reads back differently|the stored snapshot and rows make no document", parts={"merge": leave_a_row_out}
     ),
+    "window lost": Fault(DIFFERS, window=LosesWhatWaits),
+    "author sent its own edit": Fault("was sent its own edit before it was saved", window=SendsAuthorsTheirOwn),
+    "timer for every edit": Fault("a room has two timers", window=AsksForItsEndAgain),
     "unload without flush": Fault("a room was unloaded with", parts={"replica_class": UnloadsWithoutFlushing}),
 }
 

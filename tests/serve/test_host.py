@@ -1,5 +1,6 @@
 """What a host tells the persister and the metrics of what its room decided."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,7 +21,7 @@ from collab.serve.replica import Replica
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
-from tests.room.build import NAME, SteppedRoom, YjsClient, a_room, a_row, a_session
+from tests.room.build import NAME, SteppedRoom, YjsClient, a_room, a_row, a_session, merged, with_window
 from tests.serve.parts import RecordingSink, ticks
 
 ANN, READER = SessionId(1), SessionId(2)
@@ -35,6 +36,8 @@ class Bench:
     metrics: Metrics = field(default_factory=Metrics)
     room: SteppedRoom = field(default_factory=a_room)
 
+    calls: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.log_writer = LogWriter(MemoryStore(), ServerLimits(), clock=lambda: self.now_s, metrics=self.metrics)
         self.bus = MemoryBus()
@@ -44,6 +47,7 @@ class Bench:
             replica=Replica(WriterId(1), MemoryStore(), self.relay, ServerLimits(), self.metrics),
             log_writer=self.log_writer,
             clock=lambda: self.now_s,
+            call_later=lambda delay_s, act: self.calls.append((delay_s, act)),
             on_fail=lambda _: None,
         )
         self.host.tell(Joined(a_session(ANN)), RecordingSink())
@@ -180,3 +184,24 @@ async def test_presence_is_published_once_and_in_its_last_state(bench: Bench) ->
     assert isinstance(frame, PresenceFrame)
     assert not frame.is_query
     assert [each.entry for each in decode_presence(frame.payload)] == [AwarenessEntry(ClientId(7), 2, b'{"cursor":1}')]
+
+
+async def test_end_of_a_window_is_called_once_and_after_a_failure_does_nothing() -> None:
+    bench = Bench(room=a_room(limits=with_window(0.02)))
+    reader = RecordingSink()
+    bench.host.tell(Joined(a_session(3)), reader)
+    ann = YjsClient(1)
+    edits = [ann.type(at, "x") for at in range(4)]
+    for edit in edits[:3]:
+        bench.host.tell(Said(ANN, Update(edit)))
+        bench.now_s += 0.005
+    assert reader.sent == [Update(edits[0])]
+    ((delay_s, end_window),) = bench.calls
+    assert delay_s == pytest.approx(0.02 - 0.005)
+    bench.now_s += 0.005
+    end_window()
+    assert reader.sent[1:] == [merged(*edits[1:3])]
+    bench.host.tell(Said(ANN, Update(edits[3])))
+    bench.host.fail(DocumentPoisoned())
+    bench.calls[1][1]()
+    assert len(reader.sent) == 2

@@ -23,7 +23,14 @@ NAME = DocumentName("notes")
 def host() -> Host:
     replica = Replica(WriterId(1), MemoryStore(), MemoryRelay(MemoryBus(), WriterId(1)), ServerLimits(), Metrics())
     log_writer = LogWriter(replica.store, replica.limits, clock=lambda: 0.0, metrics=replica.metrics)
-    return Host(a_room(), replica=replica, log_writer=log_writer, clock=lambda: 0.0, on_fail=lambda _: None)
+    return Host(
+        a_room(),
+        replica=replica,
+        log_writer=log_writer,
+        clock=lambda: 0.0,
+        call_later=lambda _, act: None,
+        on_fail=lambda _: None,
+    )
 
 
 def bring_to(state: RoomState, host: Host) -> RoomEntry:

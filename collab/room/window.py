@@ -1,0 +1,125 @@
+"""What a room shows its sessions is gathered for a moment, so that many edits cost each reader one message.
+
+The window is a leading-edge one. A room that was quiet shows an edit at the end of the very step that brought it, so
+people who type now and then see no delay. What comes within the length of the window after that waits for its end and
+goes out merged. In a room of a few sessions the length is 0, and only what one step brings is merged.
+
+Of each client only its newest presence waits. A session's own updates are left out of what it is sent: newer clients of
+y-websocket take the return of their own content as the word that it is saved, which it may not be yet.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from collab.crdt.merge import merge_updates
+from collab.crdt.update import InspectedUpdate
+from collab.ids import ClientId, SessionId
+from collab.protocol.messages import AwarenessEntry
+
+WAITING_BYTES_MAX = 1 << 20
+"""Bytes of updates that may wait. With more, the window ends at once; by then merging saves little."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLengths:
+    """How long a window lasts, by the number of sessions in the room."""
+
+    length_s: float = 0.020
+    """With 0 nothing waits for another step, however many sessions there are."""
+    large_length_s: float = 0.050
+    sessions_min: int = 9
+    """With fewer sessions the length is 0."""
+    large_sessions_min: int = 201
+
+    def for_sessions(self, sessions: int) -> float:
+        """Return the length of a window in a room with this many sessions."""
+        if sessions < self.sessions_min or not self.length_s:
+            return 0.0
+        return self.length_s if sessions < self.large_sessions_min else self.large_length_s
+
+
+_Shown: TypeAlias = tuple[InspectedUpdate, SessionId | None]
+"""An update and its author, who is not sent it; None if everybody is."""
+
+
+class Window:
+    """The updates and the presence of one room that its sessions have not been sent yet."""
+
+    def __init__(self, lengths: WindowLengths) -> None:
+        self._lengths = lengths
+        self._groups: list[list[_Shown]] = [[]]
+        """Updates in order. Those of one group may be merged."""
+        self._bytes = 0
+        self._presence: dict[ClientId, AwarenessEntry] = {}
+        self._began_s = -math.inf
+        """When the sessions were sent something last, which began the window that is open now."""
+        self._is_awaited = False
+        """True if the end of the window has been asked for."""
+
+    def __bool__(self) -> bool:
+        return bool(self._bytes or self._presence)
+
+    def add(self, update: InspectedUpdate, author: SessionId | None) -> None:
+        """Have an update shown to every session but its author."""
+        self._groups[-1].append((update, author))
+        self._bytes += len(update.payload)
+
+    def divide(self) -> None:
+        """Merge nothing that is here with what comes after.
+
+        A merged update deletes last. Where a deletion must be seen before something else, it goes out before it.
+        """
+        if self._groups[-1]:
+            self._groups.append([])
+
+    def add_presence(self, entries: Iterable[AwarenessEntry]) -> None:
+        """Have every session told of these states, unless newer ones come in time."""
+        for entry in entries:
+            self._presence.pop(entry.client, None)
+            self._presence[entry.client] = entry
+
+    # --- its end --------------------------------------------------------------------------------------
+
+    def is_over(self, now_s: float, sessions: int) -> bool:
+        """Return True if what is here should go out now."""
+        return now_s - self._began_s >= self._lengths.for_sessions(sessions) or self._bytes > WAITING_BYTES_MAX
+
+    def end_to_await(self, sessions: int) -> float | None:
+        """Return when the window ends, or None if that was asked before."""
+        if self._is_awaited:
+            return None
+        self._is_awaited = True
+        return self._began_s + self._lengths.for_sessions(sessions)
+
+    def note_end(self) -> None:
+        """Note that the awaited end has come."""
+        self._is_awaited = False
+
+    def take(self, now_s: float) -> "Gathered":
+        """Take everything out, and begin a new window."""
+        gathered = Gathered(self._groups, tuple(self._presence.values()))
+        self._groups, self._bytes, self._presence, self._began_s = [[]], 0, {}, now_s
+        return gathered
+
+
+class Gathered:
+    """What a window has gathered."""
+
+    __slots__ = ("_groups", "presence")
+
+    def __init__(self, groups: list[list[_Shown]], presence: tuple[AwarenessEntry, ...]) -> None:
+        self._groups = groups
+        self.presence = presence
+        """The newest state of each client that has changed."""
+
+    @property
+    def authors(self) -> set[SessionId]:
+        """The sessions that wrote something of it."""
+        return {author for group in self._groups for _, author in group if author is not None}
+
+    def updates(self, reader: SessionId | None = None) -> Iterator[bytes]:
+        """Yield all updates merged as far as they may be, without those that ``reader`` wrote."""
+        for group in self._groups:
+            yield from merge_updates(update for update, author in group if reader is None or author != reader)
