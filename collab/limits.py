@@ -66,8 +66,14 @@ class ServerLimits(BaseModel):
     preauth_s: float = Field(
         default=10, gt=0, description="Seconds a WebSocket has to show a valid token, and a request to send its body."
     )
+    stranger_s: float = Field(
+        default=60,
+        gt=0,
+        description="Seconds after which a WebSocket without a valid token is closed, although it was told that its "
+        "token is missing or bad. Clients come back soon after a close, so a short time would only cost handshakes.",
+    )
     preauth_bytes_max: int = Field(
-        default=5 * MIB, ge=1024, description="Bytes buffered for one connection before its token is checked."
+        default=MIB // 4, ge=1024, description="Bytes buffered for one connection before its token is checked."
     )
     preauth_frames_max: int = Field(
         default=1000, ge=1, description="Frames buffered for one connection before its token is checked."
@@ -123,6 +129,11 @@ class ServerLimits(BaseModel):
     shutdown_s: float = Field(
         default=10, gt=0, description="Seconds a stopping server may take to commit what it has accepted."
     )
+
+    @property
+    def heartbeat_s(self) -> float:
+        """Seconds between two visits of a connection: two find out that it was silent for ``keepalive_s``."""
+        return min(self.keepalive_s / 2, self.ping_s)
 
     @property
     def update(self) -> Limits:

@@ -307,6 +307,12 @@ RULES = (
         "COLLAB_HEADS_POLL_RELAY_DOWN_S to COLLAB_HEADS_POLL_S or less.",
     ),
     Rule(
+        "a stranger has as long as its first token",
+        lambda settings: settings.stranger_s < settings.preauth_s,
+        "A client without a valid token cannot be closed before its time to show one is over: raise COLLAB_STRANGER_S "
+        "to COLLAB_PREAUTH_S or more.",
+    ),
+    Rule(
         "documents before a token are among those of the socket",
         lambda settings: settings.preauth_documents_max > settings.documents_per_socket_max,
         "A connection cannot request more documents than it may open: lower "

@@ -66,6 +66,8 @@ class LogWriter:
         self._has_work = asyncio.Event()
         self._has_space = asyncio.Event()
         self._has_space.set()
+        self._waiting: list[Callable[[], None]] = []
+        """What is called once there is space."""
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -74,24 +76,36 @@ class LogWriter:
         """Update bytes that are accepted and not committed."""
         return self._queued_bytes
 
+    @property
+    def is_full(self) -> bool:
+        """True while nothing more should be accepted."""
+        return self._queued_bytes > self._queue_bytes_max
+
     def submit(self, producer: RowProducer, size: int) -> None:
         """Take note that ``producer`` has ``size`` more bytes to write."""
         self._queued_bytes += size
         self._producers[producer] = None
         self._has_work.set()
         self._is_idle.clear()
-        if self._queued_bytes > self._queue_bytes_max:
+        if self.is_full:
             self._has_space.clear()
 
     def release(self, size: int) -> None:
         """Take note that ``size`` of the submitted bytes were committed, or dropped together with their room."""
         self._queued_bytes -= size
-        if self._queued_bytes <= self._queue_bytes_max:
+        if not self.is_full:
             self._has_space.set()
+            waiting, self._waiting = self._waiting, []
+            for call in waiting:
+                call()
 
     async def writable(self) -> None:
-        """Return when the queue has space. Socket readers wait here, so that TCP makes their clients wait."""
+        """Return when the queue has space."""
         await self._has_space.wait()
+
+    def call_when_writable(self, call: Callable[[], None]) -> None:
+        """Call ``call`` once when the queue has space. Until then its socket is not read: TCP makes the client wait."""
+        self._waiting.append(call)
 
     async def flush(self) -> None:
         """Return when everything submitted before or meanwhile is committed."""
