@@ -46,6 +46,11 @@ class Settings(ServerLimits, BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` is every IPv4 address.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
+    websocket_transport: Literal["native", "asgi"] = Field(
+        default="native",
+        description="How WebSockets are served: `native` is the server's own protocol class, `asgi` uvicorn's, which "
+        "costs several times the memory and time.",
+    )
     data_dir: Path = Field(
         default=Path("collab-data"), description="Directory of the SQLite file and of the self-made secret."
     )

@@ -70,7 +70,7 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
 def _socket(websocket: WebSocket) -> Socket:
     """Return the accepted socket: the transport's own, or, on another web server, one that speaks ASGI."""
     native: Socket | None = websocket.scope.get("extensions", {}).get(EXTENSION)
-    return native or AsgiSocket(websocket)
+    return native or AsgiSocket(websocket, websocket.app.state.settings.frame_bytes_max)
 
 
 async def _accept(websocket: WebSocket) -> bool:
