@@ -75,6 +75,11 @@ class Awareness:
         """Return the state of every client that is present."""
         return tuple(AwarenessEntry(id_, c.clock, c.state) for id_, c in self._clients.items() if c.alive)
 
+    def changed_since(self, since_s: float) -> tuple[AwarenessEntry, ...]:
+        """Return the newest state of every client that was heard of since then, ``null`` if it is gone."""
+        changed = ((id_, client) for id_, client in self._clients.items() if client.seen_s >= since_s)
+        return tuple(AwarenessEntry(id_, client.clock, client.state) for id_, client in changed)
+
     def owner(self, client: int) -> UserId | None:
         """Return the user whose live session shows itself with this client id and may write; None if there is none."""
         known = self._clients.get(ClientId(client))

@@ -100,11 +100,18 @@ class Sessions:
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Have an update sent to every synced session but its author when the window ends."""
         self._window.add(update, author)
+        if author is not None and (session := self._sessions.get(author)) is not None and session.lag is not None:
+            session.lag.note_written(update)
 
     @property
     def has_shown(self) -> bool:
         """True if something that was shown is not sent yet."""
         return bool(self._window)
+
+    @property
+    def window(self) -> Window:
+        """What was shown and not sent yet."""
+        return self._window
 
     def divide_shown(self) -> None:
         """Have what was shown so far sent before what is shown next, and not merged with it."""
@@ -134,9 +141,9 @@ class Sessions:
         for author in authors.intersection(synced):
             self._send_updates((author,), gathered.updates(author))
         if gathered.presence:
-            live = tuple([s.id for s in self._sessions.values() if s.state is not SessionState.DISMISSED])
-            if live:
-                self.effects.append(Send(live, AwarenessUpdate(gathered.presence)))
+            hearing = tuple([session.id for session in self._sessions.values() if session.hears_presence])
+            if hearing:
+                self.effects.append(Send(hearing, AwarenessUpdate(gathered.presence)))
 
     def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterator[bytes]) -> None:
         if sessions:

@@ -80,6 +80,19 @@ class Window:
             self._presence.pop(entry.client, None)
             self._presence[entry.client] = entry
 
+    def first_clocks(self, reader: SessionId) -> dict[int, int]:
+        """Return for each client the first clock that ``reader`` has not been sent yet."""
+        clocks: dict[int, int] = {}
+        for update, author in reversed([shown for group in self._groups for shown in group]):
+            if author != reader:
+                clocks.update((struct.client, struct.clock) for struct in reversed(update.structs))
+        return clocks
+
+    @property
+    def began_s(self) -> float:
+        """When the sessions were sent something last."""
+        return self._began_s
+
     # --- its end --------------------------------------------------------------------------------------
 
     def is_over(self, now_s: float, sessions: int) -> bool:
