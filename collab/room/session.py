@@ -70,7 +70,7 @@ class Session:
     answers any other SyncStep1 of ours gets none, or the client's counter of unsaved changes would fall below zero."""
 
     congested_since_s: float | None = None
-    """Since when its client does not take what it is sent. Until it does, the session is told of no presence."""
+    """Set while its client does not take what it is sent: since when it is told of no presence."""
 
     lag: Lag | None = None
     """Set while it is ``LAGGING``."""

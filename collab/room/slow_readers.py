@@ -15,7 +15,7 @@ from collab.crdt.document import Document
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.errors import TooSlow
 from collab.ids import SessionId
-from collab.protocol.messages import EMPTY_UPDATE, AwarenessUpdate, Update
+from collab.protocol.messages import EMPTY_UPDATE, Update
 from collab.room.session import Lag, Session, SessionState
 from collab.room.sessions import Sessions
 
@@ -47,8 +47,8 @@ class SlowReaders:
         """Tell a session of no more presence."""
         session = self._sessions.get(session_id)
         if session is not None and session.congested_since_s is None:
-            # What changed in the open window has not been sent yet.
-            session.congested_since_s = min(self._sessions.now_s, self._sessions.window.began_s)
+            # What has changed since the last window has not been sent yet.
+            session.congested_since_s = self._sessions.window.told_s
 
     def fall_behind(self, session_id: SessionId, waiting_bytes: int) -> None:
         """Send a session no more updates, and remember what it has."""
@@ -72,8 +72,8 @@ class SlowReaders:
         if session.state is SessionState.LAGGING:
             self._catch_up(session)
         since_s, session.congested_since_s = session.congested_since_s, None
-        if session.hears_presence and (missed := self._sessions.awareness.changed_since(since_s)):
-            self._sessions.send(session_id, AwarenessUpdate(missed))
+        if session.hears_presence:
+            self._sessions.tell_of(session_id, self._sessions.awareness.changed_since(since_s))
 
     def _catch_up(self, session: Session) -> None:
         lag, session.lag = session.lag, None

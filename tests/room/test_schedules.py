@@ -112,7 +112,7 @@ class AppliesUpdatesThatAreNotReady(Document):
 class LosesWhatWaits(Window):
     def note_end(self) -> None:
         super().note_end()
-        self.take(0.0)
+        self.take(0.0, 0)
 
 
 class SendsAuthorsTheirOwn(Window):
@@ -121,9 +121,9 @@ class SendsAuthorsTheirOwn(Window):
 
 
 class AsksForItsEndAgain(Window):
-    def end_to_await(self, sessions: int) -> float | None:
+    def end_to_await(self, now_s: float, sessions: int) -> float | None:
         self.note_end()
-        return super().end_to_await(sessions)
+        return super().end_to_await(now_s, sessions)
 
 
 class TakesWhatWaitsForSent(Window):
