@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collab.protocol.limits import Limits
 from collab.room.pending import PendingLimits
+from collab.room.slow_readers import LagLimits
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
 
@@ -37,8 +38,7 @@ class ServerLimits(BaseModel):
     outbox_bytes_max: int = Field(
         default=4 * MIB,
         ge=1024,
-        description="Bytes queued for one connection, beside the frame being sent. "
-        "A connection that would need more is closed as too slow.",
+        description="Bytes that wait for one connection. Beyond, its client is sent no edits until it has read them.",
     )
     documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")
     keepalive_s: float = Field(
@@ -95,6 +95,12 @@ class ServerLimits(BaseModel):
     held_updates_max: int = Field(default=_PENDING.updates_max, ge=1, description="Pending updates of one document.")
     held_s: float = Field(default=_PENDING.age_s_max, gt=0, description="Seconds an update may stay pending.")
 
+    lag_s_max: float = Field(
+        default=LagLimits().s_max,
+        gt=0,
+        description="Seconds in which a client must have taken what it was sent, once outbox_bytes_max of it wait. "
+        "It gets longer if more waits, a second for each 64 KiB.",
+    )
     batch_window_ms: float = Field(
         default=_WINDOW.length_s * 1000,
         ge=0,
@@ -158,4 +164,4 @@ class ServerLimits(BaseModel):
     @property
     def room(self) -> RoomLimits:
         """The limits of one room."""
-        return RoomLimits(self.update, self.pending, self.window)
+        return RoomLimits(self.update, self.pending, self.window, LagLimits(self.lag_s_max))

@@ -117,6 +117,28 @@ class ReplicaLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Congested:
+    """A session's client does not take what it is sent, so that it begins to wait in memory."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class FellBehind:
+    """Of what a session was sent, more waits in memory than may: ``waiting_bytes``. It may be told repeatedly."""
+
+    session: SessionId
+    waiting_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A session's client has taken what it was sent."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
 class WindowEnded:
     """The time that the room asked for with ``EndWindowAt`` has come."""
 
@@ -139,6 +161,9 @@ Event: TypeAlias = (
     | HeadRead
     | PresenceRelayed
     | ReplicaLost
+    | Congested
+    | FellBehind
+    | Drained
     | WindowEnded
     | Ticked
 )

@@ -41,8 +41,11 @@ from collab.protocol.messages import (
 from collab.protocol.rows import CommittedRow, Entry, decode_entries
 from collab.room.effects import AppendRow, CatchUp, Committed, Effect, Fail, Publish
 from collab.room.events import (
+    Congested,
     Dismissed,
+    Drained,
     Event,
+    FellBehind,
     HeadRead,
     Joined,
     Left,
@@ -61,6 +64,7 @@ from collab.room.events import (
 from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
+from collab.room.slow_readers import SlowReaders
 from collab.room.uncommitted import UncommittedQueue
 from collab.room.updates import RoomLimits, Updates, contradiction_error
 
@@ -86,6 +90,7 @@ class Room:
         self._log = LogCursor(cursor, writer)
         limits = limits or RoomLimits()
         self._sessions = Sessions(self._uncommitted, limits.window)
+        self._slow_readers = SlowReaders(document, self._sessions, limits.lag)
         self._updates = Updates(document, self._sessions, self._uncommitted, limits)
 
     def __repr__(self) -> str:
@@ -152,11 +157,18 @@ class Room:
                 self._sessions.receive_presence(replica, entries, is_query=is_query)
             case ReplicaLost(replica):
                 self._sessions.lose_replica(replica)
+            case Congested(session_id):
+                self._slow_readers.congest(session_id)
+            case FellBehind(session_id, waiting_bytes):
+                self._slow_readers.fall_behind(session_id, waiting_bytes)
+            case Drained(session_id):
+                self._slow_readers.drain(session_id)
             case WindowEnded():
                 self._sessions.end_window()
             case Ticked():
                 self._sessions.expire_presence()
                 self._updates.settle_overdue()
+                self._slow_readers.end_overdue()
             case _:
                 assert_never(event)
 
@@ -185,7 +197,7 @@ class Room:
             case AwarenessUpdate(entries):
                 self._sessions.receive_awareness(sender, entries)
             case QueryAwareness():
-                self._sessions.send(sender.id, AwarenessUpdate(self._sessions.awareness.entries()))
+                self._sessions.tell_of(sender.id, self._sessions.awareness.entries())
             case Stateless():
                 pass  # an application's own message; nothing here listens to it yet
             case _:
@@ -194,7 +206,7 @@ class Room:
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
         diff = self.document.diff(state)
         sender.acks_next_step2 = True
-        sender.become(SessionState.SYNCED)
+        self._slow_readers.note_sent_all(sender)
         self._updates.ask(sender)
         self._sessions.send(sender.id, SyncStep2(diff))
 

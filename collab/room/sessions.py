@@ -4,14 +4,14 @@ An answer to a frame is held back until everything accepted before it is committ
 are shown, updates and presence, passes through the batching window (``window``). Everything else is said at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from collab.crdt.update import InspectedUpdate
 from collab.errors import CollabError, Overloaded
 from collab.ids import SessionId, WriterId
-from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, FromServer, Refused, Saved, Update
+from collab.protocol.messages import AwarenessEntry, FromServer, Refused, Saved, Update
 from collab.protocol.presence import PresenceEntry
-from collab.room.awareness import Awareness
+from collab.room.awareness import Awareness, in_messages
 from collab.room.effects import Effect, End, EndWindowAt, PublishPresence, Send
 from collab.room.session import Session, SessionState
 from collab.room.uncommitted import UncommittedQueue
@@ -57,8 +57,7 @@ class Sessions:
         """Add a session and tell it who is here."""
         assert session.id not in self._sessions
         self._sessions[session.id] = session
-        if here := self.awareness.entries():
-            self.send(session.id, AwarenessUpdate(here))
+        self.tell_of(session.id, self.awareness.entries())
 
     def leave(self, session: SessionId, *, clean: bool, error: CollabError | None = None) -> None:
         """Forget a session. What it wrote stays on its way to the log. Leaving twice is normal."""
@@ -100,11 +99,18 @@ class Sessions:
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Have an update sent to every synced session but its author when the window ends."""
         self._window.add(update, author)
+        if author is not None and (session := self._sessions.get(author)) is not None and session.lag is not None:
+            session.lag.note_written(update)
 
     @property
     def has_shown(self) -> bool:
         """True if something that was shown is not sent yet."""
         return bool(self._window)
+
+    @property
+    def window(self) -> Window:
+        """What was shown and not sent yet."""
+        return self._window
 
     def divide_shown(self) -> None:
         """Have what was shown so far sent before what is shown next, and not merged with it."""
@@ -116,7 +122,7 @@ class Sessions:
             return
         if self._window.is_over(self.now_s, len(self._sessions)):
             self.send_shown()
-        elif (end_s := self._window.end_to_await(len(self._sessions))) is not None:
+        if self._window and (end_s := self._window.end_to_await(self.now_s, len(self._sessions))) is not None:
             self.effects.append(EndWindowAt(end_s))
 
     def end_window(self) -> None:
@@ -127,16 +133,16 @@ class Sessions:
 
     def send_shown(self) -> None:
         """Send what was shown since the last time. Sessions that wrote nothing of it share their messages."""
-        gathered = self._window.take(self.now_s)
+        gathered = self._window.take(self.now_s, len(self._sessions))
         synced = [session.id for session in self._sessions.values() if session.state is SessionState.SYNCED]
         authors = gathered.authors
         self._send_updates(tuple([each for each in synced if each not in authors]), gathered.updates())
         for author in authors.intersection(synced):
             self._send_updates((author,), gathered.updates(author))
         if gathered.presence:
-            live = tuple([s.id for s in self._sessions.values() if s.state is not SessionState.DISMISSED])
-            if live:
-                self.effects.append(Send(live, AwarenessUpdate(gathered.presence)))
+            hearing = tuple([session.id for session in self._sessions.values() if session.hears_presence])
+            if hearing:
+                self.effects += [Send(hearing, message) for message in in_messages(gathered.presence)]
 
     def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterator[bytes]) -> None:
         if sessions:
@@ -167,6 +173,11 @@ class Sessions:
             self.end(session, error)
 
     # --- presence -----------------------------------------------------------------------------------
+
+    def tell_of(self, session: SessionId, entries: Iterable[AwarenessEntry]) -> None:
+        """Tell one session of these states."""
+        for message in in_messages(entries):
+            self.send(session, message)
 
     def receive_awareness(self, sender: Session, entries: tuple[AwarenessEntry, ...]) -> None:
         """Take in what a session says of the clients it carries."""

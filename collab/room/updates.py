@@ -32,6 +32,7 @@ from collab.room.ownership import is_carried, is_of_another
 from collab.room.pending import ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
 from collab.room.sessions import Sessions
+from collab.room.slow_readers import LagLimits
 from collab.room.stalled import StalledUpdates
 from collab.room.uncommitted import UncommittedQueue
 from collab.room.window import WindowLengths
@@ -44,6 +45,7 @@ class RoomLimits:
     update: Limits = field(default_factory=Limits)
     pending: PendingLimits = field(default_factory=PendingLimits)
     window: WindowLengths = field(default_factory=WindowLengths)
+    lag: LagLimits = field(default_factory=LagLimits)
 
 
 class Updates:

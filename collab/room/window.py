@@ -22,6 +22,15 @@ WAITING_BYTES_MAX = 1 << 20
 """Bytes of updates that may wait. With more, the window ends at once; by then merging saves little."""
 
 
+PRESENCE_BYTES_PER_S_MAX = 128 << 20
+"""Bytes of presence that a room sends to all its sessions together. At the bound it tells of changes less often. Five
+hundred people who move a cursor once a second take 50 MB."""
+
+
+PRESENCE_PAUSE_S_MIN = 0.01
+"""A shorter pause after presence is left out: it would cost a timer and save nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowLengths:
     """How long a window lasts, by the number of sessions in the room."""
@@ -57,6 +66,10 @@ class Window:
         """When the sessions were sent something last, which began the window that is open now."""
         self._is_awaited = False
         """True if the end of the window has been asked for."""
+        self._presence_from_s = -math.inf
+        """When presence may be sent again."""
+        self.told_s = -math.inf
+        """Until when the sessions have been told of every change of presence."""
 
     def __bool__(self) -> bool:
         return bool(self._bytes or self._presence)
@@ -80,27 +93,52 @@ class Window:
             self._presence.pop(entry.client, None)
             self._presence[entry.client] = entry
 
+    def first_clocks(self, reader: SessionId) -> dict[int, int]:
+        """Return for each client the first clock that ``reader`` has not been sent yet."""
+        clocks: dict[int, int] = {}
+        for update, author in reversed([shown for group in self._groups for shown in group]):
+            if author != reader:
+                clocks.update((struct.client, struct.clock) for struct in reversed(update.structs))
+        return clocks
+
     # --- its end --------------------------------------------------------------------------------------
 
     def is_over(self, now_s: float, sessions: int) -> bool:
-        """Return True if what is here should go out now."""
-        return now_s - self._began_s >= self._lengths.for_sessions(sessions) or self._bytes > WAITING_BYTES_MAX
+        """Return True if something that is here should go out now."""
+        return now_s >= self._end_s(sessions) or self._bytes > WAITING_BYTES_MAX
 
-    def end_to_await(self, sessions: int) -> float | None:
-        """Return when the window ends, or None if that was asked before."""
+    def _end_s(self, sessions: int) -> float:
+        end_s = self._began_s + self._lengths.for_sessions(sessions)
+        return end_s if self._bytes else max(end_s, self._presence_from_s)
+
+    def end_to_await(self, now_s: float, sessions: int) -> float | None:
+        """Return when the window ends, or None if that was asked before.
+
+        It is never more than a window ahead: an edit may come while presence alone waits, and needs no other timer.
+        """
         if self._is_awaited:
             return None
         self._is_awaited = True
-        return self._began_s + self._lengths.for_sessions(sessions)
+        return min(
+            self._end_s(sessions), now_s + (self._lengths.for_sessions(sessions) or self._lengths.large_length_s)
+        )
 
     def note_end(self) -> None:
         """Note that the awaited end has come."""
         self._is_awaited = False
 
-    def take(self, now_s: float) -> "Gathered":
-        """Take everything out, and begin a new window."""
-        gathered = Gathered(self._groups, tuple(self._presence.values()))
-        self._groups, self._bytes, self._presence, self._began_s = [[]], 0, {}, now_s
+    def take(self, now_s: float, sessions: int) -> "Gathered":
+        """Take out what may be sent to so many sessions, and begin a new window."""
+        may_tell = now_s >= self._presence_from_s
+        gathered = Gathered(self._groups, tuple(self._presence.values()) if may_tell else ())
+        if self._bytes or gathered.presence:
+            self._began_s = now_s
+        if may_tell:
+            size = sum([len(entry.state) for entry in gathered.presence])
+            pause_s = size * sessions / PRESENCE_BYTES_PER_S_MAX
+            self._presence_from_s = now_s + (pause_s if pause_s >= PRESENCE_PAUSE_S_MIN else 0.0)
+            self._presence, self.told_s = {}, now_s
+        self._groups, self._bytes = [[]], 0
         return gathered
 
 

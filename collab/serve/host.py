@@ -79,6 +79,9 @@ class Host:
         """What changed since presence was published last."""
         self._row: Row | None = None
         """The row that the room has just handed out."""
+        self._is_stepping = False
+        self._told_meanwhile: deque[Event] = deque()
+        """What sinks told of while effects were performed: a step is over before the next begins."""
         self.failed: CollabError | None = None
         """Why the room is gone; nothing happens in it any more."""
         self.needs_catch_up = False
@@ -211,6 +214,18 @@ class Host:
             sink.end(error)
 
     def _step(self, event: Event) -> None:
+        if self._is_stepping:
+            self._told_meanwhile.append(event)
+            return
+        self._is_stepping = True
+        try:
+            self._take(event)
+            while self._told_meanwhile:
+                self._take(self._told_meanwhile.popleft())
+        finally:
+            self._is_stepping = False
+
+    def _take(self, event: Event) -> None:
         if self.failed:
             return
         try:

@@ -14,10 +14,11 @@ from collab.protocol.presence import decode_presence
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
-from collab.room.events import Event, Joined, RowCommitted, Said
+from collab.room.events import Drained, Event, FellBehind, Joined, RowCommitted, Said
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
+from collab.serve.sink import EncodedMessage
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
@@ -205,3 +206,23 @@ async def test_end_of_a_window_is_called_once_and_after_a_failure_does_nothing()
     bench.host.fail(DocumentPoisoned())
     bench.calls[1][1]()
     assert len(reader.sent) == 2
+
+
+async def test_sink_that_falls_behind_while_it_is_sent_something_is_told_of_after_that_step(bench: Bench) -> None:
+    class Slow(RecordingSink):
+        def send(self, message: EncodedMessage) -> None:
+            super().send(message)
+            bench.host.tell(FellBehind(SessionId(3), 1))
+
+    sinks = [Slow(), RecordingSink()]
+    for number, sink in enumerate(sinks, 3):
+        bench.host.tell(Joined(a_session(number)), sink)
+    ann = YjsClient(1)
+    edits = [ann.type(at, "x") for at in range(3)]
+    for edit in edits:
+        bench.host.tell(Said(ANN, Update(edit)))
+    assert [len(sink.sent) for sink in sinks] == [1, 3]
+    bench.host.tell(Drained(SessionId(3)))
+    (_, missed) = sinks[0].sent
+    assert isinstance(missed, Update)
+    assert YjsClient(2, edits[0], missed.update).text == "xxx"
