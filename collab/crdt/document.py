@@ -25,13 +25,13 @@ from collab.crdt.guard import inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
+from collab.crdt.shared_diffs import NOTHING, SharedDiffs
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
 from collab.crdt.update import SKIP, Id, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
-from collab.protocol.messages import EMPTY_UPDATE
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Document:
         self._deleted_exact = True
         self._nesting: Nesting | None = None
         self._pairs = SurrogatePairs()
-        self._full: bytes | None = EMPTY_UPDATE
+        self._shared = SharedDiffs()
         self.state: dict[int, int] = {}
         """The state vector: client id → number of clocks. Read it, never write it."""
 
@@ -65,7 +65,6 @@ class Document:
         if snapshot is not None:
             document._native(lambda: document._doc.apply_update(snapshot))
             document.state = document._engine_state()
-            document._full = None
             document._deleted_exact = False
             document._pairs.add_snapshot(snapshot)
         for payload in updates:
@@ -205,6 +204,7 @@ class Document:
         """Integrate what ``assess`` has just returned."""
         if news.before is not None:
             self._integrate(news.before)
+            self._shared.forget()  # merged with what follows it, the deletion would come too late
         self._integrate(news.update, news.levels)
 
     def _integrate(self, update: InspectedUpdate, levels: list[int] | None = None) -> None:
@@ -223,15 +223,31 @@ class Document:
         self._deleted_exact = False
         if update.low_surrogates:
             self._pairs.add(update)
-        self._full = None
+        self._shared.add(update)
 
     # --- read ----------------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
         """Return the whole document as one update: the same bytes object until the next change."""
-        if self._full is None or self.is_poisoned:
-            self._full = self._native(self._doc.get_update)
-        return self._full
+        known = self._shared.find(NOTHING)
+        if known is None or not known.is_current or self.is_poisoned:
+            return self._shared.keep(NOTHING, self._native(self._doc.get_update))
+        return known.payload
+
+    def catch_up(self, state: dict[int, int]) -> tuple[bytes, bytes | None]:
+        """Return what brings a peer with ``state`` up to date: an update, and perhaps another one to apply after it.
+
+        Peers with the same state are told by the same bytes objects for a while.
+        """
+        vector = encode_state_vector(state)
+        known = self._shared.find(vector)
+        if known is None or self.is_poisoned:
+            return self._shared.keep(vector, self._native(lambda: self._doc.get_update(vector))), None
+        return known.payload, known.later()
+
+    def forget_shared(self) -> None:
+        """Forget the updates of ``catch_up`` that are not likely to be asked for again. Call it now and then."""
+        self._shared.forget_known()
 
     def diff(self, state: dict[int, int]) -> bytes:
         """Return the update that brings a peer with ``state`` up to date. It always carries every deletion."""

@@ -166,6 +166,7 @@ class Room:
             case WindowEnded():
                 self._sessions.end_window()
             case Ticked():
+                self.document.forget_shared()
                 self._sessions.expire_presence()
                 self._updates.settle_overdue()
                 self._slow_readers.end_overdue()
@@ -204,11 +205,13 @@ class Room:
                 assert_never(message)
 
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
-        diff = self.document.diff(state)
+        diff, later = self.document.catch_up(state)
         sender.acks_next_step2 = True
         self._slow_readers.note_sent_all(sender)
         self._updates.ask(sender)
         self._sessions.send(sender.id, SyncStep2(diff))
+        if later is not None:
+            self._sessions.send(sender.id, Update(later))
 
     # --- the log ------------------------------------------------------------------------------------
 

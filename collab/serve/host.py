@@ -38,12 +38,14 @@ from collab.room.events import (
     RowsRead,
     RowWanted,
     Said,
+    Ticked,
     WindowEnded,
 )
 from collab.room.room import Room
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
-from collab.serve.sink import EncodedMessage, Sink
+from collab.serve.shared_frames import SharedFrames
+from collab.serve.sink import Sink
 from collab.store import base as store
 
 log = get_logger("host")
@@ -75,6 +77,7 @@ class Host:
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
         self._sinks: dict[SessionId, Sink] = {}
+        self._shared_frames = SharedFrames()
         self._presence: dict[ClientId, PresenceEntry] = {}
         """What changed since presence was published last."""
         self._row: Row | None = None
@@ -141,6 +144,8 @@ class Host:
                 self._attach(session, sink)
             case RowsRead():
                 self.needs_catch_up = False
+            case Ticked():
+                self._shared_frames.forget()
             case _:
                 pass
         self._step(event)
@@ -273,7 +278,7 @@ class Host:
             self._metrics.acknowledgements.inc()
         elif isinstance(message, Refused):
             self._metrics.updates_refused.inc()
-        encoded = EncodedMessage(message)
+        encoded = self._shared_frames.encoded(message)
         for session in sessions:
             sink = self._sinks.get(session)
             if sink is not None:
