@@ -107,8 +107,10 @@ class AsgiSocket:
             if self._ending is None:
                 self._ending = close_codes.LOST
         finally:
-            await tasks.end([reading, writing, closing])
-            self._receiver.closed(SocketClosed(self.cancelled if self._ending is None else self._ending))
+            try:
+                await tasks.end([reading, writing, closing])
+            finally:  # also when the caller is cancelled again and again
+                self._receiver.closed(SocketClosed(self.cancelled if self._ending is None else self._ending))
 
     async def _read(self) -> None:
         while True:

@@ -198,7 +198,7 @@ class Room:
             case AwarenessUpdate(entries):
                 self._sessions.receive_awareness(sender, entries)
             case QueryAwareness():
-                self._sessions.tell_of(sender.id, self._sessions.awareness.entries())
+                self._sessions.answer_query(sender.id)
             case Stateless():
                 pass  # an application's own message; nothing here listens to it yet
             case _:

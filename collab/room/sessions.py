@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from collab.crdt.update import InspectedUpdate
 from collab.errors import CollabError, Overloaded
 from collab.ids import SessionId, WriterId
-from collab.protocol.messages import AwarenessEntry, FromServer, Refused, Saved, Update
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, FromServer, Refused, Saved, Update
 from collab.protocol.presence import PresenceEntry
 from collab.room.awareness import Awareness, in_messages
 from collab.room.effects import Effect, End, EndWindowAt, PublishPresence, Send
@@ -171,6 +171,14 @@ class Sessions:
             if counted:
                 self.send(session, Refused())
             self.end(session, error)
+
+    def answer_query(self, session: SessionId) -> None:
+        """Tell a session who is here. A question is answered also when there is nobody."""
+        here = self.awareness.entries()
+        if here:
+            self.tell_of(session, here)
+        else:
+            self.send(session, AwarenessUpdate(()))
 
     # --- presence -----------------------------------------------------------------------------------
 

@@ -91,6 +91,9 @@ class Conversation(Protocol):
     def congested(self) -> None:
         """Take note that the peer does not take what it is sent."""
 
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Take note that more of what the peer was sent waits in memory than may. It may be told repeatedly."""
+
     def drained(self) -> None:
         """Take note that the peer has taken most of it."""
 
@@ -110,6 +113,8 @@ class Connection:
         "_error",
         "_frames_seen",
         "_hold",
+        "_is_congested",
+        "_is_falling_behind",
         "_parts",
         "_paused_for",
         "_silent_beats",
@@ -134,6 +139,7 @@ class Connection:
         self._ending: Ending | None = None
         self._hold: asyncio.TimerHandle | None = None
         self._unknown = 0
+        self._is_congested = self._is_falling_behind = False
         self._frames_seen = self._silent_beats = 0
         self._beats_to_ping = self._beats_a_ping
         socket.attach(self)
@@ -168,6 +174,8 @@ class Connection:
             stats.frames_out += 1
             stats.bytes_out += len(frame.payload)
             self._socket.write(frame)
+            if self._is_congested:
+                self._watch_backlog()
 
     # --- what comes in ----------------------------------------------------------------------------------
 
@@ -238,14 +246,27 @@ class Connection:
 
     def congested(self) -> None:
         """Have the conversation send only what must be sent."""
-        if self._state is ConnectionState.OPEN and self._conversation is not None:
+        self._is_congested = True
+        if self._conversation is not None:
             self._conversation.congested()
+
+    def _watch_backlog(self) -> None:
+        if not self._is_falling_behind and self._socket.buffered_bytes > self._parts.limits.outbox_bytes_max:
+            self._is_falling_behind = True
+            # Later, since a room is just performing its effects, and this is an event of its own.
+            asyncio.get_running_loop().call_soon(self._fall_behind)
+
+    def _fall_behind(self) -> None:
+        self._is_falling_behind = False
+        if self._conversation is not None:
+            self._conversation.fell_behind(self._socket.buffered_bytes)
 
     def drained(self) -> None:
         """Have the conversation send again, and read on."""
-        if self._state is ConnectionState.OPEN and self._conversation is not None:
+        self._is_congested = False
+        if self._conversation is not None:
             self._conversation.drained()
-            self.go_on(Pause.PEER)
+        self.go_on(Pause.PEER)
 
     # --- time -------------------------------------------------------------------------------------------
 

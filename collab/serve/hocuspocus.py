@@ -14,6 +14,7 @@ from collab.protocol.hocuspocus import Hocuspocus, read_address
 from collab.protocol.messages import KEEPALIVE, Leave, Pong, Unknown
 from collab.serve.connection import Connection, Pause
 from collab.serve.hocuspocus_document import HocuspocusDocument
+from collab.serve.live_session import LiveSession
 from collab.serve.parts import ServerParts
 from collab.serve.preauth_buffer import PreAuthBuffer
 from collab.serve.socket import Socket
@@ -88,13 +89,21 @@ class HocuspocusConversation:
 
     def congested(self) -> None:
         """Take note that the client does not take what it is sent."""
-        for document in self._documents.values():
-            document.congested()
+        for session in self._sessions():
+            session.congested()
+
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Take note that more of it waits than may."""
+        for session in self._sessions():
+            session.fell_behind(waiting_bytes)
 
     def drained(self) -> None:
-        """Take note that the client has taken most of it."""
-        for document in self._documents.values():
-            document.drained()
+        """Take note that the client has taken it."""
+        for session in self._sessions():
+            session.drained()
+
+    def _sessions(self) -> list[LiveSession]:
+        return [document.live for document in self._documents.values() if document.live is not None]
 
     def disconnected(self, *, clean: bool) -> None:
         """Leave every document."""

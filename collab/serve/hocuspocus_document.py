@@ -181,11 +181,10 @@ class HocuspocusDocument:
         """Take a message that an earlier document on the same address was sent after its client had left."""
         self._tell(received)
 
-    def congested(self) -> None:
-        """Take note that the client does not take what it is sent."""
-
-    def drained(self) -> None:
-        """Take note that the client has taken most of it."""
+    @property
+    def live(self) -> LiveSession | None:
+        """The session in the room, while there is one."""
+        return self._live
 
     def disconnect(self, *, clean: bool) -> None:
         """End the session, if there is one: the socket is closed."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from collab.errors import CollabError, DocumentDeleted, Draining, Fault, RoomClosed, UpdateRefused
+from collab.errors import CollabError, DocumentDeleted, Draining, Fault, RoomClosed, TooSlow, UpdateRefused
 from collab.ids import ClientId, DocumentName, Sequence, SessionId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
@@ -299,6 +299,8 @@ class Host:
         if not self._sinks:
             self.empty_since_s = self._clock()
         if error is not None:
+            if isinstance(error, TooSlow):
+                self._metrics.outbox_overflows.inc()
             self._count_refusal(session, error, effects)
             sink.end(error)
 

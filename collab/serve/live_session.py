@@ -7,7 +7,7 @@ gate. That the log has space for more is seen to before a message is read (``con
 from collections.abc import Callable
 
 from collab.ids import DocumentName
-from collab.room.events import Dismissed, Left, RoleChanged, RoomMessage, Said
+from collab.room.events import Congested, Dismissed, Drained, Event, FellBehind, Left, RoleChanged, RoomMessage, Said
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.parts import ServerParts
@@ -54,6 +54,22 @@ class LiveSession:
             return False
         self._host.tell(Said(self.session.id, message))
         return True
+
+    def congested(self) -> None:
+        """Tell the room that the client does not take what it is sent."""
+        self._tell(Congested(self.session.id))
+
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Tell the room that more of it waits than may."""
+        self._tell(FellBehind(self.session.id, waiting_bytes))
+
+    def drained(self) -> None:
+        """Tell the room that the client has taken it."""
+        self._tell(Drained(self.session.id))
+
+    def _tell(self, event: Event) -> None:
+        if not self._is_over:
+            self._host.tell(event)
 
     def change_role(self, *, can_write: bool, name: str | None) -> None:
         """Let the session go on with another role. ``name``: the user's new name, or None to keep it."""

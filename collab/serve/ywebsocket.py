@@ -103,9 +103,18 @@ class YWebsocketConversation:
 
     def congested(self) -> None:
         """Take note that the client does not take what it is sent."""
+        if self._live is not None:
+            self._live.congested()
+
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Take note that more of it waits than may."""
+        if self._live is not None:
+            self._live.fell_behind(waiting_bytes)
 
     def drained(self) -> None:
-        """Take note that the client has taken most of it."""
+        """Take note that the client has taken it."""
+        if self._live is not None:
+            self._live.drained()
 
     def disconnected(self, *, clean: bool) -> None:
         """Leave the document."""

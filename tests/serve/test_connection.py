@@ -53,6 +53,9 @@ class Conversation:
     def congested(self) -> None:
         self.told.append("congested")
 
+    def fell_behind(self, waiting_bytes: int) -> None:
+        self.told.append(f"{waiting_bytes} bytes behind")
+
     def drained(self) -> None:
         self.told.append("drained")
 
@@ -260,6 +263,26 @@ async def test_messages_wait_while_the_peer_does_not_read() -> None:
     await ticks(5)
     assert bench.conversation.heard == [b"one", b"two"]
     assert bench.conversation.told == ["congested", "drained"]
+
+
+async def test_peer_that_takes_too_little_falls_behind_and_is_told_of_once_a_turn() -> None:
+    bench = Bench(outbox_bytes_max=1024)
+    bench.connection.send(KEEPALIVE)
+    bench.socket.receiver.congested()
+    bench.socket.buffered_bytes = 1024
+    bench.connection.send(KEEPALIVE)
+    await ticks(2)
+    assert bench.conversation.told == ["congested"]
+    bench.socket.buffered_bytes = 2000
+    for _ in range(3):
+        bench.connection.send(KEEPALIVE)
+    assert bench.conversation.told == ["congested"]
+    await ticks(2)
+    assert bench.conversation.told == ["congested", "2000 bytes behind"]
+    bench.socket.receiver.drained()
+    bench.connection.send(KEEPALIVE)
+    await ticks(2)
+    assert bench.conversation.told == ["congested", "2000 bytes behind", "drained"]
 
 
 async def test_messages_wait_until_every_reason_is_gone() -> None:
