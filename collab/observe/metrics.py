@@ -67,7 +67,7 @@ class Metrics:
 
         # --- the other replicas
         self.relay_up = gauge("relay_up", "1 while frames between replicas arrive.")
-        self.relay_frames_published = counter("relay_frames_published", "Frames that Redis has taken.")
+        self.relay_frames_published = counter("relay_frames_published", "Frames that were sent to Redis.")
         self.relay_frames_received = counter("relay_frames_received", "Frames of other replicas that were delivered.")
         self.relay_frames_dropped = counter(
             "relay_frames_dropped", "Frames that never left: the queue was full, or Redis did not answer."
