@@ -1,6 +1,7 @@
 """The opening handshake of a WebSocket: the ``websockets`` library judges it, and is then no longer needed."""
 
 from collections.abc import Iterable
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.types import Scope
@@ -23,10 +24,10 @@ class Handshake:
         events = self._protocol.events_received()
         self._request = events[0] if events and isinstance(events[0], Request) else None
         self._accepted = None if self._request is None else self._protocol.accept(self._request)
-
-    @property
-    def refused(self) -> bytes | None:
+        self.refused = self._refused()
         """The answer if this is no handshake; None if it is one."""
+
+    def _refused(self) -> bytes | None:
         if self._accepted is None:
             return _problem(HTTPStatus.BAD_REQUEST, "This is no handshake for a WebSocket.")
         if self._accepted.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -49,7 +50,6 @@ class Handshake:
     def accept(self, subprotocol: str | None, headers: HeaderList) -> bytes:
         """Return the answer that opens the WebSocket."""
         assert self._accepted is not None
-        del self._accepted.headers["Date"]  # it is among the server's own headers
         self._accepted.headers.update(_decoded(headers))
         if subprotocol:
             self._accepted.headers["Sec-WebSocket-Protocol"] = subprotocol
@@ -58,6 +58,7 @@ class Handshake:
     def refuse(self, status: int, headers: HeaderList = (), body: bytes = b"") -> bytes:
         """Return an answer that does not open it."""
         all_headers = Headers(_decoded(headers))
+        all_headers.setdefault("Date", formatdate(usegmt=True))
         all_headers.setdefault("Connection", "close")
         all_headers.setdefault("Content-Length", str(len(body)))
         return self._send(Response(status, HTTPStatus(status).phrase, all_headers, body))
