@@ -156,7 +156,9 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run uvicorn's own HTTP class with ours, or another, for WebSockets. Everything has ended afterwards."""
     application = Application()
-    config = uvicorn.Config(application, http="h11", ws=websockets, ws_max_size=message_bytes_max, lifespan="off")
+    config = uvicorn.Config(
+        application, http="h11", ws=websockets, ws_max_size=message_bytes_max, lifespan="off", log_config=None
+    )
     config.load()
     state = ServerState()
 

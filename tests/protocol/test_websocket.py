@@ -163,6 +163,7 @@ def test_one_small_binary_frame_is_read_at_once(size: int) -> None:
         head(0x82, 0x00),
         head(0xC2, 0x80),
     ],
+    ids=["nothing", "a part", "two", "a long one", "a fragment", "a text", "a ping", "unmasked", "reserved"],
 )
 def test_everything_else_is_left_to_the_events(data: bytes) -> None:
     reader = FrameReader(LIMIT)
