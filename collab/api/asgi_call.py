@@ -18,7 +18,7 @@ from collab.api.handshake import Handshake
 from collab.protocol.websocket import Opcode
 from collab.serve.socket import SocketClosed
 
-log = logging.getLogger("uvicorn.error")  # where uvicorn tells of its WebSockets, and of applications that fail
+server_log = logging.getLogger("uvicorn.error")  # where uvicorn tells of its WebSockets, and of applications that fail
 
 
 class Disconnected(OSError):
@@ -73,8 +73,8 @@ class AsgiCall:
             code = CloseCode.NORMAL
         except Disconnected:
             pass
-        except Exception:
-            log.exception("Exception in ASGI application\n")
+        except Exception:  # noqa: BLE001 - whatever the application raises
+            server_log.exception("Exception in ASGI application\n")
         except asyncio.CancelledError:
             code = CloseCode.SERVICE_RESTART
             raise
@@ -139,7 +139,9 @@ class AsgiCall:
     def _log(self, answer: str) -> None:
         """Log the request as uvicorn does, but without its query: tokens may be in it."""
         client = self._scope["client"]
-        log.info('%s - "WebSocket %s" %s', "{}:{}".format(*client) if client else "", self._scope["path"], answer)
+        server_log.info(
+            '%s - "WebSocket %s" %s', "{}:{}".format(*client) if client else "", self._scope["path"], answer
+        )
 
     # --- the peer speaks to a plain application -------------------------------------------------------------
 

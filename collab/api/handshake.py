@@ -1,6 +1,7 @@
 """The opening handshake of a WebSocket: the ``websockets`` library judges it, and is then no longer needed."""
 
 from collections.abc import Iterable
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.types import Scope
@@ -18,20 +19,20 @@ class Handshake:
 
     def __init__(self, request: bytes) -> None:
         """``request``: its head, as a web server has read it."""
-        self._protocol = ServerProtocol()
-        self._protocol.receive_data(request)
-        events = self._protocol.events_received()
+        protocol = ServerProtocol()
+        protocol.receive_data(request)
+        events = protocol.events_received()
         self._request = events[0] if events and isinstance(events[0], Request) else None
-        self._accepted = None if self._request is None else self._protocol.accept(self._request)
-
-    @property
-    def refused(self) -> bytes | None:
+        self._accepted = None if self._request is None else protocol.accept(self._request)
+        self.refused = self._refused()
         """The answer if this is no handshake; None if it is one."""
+
+    def _refused(self) -> bytes | None:
         if self._accepted is None:
             return _problem(HTTPStatus.BAD_REQUEST, "This is no handshake for a WebSocket.")
         if self._accepted.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             return None
-        return self._send(self._accepted)
+        return self._accepted.serialize()
 
     def scope(self) -> Scope:
         """Return what ASGI tells an application of the request."""
@@ -49,22 +50,18 @@ class Handshake:
     def accept(self, subprotocol: str | None, headers: HeaderList) -> bytes:
         """Return the answer that opens the WebSocket."""
         assert self._accepted is not None
-        del self._accepted.headers["Date"]  # it is among the server's own headers
         self._accepted.headers.update(_decoded(headers))
         if subprotocol:
             self._accepted.headers["Sec-WebSocket-Protocol"] = subprotocol
-        return self._send(self._accepted)
+        return self._accepted.serialize()
 
     def refuse(self, status: int, headers: HeaderList = (), body: bytes = b"") -> bytes:
         """Return an answer that does not open it."""
         all_headers = Headers(_decoded(headers))
+        all_headers.setdefault("Date", formatdate(usegmt=True))
         all_headers.setdefault("Connection", "close")
         all_headers.setdefault("Content-Length", str(len(body)))
-        return self._send(Response(status, HTTPStatus(status).phrase, all_headers, body))
-
-    def _send(self, response: Response) -> bytes:
-        self._protocol.send_response(response)
-        return b"".join(self._protocol.data_to_send())
+        return Response(status, HTTPStatus(status).phrase, all_headers, body).serialize()
 
 
 def _decoded(headers: HeaderList) -> list[tuple[str, str]]:

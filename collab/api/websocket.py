@@ -51,6 +51,8 @@ EXTENSION = "collab.socket"
 
 FRAMES_A_TURN = 32
 """Frames of one connection that are read before it is the others' turn."""
+REST_S = 0.001
+"""Seconds until its next turn: a flood of frames takes so a small part of the processor, even of an idle one."""
 READ_BYTES_A_TURN = 128 << 10
 """A read of so many bytes was probably a full one, and uvloop would read on at once: it is the others' turn."""
 
@@ -404,14 +406,18 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._tell_closed()
                 self._linger()
                 return
-        self._wait_for_turn()
+        self._wait_for_turn(REST_S)
 
-    def _wait_for_turn(self) -> None:
-        """Read no more in this turn of the event loop."""
+    def _wait_for_turn(self, rest_s: float = 0) -> None:
+        """Read no more in this turn of the event loop, and until ``rest_s`` later."""
         self._hold()
         if not self._is_waiting:
             self._is_waiting = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            loop = asyncio.get_running_loop()
+            if rest_s:
+                loop.call_later(rest_s, self._go_on)
+            else:
+                loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         self._is_waiting = False

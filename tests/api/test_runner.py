@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from collab.api.runner import DrainingServer, bind, explained_database_errors, local_url
+from collab.api.websocket import WebSocketProtocol
 from collab.errors import InvalidRequest, StoreUnavailable
 from collab.settings import load_settings
 from tests.deployment import SECRET
@@ -25,7 +26,7 @@ async def _no_drain() -> None:
 
 
 def _configuration() -> uvicorn.Config:
-    return uvicorn.Config(_no_app, lifespan="off", log_config=None, ws="websockets-sansio")
+    return uvicorn.Config(_no_app, lifespan="off", log_config=None, ws=WebSocketProtocol)
 
 
 @pytest.fixture

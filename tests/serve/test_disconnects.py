@@ -254,7 +254,7 @@ async def test_pings_of_a_peer_that_reads_nothing_cost_no_memory(
         heard = [await raw.read()]
         while heard[-1].payload[:4] != (pings - 1).to_bytes(4):
             heard.append(await raw.read())
-        assert {frame.opcode for frame in heard} == {PONG}
+        assert {frame.opcode for frame in heard} - {BINARY} == {PONG}, "beside a keepalive"
         assert len(heard) < pings
         raw.send(CLOSE, (1000).to_bytes(2))
         assert await raw.read_to_the_end() == 1000
