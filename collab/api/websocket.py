@@ -23,6 +23,7 @@ from collab.api import close_codes
 from collab.api.asgi_call import AsgiCall
 from collab.api.close_codes import LOST, CloseCode
 from collab.api.handshake import Handshake
+from collab.api.turn_writes import TURN_WRITES
 from collab.errors import CollabError, Draining
 from collab.protocol.websocket import (
     PART,
@@ -157,6 +158,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "_transport",
         "_turns_to_close",
         "_untaken",
+        "_unwritten",
         "_was_congested",
     )
 
@@ -185,6 +187,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self._is_congested = self._was_congested = False
         """The peer does not take what is written; and what the receiver knows of it."""
         self._owed_pong: bytes | None = None
+        self._unwritten: list[bytes] | None = None
+        """The messages of this turn."""
         self._awaits_pong = False
         self._untaken = 0
         """Bytes the peer had not taken when we last looked: when a ping was sent, or its pong waited for."""
@@ -214,13 +218,24 @@ class WebSocketProtocol(asyncio.Protocol):
         """Return at once: the connection lives on by itself."""
 
     def write(self, frame: Frame) -> None:
-        """Write a message."""
-        self._output.write(frame.wire)
+        """Write a message when this turn of the event loop ends."""
+        if self._unwritten is None:
+            self._unwritten = [frame.wire]
+            TURN_WRITES.add(self)
+        else:
+            self._unwritten.append(frame.wire)
+
+    def write_all(self) -> None:
+        """Write the messages of this turn."""
+        wires, self._unwritten = self._unwritten, None
+        if wires is not None:
+            self._output.write(wires[0] if len(wires) == 1 else b"".join(wires))
 
     @property
     def buffered_bytes(self) -> int:
         """Bytes that are written and not yet given to the kernel."""
-        return self._transport.get_write_buffer_size()
+        unwritten = 0 if self._unwritten is None else sum(map(len, self._unwritten))
+        return self._transport.get_write_buffer_size() + unwritten
 
     def pause(self) -> None:
         """Deliver no more messages for now."""
@@ -498,6 +513,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._start_timer(UNTAKEN_S_MAX, self._wait_for_answer)
 
     def _write_last(self, code: int, reason: str = "") -> None:
+        self.write_all()
         self._output.write(encode_close(code, reason))
         self._output = NOWHERE
         self._owed_pong = None

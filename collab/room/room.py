@@ -128,7 +128,8 @@ class Room:
             return effects
         if self._sessions.dismissed:
             self._sessions.release_dismissed(self._updates.has_pending)
-        self._sessions.end_step()
+        if self._sessions.window.is_filled:
+            self._sessions.end_step()
         return effects
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event

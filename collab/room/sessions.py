@@ -15,7 +15,7 @@ from collab.room.awareness import Awareness, in_messages
 from collab.room.effects import Effect, End, EndWindowAt, PublishPresence, Send
 from collab.room.session import Session, SessionState
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.window import Window, WindowLengths
+from collab.room.window import Gathered, Window, WindowLengths
 
 PENDING_ACKS_MAX = 4096
 """Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
@@ -26,7 +26,8 @@ class Sessions:
 
     def __init__(self, uncommitted: UncommittedQueue, window: WindowLengths) -> None:
         self._uncommitted = uncommitted
-        self._window = Window(window)
+        self.window = Window(window)
+        """What was shown and not sent yet."""
         self._sessions: dict[SessionId, Session] = {}
         self.dismissed: set[SessionId] = set()
         """Sessions that still wait for answers."""
@@ -98,53 +99,45 @@ class Sessions:
 
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Have an update sent to every synced session but its author when the window ends."""
-        self._window.add(update, author)
-        if author is not None and (session := self._sessions.get(author)) is not None and session.lag is not None:
-            session.lag.note_written(update)
-
-    @property
-    def has_shown(self) -> bool:
-        """True if something that was shown is not sent yet."""
-        return bool(self._window)
-
-    @property
-    def window(self) -> Window:
-        """What was shown and not sent yet."""
-        return self._window
-
-    def divide_shown(self) -> None:
-        """Have what was shown so far sent before what is shown next, and not merged with it."""
-        self._window.divide()
+        self.window.add(update, author)
 
     def end_step(self) -> None:
         """Send what was shown if the window is over, or ask for its end."""
-        if not self._window:
-            return
-        if self._window.is_over(self.now_s, len(self._sessions)):
+        if self.window.is_over(self.now_s, len(self._sessions)):
             self.send_shown()
-        if self._window and (end_s := self._window.end_to_await(self.now_s, len(self._sessions))) is not None:
+        if self.window.is_filled and (end_s := self.window.end_to_await(self.now_s, len(self._sessions))) is not None:
             self.effects.append(EndWindowAt(end_s))
 
     def end_window(self) -> None:
         """Send what was shown: the end that was asked for has come."""
-        self._window.note_end()
-        if self._window:
+        self.window.note_end()
+        if self.window.is_filled:
             self.send_shown()
 
     def send_shown(self) -> None:
         """Send what was shown since the last time. Sessions that wrote nothing of it share their messages."""
-        gathered = self._window.take(self.now_s, len(self._sessions))
-        synced = [session.id for session in self._sessions.values() if session.state is SessionState.SYNCED]
-        authors = gathered.authors
-        self._send_updates(tuple([each for each in synced if each not in authors]), gathered.updates())
-        for author in authors.intersection(synced):
-            self._send_updates((author,), gathered.updates(author))
+        gathered = self.window.take(self.now_s, len(self._sessions))
+        if (only := gathered.only) is not None:
+            update, author = only
+            self._send_updates(tuple(self._synced(except_for=author)), [update.payload])
+        else:
+            self._send_many(gathered)
         if gathered.presence:
             hearing = tuple([session.id for session in self._sessions.values() if session.hears_presence])
             if hearing:
                 self.effects += [Send(hearing, message) for message in in_messages(gathered.presence)]
 
-    def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterator[bytes]) -> None:
+    def _send_many(self, gathered: Gathered) -> None:
+        synced, authors = self._synced(), gathered.authors
+        self._send_updates(tuple([each for each in synced if each not in authors]), gathered.updates())
+        for author in authors.intersection(synced):
+            self._send_updates((author,), gathered.updates(author))
+
+    def _synced(self, *, except_for: SessionId | None = None) -> list[SessionId]:
+        synced = SessionState.SYNCED
+        return [each.id for each in self._sessions.values() if each.state is synced and each.id != except_for]
+
+    def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterable[bytes]) -> None:
         if sessions:
             self.effects += [Send(sessions, Update(update)) for update in updates]
 
@@ -211,7 +204,7 @@ class Sessions:
         self._publish_presence(changed)
 
     def _show_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
-        self._window.add_presence(each.entry for each in changed)
+        self.window.add_presence(each.entry for each in changed)
 
     def _publish_presence(self, entries: tuple[PresenceEntry, ...]) -> None:
         if entries:

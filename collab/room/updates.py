@@ -150,18 +150,20 @@ class Updates:
             self._refuse(pending, UpdateRefused("The update could not be applied."))
             raise
         self.accept(news.update, pending.sender.user, carried=carried, author=pending.sender.id)
+        if pending.sender.lag is not None:
+            pending.sender.lag.note_written(news.update)
 
     def apply(self, news: News, user: UserId) -> None:
         """Apply what is new, and accept the deletions before it.
 
         Merged updates delete last. So what splits a character is not merged with what has deleted it.
         """
-        divides = self._sessions.has_shown and self._document.splits_pair(news.update)
+        divides = self._sessions.window.is_filled and self._document.splits_pair(news.update)
         self._document.apply(news)
         if news.before is not None:
             self.accept(news.before, user)
         if divides or news.before is not None:
-            self._sessions.divide_shown()
+            self._sessions.window.divide()
 
     def accept(
         self, update: InspectedUpdate, user: UserId, *, carried: bool = False, author: SessionId | None = None

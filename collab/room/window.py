@@ -64,20 +64,20 @@ class Window:
         self._presence: dict[ClientId, AwarenessEntry] = {}
         self._began_s = -math.inf
         """When the sessions were sent something last, which began the window that is open now."""
+        self.is_filled = False
+        """True if something waits for the end of the window."""
         self._is_awaited = False
-        """True if the end of the window has been asked for."""
+        """True if that end has been asked for."""
         self._presence_from_s = -math.inf
         """When presence may be sent again."""
         self.told_s = -math.inf
         """Until when the sessions have been told of every change of presence."""
 
-    def __bool__(self) -> bool:
-        return bool(self._bytes or self._presence)
-
     def add(self, update: InspectedUpdate, author: SessionId | None) -> None:
         """Have an update shown to every session but its author."""
         self._groups[-1].append((update, author))
         self._bytes += len(update.payload)
+        self.is_filled = True
 
     def divide(self) -> None:
         """Merge nothing that is here with what comes after.
@@ -92,6 +92,7 @@ class Window:
         for entry in entries:
             self._presence.pop(entry.client, None)
             self._presence[entry.client] = entry
+            self.is_filled = True
 
     def first_clocks(self, reader: SessionId) -> dict[int, int]:
         """Return for each client the first clock that ``reader`` has not been sent yet."""
@@ -129,17 +130,24 @@ class Window:
 
     def take(self, now_s: float, sessions: int) -> "Gathered":
         """Take out what may be sent to so many sessions, and begin a new window."""
-        may_tell = now_s >= self._presence_from_s
-        gathered = Gathered(self._groups, tuple(self._presence.values()) if may_tell else ())
+        gathered = Gathered(self._groups, self._take_presence(now_s, sessions))
         if self._bytes or gathered.presence:
             self._began_s = now_s
-        if may_tell:
-            size = sum([len(entry.state) for entry in gathered.presence])
-            pause_s = size * sessions / PRESENCE_BYTES_PER_S_MAX
-            self._presence_from_s = now_s + (pause_s if pause_s >= PRESENCE_PAUSE_S_MIN else 0.0)
-            self._presence, self.told_s = {}, now_s
-        self._groups, self._bytes = [[]], 0
+        self._groups, self._bytes, self.is_filled = [[]], 0, bool(self._presence)
         return gathered
+
+    def _take_presence(self, now_s: float, sessions: int) -> tuple[AwarenessEntry, ...]:
+        if now_s < self._presence_from_s:
+            return ()
+        self.told_s = now_s
+        if not self._presence:
+            return ()
+        presence = tuple(self._presence.values())
+        pause_s = sum([len(entry.state) for entry in presence]) * sessions / PRESENCE_BYTES_PER_S_MAX
+        if pause_s >= PRESENCE_PAUSE_S_MIN:
+            self._presence_from_s = now_s + pause_s
+        self._presence = {}
+        return presence
 
 
 class Gathered:
@@ -151,6 +159,12 @@ class Gathered:
         self._groups = groups
         self.presence = presence
         """The newest state of each client that has changed."""
+
+    @property
+    def only(self) -> _Shown | None:
+        """The update and its author, if there is exactly one: while people type now and then, there mostly is."""
+        groups = self._groups
+        return groups[0][0] if len(groups) == 1 and len(groups[0]) == 1 else None
 
     @property
     def authors(self) -> set[SessionId]:

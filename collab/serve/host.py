@@ -248,8 +248,6 @@ class Host:
             match effect:
                 case Send(sessions, message):
                     self._send(sessions, message)
-                case EndWindowAt(at_s):
-                    self._call_later(max(0.0, at_s - self._clock()), self._end_window)
                 case Queued(size):
                     self._metrics.updates_accepted.inc()
                     self._accepted.append((self._clock(), size))
@@ -263,6 +261,8 @@ class Host:
                     self._relay.publish(RowFrame(self.name, self._room.epoch, row))
                 case PublishPresence(entries):
                     self._presence.update((each.entry.client, each) for each in entries)
+                case EndWindowAt(at_s):
+                    self._call_later(max(0.0, at_s - self._clock()), self._end_window)
                 case CatchUp():
                     self.needs_catch_up = True
                 case End(session, error):

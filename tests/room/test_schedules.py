@@ -99,7 +99,7 @@ class FaultyRoom(Room):
     def __init__(self, fault: Fault, *args: Any, **parts: Any) -> None:
         super().__init__(*args, **parts)
         self._fault = fault
-        self._sessions._window.__class__ = fault.window
+        self._sessions.window.__class__ = fault.window
         self._slow_readers.__class__ = fault.slow_readers
 
     def step(self, now_s: float, event: Event) -> list[Effect]:
