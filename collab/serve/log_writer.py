@@ -7,6 +7,7 @@ the sockets are not read until there is space again (``writable``).
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -42,7 +43,8 @@ class RowProducer(Protocol):
 class LogWriter:
     """The writer of the log. One task runs ``run``; the other methods may be called from any task of the loop.
 
-    ``window_s`` is the shortest time between two commits under load; ``queue_bytes_max`` bounds the uncommitted
+    ``window_s`` is the shortest time from the beginning of one commit to the next: a row after a
+    pause is committed at once. ``queue_bytes_max`` bounds the uncommitted
     bytes above which ``writable`` waits.
     """
 
@@ -113,8 +115,11 @@ class LogWriter:
 
     async def run(self) -> None:
         """Write until cancelled. The batch stays, and is offered again when this is called again."""
+        began_s = -math.inf
         while True:
             await self._has_work.wait()
+            if (rest_s := began_s + self._window_s - self._clock()) > 0:
+                await asyncio.sleep(rest_s)
             began_s = self._clock()
             if not self._batch:
                 self._batch = self._collect()
@@ -123,9 +128,6 @@ class LogWriter:
             if not self._producers and not self._batch:
                 self._has_work.clear()
                 self._is_idle.set()
-            spent_s = self._clock() - began_s
-            if self._producers and spent_s < self._window_s:
-                await asyncio.sleep(self._window_s - spent_s)
 
     def _collect(self) -> list[tuple[RowProducer, Row]]:
         batch: list[tuple[RowProducer, Row]] = []
