@@ -1,0 +1,163 @@
+"""Did every update reach everybody, and when: from what the clients of a run received.
+
+Frames are not counted, because servers merge updates. What each client received is applied to a document as a client
+would, and the state vector says after each frame which updates have arrived. Clients with the same bytes are
+examined once. Clients that were not recorded must have received the same bytes as a recorded reader.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pycrdt
+
+from bench.load import Load, Received
+from bench.plan import Participant, Plan, Stage
+from collab.protocol.varint import read_var_uint
+from tests.frames import AWARENESS, STEP1
+
+SYNC_TYPES = (0, 4)
+"""A sync message, and Hocuspocus' reply that needs no answer."""
+
+
+@dataclass
+class Delivery:
+    """What arrived. Latencies are in seconds, of what was sent after the warm-up."""
+
+    latencies_s: list[float] = field(default_factory=list)
+    """Of each update at each recorded client but its author."""
+    echoes_s: list[float] = field(default_factory=list)
+    """Of each update until it came back to its author: on collab that is after the commit."""
+    missing: int = 0
+    """Updates that a recorded client never got."""
+    different: int = 0
+    """Clients that were not recorded, and got other bytes than those that were."""
+
+    @property
+    def exact(self) -> bool:
+        """True if everybody got everything."""
+        return not self.missing and not self.different
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """With the frame at ``frame``, a client has the updates ``begin`` to ``stop`` of a writer."""
+
+    frame: int
+    writer: int
+    begin: int
+    stop: int
+
+
+def useful_deliveries(plan: Plan, load: Load) -> int:
+    """Return the number of updates sent after the warm-up, each times the others who read its document."""
+    total = 0
+    for number, participant in enumerate(plan.participants):
+        readers = sum(not each.stops_reading for each in plan.by_document[participant.document])
+        others = readers - (not participant.stops_reading)
+        total += others * sum(sent_s >= _warm_s(load) for sent_s in load.sent_s[number])
+    return total
+
+
+def check_delivery(plan: Plan, load: Load) -> Delivery:
+    """Compare what arrived with what was sent."""
+    delivery = Delivery()
+    writers = {each.client_id: number for number, each in enumerate(plan.participants) if each.updates}
+    examined: dict[tuple[bytes, ...], list[Arrival]] = {}
+    for number, participant in enumerate(plan.participants):
+        if participant.recorded and not participant.stops_reading:
+            frames = [each for each in load.received.get(number, []) if _is_update(each.body)]
+            key = tuple(each.body for each in frames)
+            if key not in examined:
+                examined[key] = list(arrivals(key, writers, plan))
+            _settle(delivery, plan, load, number, frames, examined[key])
+    delivery.different = _count_different(plan, load)
+    return delivery
+
+
+def arrivals(bodies: Sequence[bytes], writers: dict[int | None, int], plan: Plan) -> Iterator[Arrival]:
+    """Yield which updates a client has with each of these messages, when it applies them in turn."""
+    doc: Any = pycrdt.Doc()
+    have: dict[int, int] = {}
+    for frame, body in enumerate(bodies):
+        doc.apply_update(_content(body))
+        for client_id, clock in state_vector(doc.get_state()).items():
+            writer = writers.get(client_id)
+            if writer is None:
+                continue
+            count = clock // plan.participants[writer].characters
+            before = have.get(writer, 0)
+            if count > before:
+                have[writer] = count
+                yield Arrival(frame, writer, before, count)
+
+
+def _settle(
+    delivery: Delivery, plan: Plan, load: Load, reader: int, frames: list[Received], found: Sequence[Arrival]
+) -> None:
+    arrived: dict[int, int] = {}
+    for arrival in found:
+        arrived[arrival.writer] = arrival.stop
+        into = delivery.echoes_s if arrival.writer == reader else delivery.latencies_s
+        for sent_s in load.sent_s[arrival.writer][arrival.begin : arrival.stop]:
+            if sent_s >= _warm_s(load):
+                into.append(frames[arrival.frame].at_s - sent_s)
+    participant = plan.participants[reader]
+    for number, other in enumerate(plan.participants):
+        if other.document == participant.document and number != reader:
+            delivery.missing += len(other.updates) - arrived.get(number, 0)
+
+
+def _count_different(plan: Plan, load: Load) -> int:
+    """Count the clients that were not recorded and differ from the recorded readers of their document."""
+    known: dict[str, set[int]] = {}
+    for participant, outcome in zip(plan.participants, load.outcomes, strict=True):
+        if _only_reads(participant) and participant.recorded:
+            known.setdefault(participant.document, set()).add(outcome.update_hash)
+    return sum(
+        outcome.update_hash not in known.get(participant.document, set())
+        for participant, outcome in zip(plan.participants, load.outcomes, strict=True)
+        if _only_reads(participant) and not participant.recorded and participant.stage is not Stage.LATE
+    )
+
+
+def _only_reads(participant: Participant) -> bool:
+    return not participant.updates and not participant.stops_reading
+
+
+def _warm_s(load: Load) -> float:
+    return load.marks["warm"].at_s
+
+
+def _is_update(body: bytes) -> bool:
+    return body[0] in SYNC_TYPES and body[1] != STEP1
+
+
+def _content(body: bytes) -> bytes:
+    size, at = read_var_uint(body, 2)
+    return body[at : at + size]
+
+
+def state_vector(encoded: bytes) -> dict[int, int]:
+    """Return the clock of each client id."""
+    count, at = read_var_uint(encoded, 0)
+    clocks = {}
+    for _ in range(count):
+        client_id, at = read_var_uint(encoded, at)
+        clocks[client_id], at = read_var_uint(encoded, at)
+    return clocks
+
+
+def presence_clocks(body: bytes) -> dict[int, int]:
+    """Return the clock of each client id in an awareness message."""
+    if body[0] != AWARENESS:
+        return {}
+    _, at = read_var_uint(body, 1)
+    count, at = read_var_uint(body, at)
+    clocks = {}
+    for _ in range(count):
+        client_id, at = read_var_uint(body, at)
+        clocks[client_id], at = read_var_uint(body, at)
+        size, at = read_var_uint(body, at)
+        at += size
+    return clocks

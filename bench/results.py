@@ -1,0 +1,84 @@
+"""The runs of a comparison, and what follows from them: medians, and ratios within one round.
+
+Two servers are compared only within a round, in which they ran one right after the other: the machine's own mood
+changes between rounds. A run with a fault counts for nothing.
+"""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bench.scenario import Figure, Scenario
+
+T = TypeVar("T")
+
+US = "collab"
+"""The server that the others are compared with."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a scenario on a server."""
+
+    scenario: str
+    server: str
+    round: int
+    figures: dict[str, float]
+    faults: tuple[str, ...]
+    load_average: float
+    """Before it began."""
+
+
+def rounds_in_order(servers: Sequence[T], rounds: int) -> Iterator[list[T]]:
+    """Yield the servers of each round: A B C, then C B A, so that none always runs first."""
+    for number in range(rounds):
+        yield list(servers) if number % 2 == 0 else list(reversed(servers))
+
+
+def median(runs: Sequence[Run], server: str, figure: str) -> float | None:
+    """Return the median of a figure over the rounds of a server."""
+    values = [run.figures[figure] for run in runs if _counts(run, server, figure)]
+    return statistics.median(values) if values else None
+
+
+def ratio(runs: Sequence[Run], server: str, other: str, figure: str) -> float | None:
+    """Return the median over the rounds of ``server`` divided by ``other``."""
+    pairs = []
+    for run in runs:
+        if _counts(run, server, figure):
+            pairs += [
+                run.figures[figure] / each.figures[figure]
+                for each in runs
+                if _counts(each, other, figure) and each.round == run.round and each.figures[figure]
+            ]
+    return statistics.median(pairs) if pairs else None
+
+
+def _counts(run: Run, server: str, figure: str) -> bool:
+    return run.server == server and not run.faults and figure in run.figures
+
+
+def servers_of(runs: Sequence[Run]) -> list[str]:
+    """Return the servers in the order in which they first ran."""
+    return list(dict.fromkeys(run.server for run in runs))
+
+
+def format_scenario(scenario: Scenario, runs: Sequence[Run]) -> str:
+    """Return a table for a terminal: medians, and collab's main figure divided by each server's."""
+    lines = [f"\n{scenario.title}  ({scenario.name})"]
+    heads = [figure.title for figure in scenario.figures]
+    lines.append(f"{'':<34}" + "".join(f"{head:>18}" for head in heads) + f"{'collab / it':>14}")
+    main = scenario.figures[0]
+    for server in servers_of(runs):
+        cells = [format_figure(median(runs, server, figure.name), figure) for figure in scenario.figures]
+        against = ratio(runs, US, server, main.name) if server != US else None
+        last = f"{against:>14.2f}" if against is not None else ""
+        lines.append(f"{server:<34}" + "".join(f"{cell:>18}" for cell in cells) + last)
+    lines += [f"  round {run.round + 1}, {run.server}: {fault}" for run in runs for fault in run.faults]
+    return "\n".join(lines)
+
+
+def format_figure(value: float | None, figure: Figure) -> str:
+    """Return a figure with its digits, or a dash if there is none."""
+    return "–" if value is None else f"{value:,.{figure.digits}f}"

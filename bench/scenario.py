@@ -1,0 +1,162 @@
+"""A scenario: what is measured, on which servers; and one run of it on one server."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pycrdt
+from websockets.sync.client import connect
+
+from bench.checks import Delivery, check_delivery, useful_deliveries
+from bench.load import Load, run_load
+from bench.machine import cpu_ns
+from bench.plan import Participant, Plan, hello
+from bench.servers import Backing, Kind, Server, running
+from bench.traffic import ROOT
+from collab.protocol.varint import read_var_uint
+from tests.frames import STEP2, UPDATE
+
+_CHECK_S_MAX = 10.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of a scenario on one server found."""
+
+    figures: dict[str, float]
+    faults: tuple[str, ...] = ()
+    """In what the run was not as it should be; its figures then do not count."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a scenario."""
+
+    name: str
+    title: str
+    digits: int = 1
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One thing that is measured, and the servers it is usually measured on."""
+
+    name: str
+    title: str
+    measure: Callable[[Kind, Backing], Result]
+    servers: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    """The first is the main one, for which ratios are computed; less is better."""
+    explanation: str = ""
+    rounds: int = 3
+
+
+def run_plan(
+    kind: Kind, backing: Backing, plan: Plan, *, replicas: int = 1, server: Server | None = None
+) -> tuple[Load, Delivery, Result]:
+    """Start a server, carry out the plan, check that everybody got everything, and compute the usual figures."""
+    plan = _paced(plan, kind)
+    if server is None:
+        with running(kind, backing, replicas=replicas) as started:
+            return run_plan(kind, backing, plan, server=started)
+    beside: dict[str, int] = {}
+    faults: list[str] = []
+
+    def on_mark(name: str) -> None:
+        beside[name] = sum(map(cpu_ns, backing.pids()))
+
+    def while_open() -> None:
+        if kind.has_documents:
+            faults.extend(_wrong_documents(server, plan))
+
+    load = run_load(plan, server.wire, server.pids, on_mark=on_mark, while_open=while_open)
+    server.check_alive()
+    delivery = check_delivery(plan, load)
+    if not delivery.exact:
+        faults.append(f"{delivery.missing} updates missing, {delivery.different} readers with other bytes")
+    closed = sum(outcome.close_code != 0 for outcome in load.outcomes)
+    if closed:
+        faults.append(f"{closed} clients were disconnected")
+    figures = _figures(plan, load, delivery)
+    figures["database_cpu_s"] = (beside["done"] - beside["warm"]) / 1e9
+    return load, delivery, Result(figures, tuple(faults))
+
+
+def _paced(plan: Plan, kind: Kind) -> Plan:
+    most = min(plan.pending_max, kind.joins_at_a_time)
+    return plan if most == plan.pending_max else replace_pending(plan, most)
+
+
+def replace_pending(plan: Plan, pending_max: int) -> Plan:
+    """Return the plan with another number of joins at a time."""
+    pace = (plan.hold_s, plan.quiet_s, plan.warm_s, plan.late_s, plan.limit_s, plan.base_length)
+    return Plan(plan.participants, pending_max, *pace)
+
+
+def _figures(plan: Plan, load: Load, delivery: Delivery) -> dict[str, float]:
+    cpu_s = load.cpu_s("warm", "done")
+    useful = useful_deliveries(plan, load)
+    elapsed_s = load.totals["last_read_s"] - load.marks["warm"].at_s
+    figures: dict[str, float] = {"cpu_s": cpu_s, "core_share": cpu_s / elapsed_s, "useful": useful}
+    if useful:
+        figures["us_per_delivery"] = cpu_s / useful * 1e6
+    figures |= percentiles("latency", delivery.latencies_s)
+    figures |= percentiles("echo", delivery.echoes_s)
+    figures["frames"] = load.totals["update_frames"]
+    figures["send_late_ms"] = load.totals["send_late_s"] * 1e3
+    figures["growth_mib"] = load.growth_kib("joined", "done") / 1024
+    return figures
+
+
+def percentiles(name: str, values_s: list[float]) -> dict[str, float]:
+    """Return the median, the 99th percentile and the largest of these seconds, in milliseconds."""
+    if not values_s:
+        return {}
+    ordered = sorted(values_s)
+
+    def at(part: float) -> float:
+        return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1e3
+
+    return {f"{name}_p50_ms": at(0.5), f"{name}_p99_ms": at(0.99), f"{name}_max_ms": at(1)}
+
+
+def _wrong_documents(server: Server, plan: Plan) -> list[str]:
+    """Join a few documents as somebody new, and compare what the server has with what was typed."""
+    faults = []
+    for document in list(plan.by_document)[:: max(1, len(plan.by_document) // 3)]:
+        expected = plan.expected_length(document)
+        found = text_length(server, document, expected)
+        if found != expected:
+            faults.append(f"{document} has {found} characters at the server, and {expected} were typed")
+    return faults
+
+
+def text_length(server: Server, document: str, expected: int) -> int:
+    """Join a document and return the length of its text, once that is as expected or does not become so."""
+    wire = server.wire
+    visitor = Participant(document, "visitor")
+    doc: Any = pycrdt.Doc()
+    text = doc.get(ROOT, type=pycrdt.Text)
+    url = f"ws://127.0.0.1:{wire.ports[-1]}{wire.path(wire.prefix + document, visitor.user)}"
+    with connect(url, compression=None, max_size=None) as socket:
+        for frame in hello(wire, visitor):
+            socket.send(frame)
+        try:
+            while len(text) != expected:
+                for update in document_bytes(socket.recv(timeout=_CHECK_S_MAX, decode=False), wire.dialect):
+                    doc.apply_update(update)
+        except TimeoutError:
+            pass
+    return len(text)
+
+
+def document_bytes(frame: bytes, dialect: str) -> list[bytes]:
+    """Return the update in a frame of the server, if it has one."""
+    at = 0
+    if dialect == "hocuspocus":
+        size, at = read_var_uint(frame, 0)
+        at += size
+    if frame[at] not in (0, 4) or frame[at + 1] not in (STEP2, UPDATE):
+        return []
+    size, at = read_var_uint(frame, at + 2)
+    return [frame[at : at + size]]
