@@ -5,7 +5,7 @@ would, and the state vector says after each frame which updates have arrived. Cl
 examined once. Clients that were not recorded must have received the same bytes as a recorded reader.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import pycrdt
 
 from bench.load import Load, Received
 from bench.plan import Participant, Plan, Stage
+from bench.traffic import ROOT
 from collab.protocol.varint import read_var_uint
 from tests.frames import AWARENESS, STEP1
 
@@ -32,11 +33,13 @@ class Delivery:
     """Updates that a recorded client never got."""
     different: int = 0
     """Clients that were not recorded, and got other bytes than those that were."""
+    incomplete: int = 0
+    """Recorded clients that joined during the traffic, and end with a text of another length."""
 
     @property
     def exact(self) -> bool:
         """True if everybody got everything."""
-        return not self.missing and not self.different
+        return not (self.missing or self.different or self.incomplete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +55,43 @@ class Arrival:
 def useful_deliveries(plan: Plan, load: Load) -> int:
     """Return the number of updates sent after the warm-up, each times the others who read its document."""
     total = 0
-    for number, participant in enumerate(plan.participants):
-        readers = sum(not each.stops_reading for each in plan.by_document[participant.document])
-        others = readers - (not participant.stops_reading)
-        total += others * sum(sent_s >= _warm_s(load) for sent_s in load.sent_s[number])
+    for document, numbers in plan.numbers.items():
+        readers = sum(not each.stops_reading for each in plan.of(document))
+        for number in numbers:
+            others = readers - (not plan.participants[number].stops_reading)
+            total += others * sum(sent_s >= _warm_s(load) for sent_s in load.sent_s[number])
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a client has, once it has applied everything it received."""
+
+    arrivals: tuple[Arrival, ...]
+    length: int
 
 
 def check_delivery(plan: Plan, load: Load) -> Delivery:
     """Compare what arrived with what was sent."""
     delivery = Delivery()
     writers = {each.client_id: number for number, each in enumerate(plan.participants) if each.updates}
-    examined: dict[tuple[bytes, ...], list[Arrival]] = {}
+    replayed: dict[tuple[bytes, ...], Replayed] = {}
     for number, participant in enumerate(plan.participants):
         if participant.recorded and not participant.stops_reading:
             frames = [each for each in load.received.get(number, []) if _is_update(each.body)]
             key = tuple(each.body for each in frames)
-            if key not in examined:
-                examined[key] = list(arrivals(key, writers, plan))
-            _settle(delivery, plan, load, number, frames, examined[key])
+            if key not in replayed:
+                replayed[key] = replay(key, writers, plan)
+            _settle(delivery, plan, load, number, frames, replayed[key])
     delivery.different = _count_different(plan, load)
     return delivery
 
 
-def arrivals(bodies: Sequence[bytes], writers: dict[int | None, int], plan: Plan) -> Iterator[Arrival]:
-    """Yield which updates a client has with each of these messages, when it applies them in turn."""
+def replay(bodies: Sequence[bytes], writers: dict[int | None, int], plan: Plan) -> Replayed:
+    """Apply what a client received, in turn, and note which updates it has after each message."""
     doc: Any = pycrdt.Doc()
     have: dict[int, int] = {}
+    found = []
     for frame, body in enumerate(bodies):
         doc.apply_update(_content(body))
         for client_id, clock in state_vector(doc.get_state()).items():
@@ -89,23 +102,27 @@ def arrivals(bodies: Sequence[bytes], writers: dict[int | None, int], plan: Plan
             before = have.get(writer, 0)
             if count > before:
                 have[writer] = count
-                yield Arrival(frame, writer, before, count)
+                found.append(Arrival(frame, writer, before, count))
+    return Replayed(tuple(found), len(doc.get(ROOT, type=pycrdt.Text)))
 
 
 def _settle(
-    delivery: Delivery, plan: Plan, load: Load, reader: int, frames: list[Received], found: Sequence[Arrival]
+    delivery: Delivery, plan: Plan, load: Load, reader: int, frames: list[Received], replayed: Replayed
 ) -> None:
+    participant = plan.participants[reader]
+    is_late = participant.stage is Stage.LATE
     arrived: dict[int, int] = {}
-    for arrival in found:
+    for arrival in replayed.arrivals:
         arrived[arrival.writer] = arrival.stop
         into = delivery.echoes_s if arrival.writer == reader else delivery.latencies_s
         for sent_s in load.sent_s[arrival.writer][arrival.begin : arrival.stop]:
-            if sent_s >= _warm_s(load):
+            if sent_s >= _warm_s(load) and not is_late:  # what was typed before it came arrives when it does
                 into.append(frames[arrival.frame].at_s - sent_s)
-    participant = plan.participants[reader]
-    for number, other in enumerate(plan.participants):
-        if other.document == participant.document and number != reader:
-            delivery.missing += len(other.updates) - arrived.get(number, 0)
+    for number in plan.numbers[participant.document]:
+        if number != reader:
+            delivery.missing += len(plan.participants[number].updates) - arrived.get(number, 0)
+    if is_late and replayed.length != plan.expected_length(participant.document):
+        delivery.incomplete += 1
 
 
 def _count_different(plan: Plan, load: Load) -> int:

@@ -6,8 +6,9 @@ their own where the server checks tokens.
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Literal
 
 from tests.frames import AUTH, AWARENESS, STEP1, STEP2, SYNC, TOKEN, UPDATE, DialectName, encode_frame
@@ -83,17 +84,22 @@ class Plan:
     """Limit of each stage, and of the traffic."""
     base_length: int = 0
     """Characters in each document before the traffic."""
-    by_document: dict[str, list[Participant]] = field(init=False, compare=False)
 
-    def __post_init__(self) -> None:
-        groups: dict[str, list[Participant]] = {}
-        for participant in self.participants:
-            groups.setdefault(participant.document, []).append(participant)
-        object.__setattr__(self, "by_document", groups)
+    @cached_property
+    def numbers(self) -> dict[str, list[int]]:
+        """The places in ``participants`` of those of each document."""
+        found: dict[str, list[int]] = {}
+        for number, participant in enumerate(self.participants):
+            found.setdefault(participant.document, []).append(number)
+        return found
+
+    def of(self, document: str) -> list[Participant]:
+        """Return the participants of a document."""
+        return [self.participants[number] for number in self.numbers[document]]
 
     def expected_length(self, document: str) -> int:
         """Return the number of characters in a document after the traffic."""
-        return self.base_length + sum(len(each.updates) * each.characters for each in self.by_document[document])
+        return self.base_length + sum(len(each.updates) * each.characters for each in self.of(document))
 
 
 @dataclass(frozen=True)

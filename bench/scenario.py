@@ -1,7 +1,8 @@
 """A scenario: what is measured, on which servers; and one run of it on one server."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pycrdt
@@ -10,11 +11,11 @@ from websockets.sync.client import connect
 from bench.checks import Delivery, check_delivery, useful_deliveries
 from bench.load import Load, run_load
 from bench.machine import cpu_ns
-from bench.plan import Participant, Plan, hello
-from bench.servers import Backing, Kind, Server, running
-from bench.traffic import ROOT
+from bench.plan import Participant, Plan, Wire, hello
+from bench.servers import Backing, Kind, Server, ServerFailed, running
+from bench.traffic import ROOT, EditedDocument
 from collab.protocol.varint import read_var_uint
-from tests.frames import STEP2, UPDATE
+from tests.frames import STEP2, SYNC, UPDATE, encode_frame
 
 _CHECK_S_MAX = 10.0
 
@@ -51,14 +52,15 @@ class Scenario:
     rounds: int = 3
 
 
-def run_plan(
-    kind: Kind, backing: Backing, plan: Plan, *, replicas: int = 1, server: Server | None = None
-) -> tuple[Load, Delivery, Result]:
-    """Start a server, carry out the plan, check that everybody got everything, and compute the usual figures."""
-    plan = _paced(plan, kind)
-    if server is None:
-        with running(kind, backing, replicas=replicas) as started:
-            return run_plan(kind, backing, plan, server=started)
+def run_plan(kind: Kind, backing: Backing, plan: Plan, *, replicas: int = 1) -> tuple[Load, Result]:
+    """Start a server, carry out the plan on it, check it, and compute the usual figures."""
+    with running(kind, backing, replicas=replicas) as server:
+        return run_on(server, backing, plan)
+
+
+def run_on(server: Server, backing: Backing, plan: Plan) -> tuple[Load, Result]:
+    """Carry out the plan on a server that runs, check that everybody got everything, and compute the usual figures."""
+    plan = replace(plan, pending_max=min(plan.pending_max, server.kind.joins_at_a_time))
     beside: dict[str, int] = {}
     faults: list[str] = []
 
@@ -66,39 +68,36 @@ def run_plan(
         beside[name] = sum(map(cpu_ns, backing.pids()))
 
     def while_open() -> None:
-        if kind.has_documents:
+        if server.kind.has_documents:
             faults.extend(_wrong_documents(server, plan))
 
     load = run_load(plan, server.wire, server.pids, on_mark=on_mark, while_open=while_open)
     server.check_alive()
     delivery = check_delivery(plan, load)
-    if not delivery.exact:
-        faults.append(f"{delivery.missing} updates missing, {delivery.different} readers with other bytes")
-    closed = sum(outcome.close_code != 0 for outcome in load.outcomes)
-    if closed:
-        faults.append(f"{closed} clients were disconnected")
+    faults += _faults(load, delivery)
     figures = _figures(plan, load, delivery)
     figures["database_cpu_s"] = (beside["done"] - beside["warm"]) / 1e9
-    return load, delivery, Result(figures, tuple(faults))
+    return load, Result(figures, tuple(faults))
 
 
-def _paced(plan: Plan, kind: Kind) -> Plan:
-    most = min(plan.pending_max, kind.joins_at_a_time)
-    return plan if most == plan.pending_max else replace_pending(plan, most)
-
-
-def replace_pending(plan: Plan, pending_max: int) -> Plan:
-    """Return the plan with another number of joins at a time."""
-    pace = (plan.hold_s, plan.quiet_s, plan.warm_s, plan.late_s, plan.limit_s, plan.base_length)
-    return Plan(plan.participants, pending_max, *pace)
+def _faults(load: Load, delivery: Delivery) -> list[str]:
+    closed = sum(outcome.close_code != 0 for outcome in load.outcomes)
+    counts = {
+        "updates never arrived": delivery.missing,
+        "readers got other bytes": delivery.different,
+        "newcomers have another text": delivery.incomplete,
+        "clients were disconnected": closed,
+    }
+    return [f"{count} {what}" for what, count in counts.items() if count]
 
 
 def _figures(plan: Plan, load: Load, delivery: Delivery) -> dict[str, float]:
     cpu_s = load.cpu_s("warm", "done")
     useful = useful_deliveries(plan, load)
     elapsed_s = load.totals["last_read_s"] - load.marks["warm"].at_s
-    figures: dict[str, float] = {"cpu_s": cpu_s, "core_share": cpu_s / elapsed_s, "useful": useful}
+    figures: dict[str, float] = {"cpu_s": cpu_s, "useful": useful}
     if useful:
+        figures["core_share"] = cpu_s / elapsed_s
         figures["us_per_delivery"] = cpu_s / useful * 1e6
     figures |= percentiles("latency", delivery.latencies_s)
     figures |= percentiles("echo", delivery.echoes_s)
@@ -120,10 +119,30 @@ def percentiles(name: str, values_s: list[float]) -> dict[str, float]:
     return {f"{name}_p50_ms": at(0.5), f"{name}_p99_ms": at(0.99), f"{name}_max_ms": at(1)}
 
 
+@contextmanager
+def seeded(server: Server, document: str, content: EditedDocument) -> Iterator[None]:
+    """Give a document its content, and keep it open meanwhile: peers without storage forget it with the last client."""
+    wire = server.wire
+    author = Participant(document, "author")
+    address = wire.prefix + document if wire.dialect == "hocuspocus" else ""
+    with connect(_url(wire, author), compression=None, max_size=None) as socket:
+        for frame in hello(wire, author):
+            socket.send(frame)
+        socket.send(encode_frame(SYNC, UPDATE, content.state, document=address))
+        if text_length(server, document, content.length) != content.length:
+            raise ServerFailed(f"{server.kind.name} did not take the document")
+        yield
+
+
+def _url(wire: Wire, participant: Participant) -> str:
+    path = wire.path(wire.prefix + participant.document, participant.user)
+    return f"ws://127.0.0.1:{wire.ports[participant.replica]}{path}"
+
+
 def _wrong_documents(server: Server, plan: Plan) -> list[str]:
     """Join a few documents as somebody new, and compare what the server has with what was typed."""
     faults = []
-    for document in list(plan.by_document)[:: max(1, len(plan.by_document) // 3)]:
+    for document in list(plan.numbers)[:: max(1, len(plan.numbers) // 3)]:
         expected = plan.expected_length(document)
         found = text_length(server, document, expected)
         if found != expected:
@@ -134,11 +153,10 @@ def _wrong_documents(server: Server, plan: Plan) -> list[str]:
 def text_length(server: Server, document: str, expected: int) -> int:
     """Join a document and return the length of its text, once that is as expected or does not become so."""
     wire = server.wire
-    visitor = Participant(document, "visitor")
+    visitor = Participant(document, "visitor", replica=len(wire.ports) - 1)
     doc: Any = pycrdt.Doc()
     text = doc.get(ROOT, type=pycrdt.Text)
-    url = f"ws://127.0.0.1:{wire.ports[-1]}{wire.path(wire.prefix + document, visitor.user)}"
-    with connect(url, compression=None, max_size=None) as socket:
+    with connect(_url(wire, visitor), compression=None, max_size=None) as socket:
         for frame in hello(wire, visitor):
             socket.send(frame)
         try:

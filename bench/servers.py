@@ -116,7 +116,7 @@ class Kind:
     has_documents: bool = True
     """False if it only passes messages on, so that a newcomer finds nothing."""
     environment: dict[str, str] = field(default_factory=dict)
-    joins_at_a_time: int = 50
+    joins_at_a_time: int = 10_000
 
 
 def _collab(launch: Launch) -> Command:

@@ -5,7 +5,6 @@ Everything is made from a seed, so that every server of a round gets the same by
 
 import json
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -97,5 +96,4 @@ def document_of(size: int, *, paragraph: int = 400, seed: int = 5) -> EditedDocu
 
 
 def _words(source: random.Random, size: int) -> str:
-    pick: Callable[[str], str] = source.choice
-    return "".join(pick("etaoin shrdlu ") for _ in range(size))
+    return "".join(source.choices("etaoin shrdlu ", k=size))
