@@ -125,6 +125,48 @@ def _settle(
         delivery.incomplete += 1
 
 
+def check_presence(plan: Plan, load: Load) -> Delivery:
+    """Compare the presence that the recorded clients saw with what was sent: a later state replaces an earlier one."""
+    delivery = Delivery()
+    sent_s = _sent_states(plan, load)
+    last: dict[int, int] = {}
+    for client_id, clock in sent_s:
+        last[client_id] = max(clock, last.get(client_id, 0))
+    for number, participant in enumerate(plan.participants):
+        if participant.recorded:
+            seen = _seen_states(delivery, load.received.get(number, []), sent_s, _warm_s(load))
+            own = participant.client_id
+            delivery.missing += sum(seen.get(each, 0) < clock for each, clock in last.items() if each != own)
+    return delivery
+
+
+def _sent_states(plan: Plan, load: Load) -> dict[tuple[int, int], float]:
+    """Return when each state was sent, by client id and clock."""
+    found = {}
+    for participant, times in zip(plan.participants, load.sent_s, strict=True):
+        for send, sent_s in zip(participant.sends, times, strict=True):
+            if send.kind == "presence":
+                (state,) = states(send.payload).items()
+                found[state] = sent_s
+    return found
+
+
+def _seen_states(
+    delivery: Delivery, received: list[Received], sent_s: dict[tuple[int, int], float], warm_s: float
+) -> dict[int, int]:
+    """Return the last clock that one client saw of each other; note how old each state was."""
+    seen: dict[int, int] = {}
+    for message in received:
+        for client_id, clock in presence_clocks(message.body).items():
+            if clock <= seen.get(client_id, 0):
+                continue
+            seen[client_id] = clock
+            began_s = sent_s.get((client_id, clock), 0.0)
+            if began_s >= warm_s:
+                delivery.latencies_s.append(message.at_s - began_s)
+    return seen
+
+
 def _count_different(plan: Plan, load: Load) -> int:
     """Count the clients that were not recorded and differ from the recorded readers of their document."""
     known: dict[str, set[int]] = {}
@@ -150,8 +192,8 @@ def _is_update(body: bytes) -> bool:
     return body[0] in SYNC_TYPES and body[1] != STEP1
 
 
-def _content(body: bytes) -> bytes:
-    size, at = read_var_uint(body, 2)
+def _content(body: bytes, at: int = 2) -> bytes:
+    size, at = read_var_uint(body, at)
     return body[at : at + size]
 
 
@@ -166,15 +208,17 @@ def state_vector(encoded: bytes) -> dict[int, int]:
 
 
 def presence_clocks(body: bytes) -> dict[int, int]:
-    """Return the clock of each client id in an awareness message."""
-    if body[0] != AWARENESS:
-        return {}
-    _, at = read_var_uint(body, 1)
-    count, at = read_var_uint(body, at)
+    """Return the clock of each client id in a message, if it is about presence."""
+    return states(_content(body, 1)) if body[0] == AWARENESS else {}
+
+
+def states(update: bytes) -> dict[int, int]:
+    """Return the clock of each client id in an awareness update."""
+    count, at = read_var_uint(update, 0)
     clocks = {}
     for _ in range(count):
-        client_id, at = read_var_uint(body, at)
-        clocks[client_id], at = read_var_uint(body, at)
-        size, at = read_var_uint(body, at)
+        client_id, at = read_var_uint(update, at)
+        clocks[client_id], at = read_var_uint(update, at)
+        size, at = read_var_uint(update, at)
         at += size
     return clocks

@@ -4,9 +4,11 @@ Two servers are compared only within a round, in which they ran one right after 
 changes between rounds. A run with a fault counts for nothing.
 """
 
+import json
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from bench.scenario import Figure, Scenario
@@ -28,6 +30,19 @@ class Run:
     faults: tuple[str, ...]
     load_average: float
     """Before it began."""
+
+
+def save(runs: Sequence[Run], scenario: Scenario, about: dict[str, str], folder: Path) -> None:
+    """Write the runs of one scenario."""
+    content = {"scenario": scenario.name, "title": scenario.title, **about, "runs": [asdict(run) for run in runs]}
+    (folder / f"{scenario.name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> tuple[list[Run], dict[str, str]]:
+    """Read the runs of one scenario, and what is said about the machine."""
+    content = json.loads(path.read_text())
+    runs = [Run(**{**run, "faults": tuple(run["faults"])}) for run in content.pop("runs")]
+    return runs, content
 
 
 def rounds_in_order(servers: Sequence[T], rounds: int) -> Iterator[list[T]]:

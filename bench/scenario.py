@@ -52,13 +52,15 @@ class Scenario:
     rounds: int = 3
 
 
-def run_plan(kind: Kind, backing: Backing, plan: Plan, *, replicas: int = 1) -> tuple[Load, Result]:
+def run_plan(
+    kind: Kind, backing: Backing, plan: Plan, *, replicas: int = 1, check_text: bool = True
+) -> tuple[Load, Result]:
     """Start a server, carry out the plan on it, check it, and compute the usual figures."""
     with running(kind, backing, replicas=replicas) as server:
-        return run_on(server, backing, plan)
+        return run_on(server, backing, plan, check_text=check_text)
 
 
-def run_on(server: Server, backing: Backing, plan: Plan) -> tuple[Load, Result]:
+def run_on(server: Server, backing: Backing, plan: Plan, *, check_text: bool = True) -> tuple[Load, Result]:
     """Carry out the plan on a server that runs, check that everybody got everything, and compute the usual figures."""
     plan = replace(plan, pending_max=min(plan.pending_max, server.kind.joins_at_a_time))
     beside: dict[str, int] = {}
@@ -68,20 +70,21 @@ def run_on(server: Server, backing: Backing, plan: Plan) -> tuple[Load, Result]:
         beside[name] = sum(map(cpu_ns, backing.pids()))
 
     def while_open() -> None:
-        if server.kind.has_documents:
+        if check_text and server.kind.has_documents:
             faults.extend(_wrong_documents(server, plan))
 
     load = run_load(plan, server.wire, server.pids, on_mark=on_mark, while_open=while_open)
     server.check_alive()
     delivery = check_delivery(plan, load)
-    faults += _faults(load, delivery)
+    faults += _faults(plan, load, delivery)
     figures = _figures(plan, load, delivery)
     figures["database_cpu_s"] = (beside["done"] - beside["warm"]) / 1e9
     return load, Result(figures, tuple(faults))
 
 
-def _faults(load: Load, delivery: Delivery) -> list[str]:
-    closed = sum(outcome.close_code != 0 for outcome in load.outcomes)
+def _faults(plan: Plan, load: Load, delivery: Delivery) -> list[str]:
+    everybody = zip(plan.participants, load.outcomes, strict=True)
+    closed = sum(outcome.close_code != 0 and not participant.stops_reading for participant, outcome in everybody)
     counts = {
         "updates never arrived": delivery.missing,
         "readers got other bytes": delivery.different,
@@ -120,7 +123,7 @@ def percentiles(name: str, values_s: list[float]) -> dict[str, float]:
 
 
 @contextmanager
-def seeded(server: Server, document: str, content: EditedDocument) -> Iterator[None]:
+def seeded(server: Server, document: str, content: EditedDocument, *, until_committed: bool = False) -> Iterator[None]:
     """Give a document its content, and keep it open meanwhile: peers without storage forget it with the last client."""
     wire = server.wire
     author = Participant(document, "author")
@@ -131,6 +134,11 @@ def seeded(server: Server, document: str, content: EditedDocument) -> Iterator[N
         socket.send(encode_frame(SYNC, UPDATE, content.state, document=address))
         if text_length(server, document, content.length) != content.length:
             raise ServerFailed(f"{server.kind.name} did not take the document")
+        while until_committed and not any(
+            len(update) > len(content.state) // 2
+            for update in document_bytes(socket.recv(timeout=_CHECK_S_MAX, decode=False), wire.dialect)
+        ):
+            continue  # the update comes back to its author once it is committed
         yield
 
 

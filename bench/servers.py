@@ -197,9 +197,11 @@ def parse_server(text: str) -> Kind:
 class Server:
     """The running processes of one kind of server: one for each replica."""
 
-    def __init__(self, kind: Kind, processes: "list[subprocess.Popen[bytes]]", ports: list[int], log: Path) -> None:
+    def __init__(
+        self, kind: Kind, processes: "list[subprocess.Popen[bytes]]", ports: list[int], log: Path, prefix: str
+    ) -> None:
         self.kind = kind
-        self.wire = Wire(kind.dialect, tuple(ports), kind.path, kind.token, f"r{next(_runs)}-")
+        self.wire = Wire(kind.dialect, tuple(ports), kind.path, kind.token, prefix)
         self._processes = processes
         self._log = log
 
@@ -221,8 +223,13 @@ class Server:
 
 
 @contextmanager
-def running(kind: Kind, backing: Backing, *, replicas: int = 1, state: Path | None = None) -> Iterator[Server]:
-    """Run a server on its core for as long as the context lasts."""
+def running(
+    kind: Kind, backing: Backing, *, replicas: int = 1, state: Path | None = None, prefix: str = ""
+) -> Iterator[Server]:
+    """Run a server on its core for as long as the context lasts.
+
+    ``prefix`` stands before the names of its documents; two servers with the same one share what Postgres has of them.
+    """
     ports = [free_port() for _ in range(replicas)]
     launches = [Launch(port, backing, replicas, state) for port in ports]
     commands = [kind.command(launch) for launch in launches]
@@ -233,7 +240,7 @@ def running(kind: Kind, backing: Backing, *, replicas: int = 1, state: Path | No
             process = _start(kind, command, Path(directory), log)
             stack.callback(_stop, process)
             processes.append(process)
-        server = Server(kind, processes, ports, log)
+        server = Server(kind, processes, ports, log, prefix or f"run-{next(_runs)}-")
         for port in ports:
             _wait_for(server, port)
         yield server

@@ -59,16 +59,25 @@ class EditedDocument:
     """Characters of its text."""
 
 
-def edited_document(edits: int, *, writers: int = 20, seed: int = 4, run: int = 10) -> EditedDocument:
+def large_document(edits: int, *, part: int = 100_000) -> EditedDocument:
+    """Return a document of ``edits`` edits. A large one has several texts: to make one long text takes minutes."""
+    parts = [
+        edited_document(min(part, edits), seed=number, root=ROOT if number == 0 else f"{ROOT}{number}")
+        for number in range(max(1, edits // part))
+    ]
+    return EditedDocument(pycrdt.merge_updates(*(each.state for each in parts)), parts[0].length)
+
+
+def edited_document(edits: int, *, writers: int = 20, seed: int = 4, run: int = 10, root: str = ROOT) -> EditedDocument:
     """Return what is left of ``edits`` edits: runs of ``run`` keys at random places, of which a tenth delete."""
     source = random.Random(seed)
     main: Any = pycrdt.Doc()
     for begin, stop in pairwise(range(0, edits + 1, edits // writers)):
         doc: Any = pycrdt.Doc(client_id=source.getrandbits(32))
         doc.apply_update(main.get_update())
-        _edit(doc.get(ROOT, type=pycrdt.Text), (stop - begin) // run, source, run)
+        _edit(doc.get(root, type=pycrdt.Text), (stop - begin) // run, source, run)
         main.apply_update(doc.get_update(main.get_state()))
-    return EditedDocument(main.get_update(), len(main.get(ROOT, type=pycrdt.Text)))
+    return EditedDocument(main.get_update(), len(main.get(root, type=pycrdt.Text)))
 
 
 def _edit(text: Any, runs: int, source: random.Random, run: int) -> None:
@@ -80,8 +89,7 @@ def _edit(text: Any, runs: int, source: random.Random, run: int) -> None:
             length -= run
             continue
         begin = source.randint(0, length)
-        for offset in range(run):
-            text.insert(begin + offset, "x")
+        text.insert(begin, "x" * run)  # leaves the same behind as one key after another
         length += run
 
 

@@ -332,7 +332,11 @@ static void on_event(struct epoll_event *event) {
     else if (c->out_size)
       flush(c);
   }
-  if (!(event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || !wants_to_read(c)) return;
+  if (!(event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
+  if (!wants_to_read(c)) {
+    if (event->events & (EPOLLHUP | EPOLLERR)) end(c, 1006);
+    return;
+  }
   ssize_t size = recv(c->fd, read_buffer, sizeof read_buffer, 0);
   double at_s = now_s();
   if (size <= 0) {
