@@ -35,26 +35,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_list()
         return 0
     chosen = [SCENARIOS[name] for name in options.scenarios or SCENARIOS]
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
     claim_cores()
     tqdm.monitor_interval = 0
     about = {**describe(), "date": time.strftime("%Y-%m-%d")}
     faults = False
     with Backing() as backing, tqdm(total=_count(options, chosen), unit="run", disable=None) as bar:
         for scenario in chosen:
-            runs = list(_measure(options, scenario, backing, bar))
+            runs = measure(scenario, _kinds(options, scenario), _rounds(options, scenario), backing, bar)
             faults |= any(run.faults for run in runs)
             bar.clear()
             print(format_scenario(scenario, runs), flush=True)
             if options.out:
-                options.out.mkdir(parents=True, exist_ok=True)
                 save(runs, scenario, about, options.out)
     return 1 if faults else 0
 
 
-def _measure(options: argparse.Namespace, scenario: Scenario, backing: Backing, bar: "tqdm[None]") -> "list[Run]":
+def measure(scenario: Scenario, kinds: Sequence[Kind], rounds: int, backing: Backing, bar: "tqdm[None]") -> list[Run]:
+    """Run a scenario on each server, in alternating order."""
     runs = []
-    for number, kinds in enumerate(rounds_in_order(_kinds(options, scenario), _rounds(options, scenario))):
-        for kind in kinds:
+    for number, order in enumerate(rounds_in_order(kinds, rounds)):
+        for kind in order:
             bar.set_description(f"{scenario.name} {kind.name}")
             runs.append(_run(scenario, number, kind, backing))
             bar.update()

@@ -13,8 +13,8 @@ import pycrdt
 
 from collab.protocol.varint import Writer
 
-ROOT = "t"
-"""The shared text that everybody writes to."""
+ROOT = "content"
+"""The shared text that everybody writes to; collab reads it as the plain text of a document."""
 
 
 @dataclass(frozen=True, slots=True)
