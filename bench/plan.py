@@ -75,7 +75,7 @@ class Plan:
     """Joins at a time."""
     hold_s: float = 0.0
     """Seconds of silence after the main stage, for what a server does later."""
-    quiet_s: float = 0.7
+    quiet_s: float = 0.5
     """The run ends when everything is sent, and nothing was received for so long."""
     warm_s: float = 1.0
     """Seconds of traffic that count for nothing: caches fill and compilers compile."""

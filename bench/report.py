@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.charts import Bar, bar_chart
-from bench.results import US, Run, format_figure, load, median, ratio, servers_of
+from bench.results import US, Run, busy_note, format_figure, load, median, ratio, servers_of
 from bench.scenario import Scenario
 from bench.scenarios import SCENARIOS
 from bench.servers import parse_server
@@ -70,7 +70,7 @@ def markdown_table(scenario: Scenario, runs: Sequence[Run]) -> str:
             f"| {parse_server(server).title} | {' | '.join(cells)} | {'' if against is None else f'{against:.2f}'} |"
         )
     rounds = 1 + max(run.round for run in runs)
-    notes = [f"{rounds} round{'s' if rounds > 1 else ''}.", scenario.explanation]
+    notes = [f"{rounds} round{'s' if rounds > 1 else ''}.", scenario.explanation, busy_note(runs)]
     notes += [
         f"{parse_server(run.server).title}, round {run.round + 1}: {fault}." for run in runs for fault in run.faults
     ]

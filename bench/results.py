@@ -15,6 +15,9 @@ from bench.scenario import Figure, Scenario
 
 T = TypeVar("T")
 
+LATE_MS = 50.0
+"""A load generator that sends this late was kept from its core."""
+
 US = "collab"
 """The server that the others are compared with."""
 
@@ -91,7 +94,21 @@ def format_scenario(scenario: Scenario, runs: Sequence[Run]) -> str:
         last = f"{against:>14.2f}" if against is not None else ""
         lines.append(f"{server:<34}" + "".join(f"{cell:>18}" for cell in cells) + last)
     lines += [f"  round {run.round + 1}, {run.server}: {fault}" for run in runs for fault in run.faults]
+    if note := busy_note(runs):
+        lines.append(f"  {note}")
     return "\n".join(lines)
+
+
+def busy_note(runs: Sequence[Run]) -> str:
+    """Return a sentence if the machine had so much else to do that times mean little, or nothing."""
+    late_ms = max((run.figures.get("send_late_ms", 0.0) for run in runs), default=0.0)
+    if late_ms < LATE_MS:
+        return ""
+    load = statistics.median(run.load_average for run in runs)
+    return (
+        f"The machine was busy (load average {load:.1f}; the load generator was up to {late_ms:,.0f} ms late): "
+        "the times say little, the ratios more."
+    )
 
 
 def format_figure(value: float | None, figure: Figure) -> str:

@@ -10,7 +10,7 @@ from bench.servers import Backing, Kind
 
 
 @cache
-def documents_plan(documents: int = 300, rate: float = 2.0, seconds: float = 5.0, warm_s: float = 1.0) -> Plan:
+def documents_plan(documents: int = 300, rate: float = 2.0, seconds: float = 4.0, warm_s: float = 1.0) -> Plan:
     """Two or three people in each document, each of whom types ``rate`` keys a second."""
     source = random.Random(2)
     people = []

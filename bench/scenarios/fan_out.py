@@ -9,7 +9,7 @@ from bench.servers import Backing, Kind
 
 
 @cache
-def fan_out_plan(readers: int, rate: float, seconds: float = 4.0, writers: int = 5, warm_s: float = 1.0) -> Plan:
+def fan_out_plan(readers: int, rate: float, seconds: float = 3.0, writers: int = 5, warm_s: float = 1.0) -> Plan:
     """``writers`` type ``rate`` updates a second together, while ``readers`` watch."""
     own = rate / writers
     people = [

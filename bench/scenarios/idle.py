@@ -33,6 +33,7 @@ def idle(connections: int, documents: int) -> Scenario:
         measure,
         ("collab", "hocuspocus", "y-websocket"),
         (Figure("kib_per_connection", "KiB / connection"), Figure("join_us", "CPU µs / join", 0)),
+        rounds=3 if documents == 1 else 1,
     )
 
 

@@ -9,7 +9,7 @@ from bench.scenarios.people import P50, P99
 from bench.servers import Backing, Kind
 from bench.traffic import presence
 
-PEOPLE, SECONDS, WARM_S = 500, 4, 1.0
+PEOPLE, SECONDS, WARM_S = 500, 3, 1.0
 
 
 @cache

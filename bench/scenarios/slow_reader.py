@@ -8,7 +8,7 @@ from bench.scenario import Figure, Result, Scenario, run_plan
 from bench.scenarios.people import P99, writer
 from bench.servers import Backing, Kind
 
-READERS, WRITERS, RATE, SECONDS = 8, 4, 25.0, 8.0
+READERS, WRITERS, RATE, SECONDS = 8, 4, 25.0, 6.0
 CHARACTERS = 16384
 
 
@@ -42,7 +42,7 @@ SCENARIOS = (
         "slow-reader",
         "8 readers, 1.6 MB/s typed, one of them stops reading",
         _slow_reader,
-        ("collab", "hocuspocus", "y-websocket"),
+        ("collab", "hocuspocus"),
         (
             Figure("extra_growth_mib", "growth MiB"),
             P99,

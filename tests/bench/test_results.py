@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import quick
 from bench.charts import bar_chart
 from bench.report import bars, markdown_table
-from bench.results import Run, format_scenario, load, median, ratio, rounds_in_order, save
+from bench.results import Run, busy_note, format_scenario, load, median, ratio, rounds_in_order, save
 from bench.scenarios import SCENARIOS
 
 SCENARIO = SCENARIOS["fan-out-100x100"]
@@ -47,6 +47,13 @@ def test_table_marks_the_best_server_whoever_it_is() -> None:
     assert any(line.startswith("| Hocuspocus | **60.00** |") for line in lines)
     assert any(line.startswith("| collab | 200.00 |") for line in lines)
     assert any(line.startswith("| C floor | 5.00 |") for line in lines)
+
+
+def test_table_says_that_the_machine_was_busy() -> None:
+    late = replace(RUNS[0], figures={**RUNS[0].figures, "send_late_ms": 80.0})
+    assert busy_note(RUNS) == ""
+    assert "80 ms late" in busy_note([late])
+    assert "80 ms late" in markdown_table(SCENARIO, [late])
 
 
 def test_results_read_back(tmp_path: Path) -> None:
