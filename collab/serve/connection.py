@@ -268,7 +268,8 @@ class Connection:
 
     def _fall_behind(self) -> None:
         self._is_falling_behind = False
-        if self._conversation is not None:
+        # The peer may have taken it meanwhile, and then nobody would tell of that again.
+        if self._conversation is not None and self._is_congested and self._is_backlog_full:
             self._conversation.fell_behind(self._socket.buffered_bytes)
 
     def drained(self) -> None:
@@ -349,6 +350,7 @@ class Connection:
         if self._state is ConnectionState.CLOSED:
             return
         self._cancel_hold()
+        self._parts.log_writer.forget(self._go_on_with_log)
         ending = closed.ending
         if self._error is not None:
             ending = self._ending or self._socket.close(self._error)

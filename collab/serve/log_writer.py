@@ -68,7 +68,7 @@ class LogWriter:
         self._has_work = asyncio.Event()
         self._has_space = asyncio.Event()
         self._has_space.set()
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: dict[Callable[[], None], None] = {}
         """What is called once there is space."""
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -97,7 +97,7 @@ class LogWriter:
         self._queued_bytes -= size
         if not self.is_full:
             self._has_space.set()
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting, {}
             for call in waiting:
                 call()
 
@@ -107,7 +107,11 @@ class LogWriter:
 
     def call_when_writable(self, call: Callable[[], None]) -> None:
         """Call ``call`` once when the queue has space. Until then its socket is not read: TCP makes the client wait."""
-        self._waiting.append(call)
+        self._waiting[call] = None
+
+    def forget(self, call: Callable[[], None]) -> None:
+        """Do not call ``call``: its socket is closed. The database may be away for hours, and sockets come and go."""
+        self._waiting.pop(call, None)
 
     async def flush(self) -> None:
         """Return when everything submitted before or meanwhile is committed."""
