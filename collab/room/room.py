@@ -206,7 +206,12 @@ class Room:
                 assert_never(message)
 
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
-        diff, later = self.document.catch_up(state)
+        has, later = self.document.state, None
+        if any(clocks > has.get(client, 0) for client, clocks in state.items()):
+            # It has edits that are not here yet. A kept answer may return them once they are, before they are saved.
+            diff = self.document.diff(state)
+        else:
+            diff, later = self.document.catch_up(state)
         sender.acks_next_step2 = True
         self._slow_readers.note_sent_all(sender)
         self._updates.ask(sender)
