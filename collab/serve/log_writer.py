@@ -3,7 +3,7 @@
 Grouping is what makes a durable acknowledgement cheap: one commit costs the same for one row and for a hundred. The
 rows of a batch do not change until its outcome is known; while the database does not answer they are offered again
 with the same keys, so an unknown outcome costs nothing. Nothing is acknowledged meanwhile. When too much is queued,
-the sockets are not read until there is space again (``writable``).
+the sockets are not read until there is space again (``call_when_writable``).
 """
 
 import asyncio
@@ -43,9 +43,9 @@ class RowProducer(Protocol):
 class LogWriter:
     """The writer of the log. One task runs ``run``; the other methods may be called from any task of the loop.
 
-    ``window_s`` is the shortest time from the beginning of one commit to the next: a row after a
-    pause is committed at once. ``queue_bytes_max`` bounds the uncommitted
-    bytes above which ``writable`` waits.
+    Two of the limits are for it: ``flush_window_ms`` is the shortest time from the beginning of one commit to the next
+    (a row after a pause is committed at once), and with more uncommitted bytes than ``persister_queue_bytes_max`` it is
+    full.
     """
 
     def __init__(

@@ -46,7 +46,8 @@ class Timer:
 class TimerQueue:
     """All timers of a server; ``run`` is their task. ``wall_clock`` gives seconds since 1970.
 
-    The heap has only numbers: a timer that is cancelled is let go at once, and with it the connection that it belongs to.
+    The heap has only numbers: a timer that is cancelled is let go at once, and with it the connection that it belongs
+    to.
     """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:

@@ -310,6 +310,30 @@ async def test_peer_that_takes_all_in_the_same_turn_has_not_fallen_behind() -> N
     assert bench.conversation.told == ["congested", "drained"]
 
 
+async def test_what_waits_for_a_slow_peer_is_looked_at_once_a_turn() -> None:
+    """A commit may acknowledge thousands of edits at once, and what waits is summed up each time."""
+    bench, looks = Bench(), 0
+
+    class Watched(ScriptedSocket):
+        @property
+        def buffered_bytes(self) -> int:
+            nonlocal looks
+            looks += 1
+            return 0
+
+        @buffered_bytes.setter
+        def buffered_bytes(self, _: int) -> None:
+            pass
+
+    connection = Connection(Watched(), bench.conversation, bench.parts)
+    connection.congested()
+    looks = 0
+    for _ in range(50):
+        connection.send(KEEPALIVE)
+    await ticks(2)
+    assert looks == 1
+
+
 async def test_log_forgets_a_connection_that_ends_while_it_waits() -> None:
     bench = Bench(b"one", persister_queue_bytes_max=1024)
     log_writer, heartbeat, gone = bench.parts.log_writer, bench.parts.heartbeat, weakref.ref(bench.connection)
