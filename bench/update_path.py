@@ -151,6 +151,7 @@ class Path:
             clock=time.monotonic,
             call_later=lambda delay_s, act: self._ends.append((time.monotonic() + delay_s, act)),
             on_fail=lambda host: None,
+            ask_turn=lambda host: None,
         )
         self._log: list[Row] = []
         self._sinks: list[NullSocket] = []

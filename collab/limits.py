@@ -14,12 +14,14 @@ from collab.protocol.limits import Limits
 from collab.room.pending import PendingLimits
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
+from collab.room.work import WorkLimits
 
 MIB = 1024 * 1024
 
 _UPDATE = Limits()
 _PENDING = PendingLimits()
 _WINDOW = WindowLengths()
+_WORK = WorkLimits()
 
 
 class ServerLimits(BaseModel):
@@ -108,6 +110,19 @@ class ServerLimits(BaseModel):
         default=_WINDOW.large_sessions_min, ge=1, description="Clients from which on the larger window counts."
     )
 
+    work_stretch_ms: float = Field(
+        default=_WORK.stretch_s * 1000,
+        gt=0,
+        le=1000,
+        description="Milliseconds of processor time that one user's edits may take before others have a turn.",
+    )
+    work_s_max: float = Field(
+        default=_WORK.frame_s_max,
+        gt=0,
+        description="Seconds of processor time after which an update is refused as too costly. Its size adds to them: "
+        "4 seconds for each million bytes.",
+    )
+
     # --- the log and the other replicas -----------------------------------------------------------------
 
     flush_window_ms: float = Field(
@@ -147,4 +162,13 @@ class ServerLimits(BaseModel):
     @property
     def room(self) -> RoomLimits:
         """The limits of one room."""
-        return RoomLimits(self.update, self.pending, self.window)
+        return RoomLimits(self.update, self.pending, self.window, self.work)
+
+    @property
+    def work(self) -> WorkLimits:
+        """How much time updates may take."""
+        return WorkLimits(
+            stretch_s=self.work_stretch_ms / 1000,
+            frame_s_max=self.work_s_max,
+            bytes_max=2 * self.frame_bytes_max,
+        )

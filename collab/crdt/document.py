@@ -9,7 +9,7 @@ pairs and, once an update changes its structure, how deep everything lies. ``ass
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,27 +17,29 @@ from typing import Any, TypeVar
 import pycrdt
 
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
-from collab.crdt.causality import in_slices, is_ready, split_update
-from collab.crdt.comparison import find_contradiction, is_known_in_part
+from collab.crdt.causality import is_ready, split_update
+from collab.crdt.comparison import find_contradiction, find_contradiction_in_steps, is_known_in_part
 from collab.crdt.content import equivalent_updates
 from collab.crdt.diff import diff_update
-from collab.crdt.guard import inspect_stored_update
+from collab.crdt.encoding import encode_update
+from collab.crdt.guard import inspect_in_steps, inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
+from collab.crdt.slices import SLICE_STRUCTS_MAX, CausalOrder, SliceSize, slices
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
-from collab.crdt.update import SKIP, Id, InspectedUpdate
+from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
-from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
+from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX, STORED
 from collab.protocol.messages import EMPTY_UPDATE
 
 T = TypeVar("T")
 
-SLICE_STRUCTS_MAX = 500
-"""Structs given to the engine at a time. At the end of each call it joins what belongs together, one by one: a day of
-typing in one update, as many clients send it when they reconnect, would take it seconds."""
+QUICKLY_READ_BYTES = 4096
+"""A document of so many bytes is read in a moment."""
 
 
 class Document:
@@ -49,8 +51,14 @@ class Document:
         self._deleted = IdRanges()
         self._deleted_exact = True
         self._nesting: Nesting | None = None
+        self._learners: list[list[InspectedUpdate]] = []
+        """What was integrated since each reading of the structure began."""
+        self._version = 0
+        """Grows with each change."""
         self._pairs = SurrogatePairs()
         self._full: bytes | None = EMPTY_UPDATE
+        self.size = 0
+        """About how many bytes ``encode`` returns: at most so many, but for what the engine adds when it splits."""
         self.state: dict[int, int] = {}
         """The state vector: client id → number of clocks. Read it, never write it."""
 
@@ -68,6 +76,7 @@ class Document:
             document._full = None
             document._deleted_exact = False
             document._pairs.add_snapshot(snapshot)
+            document.size = len(snapshot)
         for payload in updates:
             match document._assess_committed(inspect_stored_update(payload)):
                 case News() as news:
@@ -153,13 +162,10 @@ class Document:
         if len(news.structs) + len(self.state) > DOCUMENT_CLIENTS_MAX:
             self._check_clients(news)
         if self._nesting is None:
-            if not news.depth and not any(news.parent_of(struct) for struct in news.structs):
+            if not _has_structure(news):
                 return None
-            # Read on first need: a plain text never pays for it, nor does a document that is only read.
-            nesting = Nesting()
-            content = inspect_stored_update(self.encode())
-            nesting.add(content, nesting.check(content))
-            self._nesting = nesting
+            finish(self.learn_structure_in_steps())
+            assert self._nesting is not None
         return self._nesting.check(news)
 
     def _check_splits(self, news: InspectedUpdate) -> None:
@@ -210,8 +216,9 @@ class Document:
     def _integrate(self, update: InspectedUpdate, levels: list[int] | None = None) -> None:
         if self._nesting is not None:
             self._nesting.add(update, self._nesting.check(update) if levels is None else levels)
-        is_small = len(update.structs) <= SLICE_STRUCTS_MAX
-        for payload in (update.payload,) if is_small else in_slices(update, self.state, SLICE_STRUCTS_MAX):
+        for meanwhile in self._learners:
+            meanwhile.append(update)
+        for payload in self._slices(update):
             self._native(partial(self._doc.apply_update, payload))
         for struct in update.structs:
             end = struct.clock + struct.length
@@ -221,9 +228,22 @@ class Document:
             self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
         # Structs delete too: a value of a map the one before it, and what comes into a deleted parent goes with it.
         self._deleted_exact = False
+        self._version += 1
+        self.size += len(update.payload)
         if update.low_surrogates:
             self._pairs.add(update)
         self._full = None
+
+    def _slices(self, update: InspectedUpdate) -> Iterator[bytes]:
+        """Yield an update that is ready as the engine is given it."""
+        if len(update.structs) <= SLICE_STRUCTS_MAX:
+            yield update.payload
+            return
+        for part in slices(update, CausalOrder(update, self.state), SliceSize):
+            if part is not None:
+                yield part.payload
+        if update.deletes:
+            yield encode_update((), update.deletes, b"")
 
     # --- read ----------------------------------------------------------------------------------------
 
@@ -231,6 +251,7 @@ class Document:
         """Return the whole document as one update: the same bytes object until the next change."""
         if self._full is None or self.is_poisoned:
             self._full = self._native(self._doc.get_update)
+            self.size = len(self._full)
         return self._full
 
     def diff(self, state: dict[int, int]) -> bytes:
@@ -268,15 +289,59 @@ class Document:
         return [(client, low) for client, low in lows if not self._deleted.covers(client, low - 1, low + 1)]
 
     def _covers(self, update: InspectedUpdate) -> bool:
-        return all(self._deleted.covers(d.client, d.clock, d.clock + d.length) for d in update.deletes)
+        return all(map(self.is_deleted, update.deletes))
 
     def _learn_deletions(self) -> bool:
         """Read every deletion from the engine. Return False if all were known already."""
         if self._deleted_exact:
             return False
-        self._deleted = self._deletions()
-        self._deleted_exact = True
+        finish(self.learn_deletions_in_steps())
         return True
+
+    # --- in steps --------------------------------------------------------------------------------------
+
+    def is_deleted(self, deleted: DeletedRange) -> bool:
+        """True if a range is known to be deleted."""
+        return self._deleted.covers(deleted.client, deleted.clock, deleted.clock + deleted.length)
+
+    def is_quick_about(self, update: InspectedUpdate, *, exact: bool) -> bool:
+        """True if ``assess`` need not read the document to judge a small update. ``exact``: as there."""
+        if self._nesting is None and self.size > QUICKLY_READ_BYTES and _has_structure(update):
+            return False
+        return not exact or self._deleted_exact or self.size <= QUICKLY_READ_BYTES or self._covers(update)
+
+    def compare_in_steps(self, update: InspectedUpdate) -> Steps[Id | None]:
+        """Return the first id at which ``update`` has other content than the document, if there is one."""
+        return find_contradiction_in_steps(update, self.state, self.diff)
+
+    def knows_structure_for(self, update: InspectedUpdate) -> bool:
+        """True unless ``learn_structure_in_steps`` must be done before ``update`` can be judged."""
+        return self._nesting is not None or not _has_structure(update)
+
+    def learn_structure_in_steps(self) -> Steps[None]:
+        """Read how deep everything lies. On first need: a plain text never pays for it, nor a document only read."""
+        nesting = Nesting()
+        meanwhile: list[InspectedUpdate] = []
+        self._learners.append(meanwhile)
+        try:
+            content = yield from inspect_in_steps(self.encode(), STORED)
+            yield from nesting.check_and_add(content)
+            for update in meanwhile:  # which grows until the last has been added
+                yield from nesting.check_and_add(update)
+        finally:
+            self._learners = [each for each in self._learners if each is not meanwhile]
+        self._nesting = nesting
+
+    def learn_deletions_in_steps(self) -> Steps[None]:
+        """Read every deletion from the engine."""
+        version = self._version
+        own = self._native(self._doc.get_state)
+        only_deletes = yield from inspect_in_steps(self._native(lambda: self._doc.get_update(own)), STORED)
+        for index, deleted in enumerate(only_deletes.deletes, 1):
+            self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
+            if index % ITEMS_PER_STEP == 0:
+                yield
+        self._deleted_exact = version == self._version
 
     def _deletions(self) -> IdRanges:
         """Return every deleted range: a diff against our own state holds nothing else."""
@@ -303,6 +368,11 @@ class Document:
         except BaseException as cause:
             self.is_poisoned = True
             raise DocumentPoisoned from cause
+
+
+def _has_structure(update: InspectedUpdate) -> bool:
+    """True if an update makes a shared type, or puts something into one."""
+    return bool(update.depth) or any(update.parent_of(struct) for struct in update.structs)
 
 
 def _counted(state: dict[int, int]) -> dict[int, int]:

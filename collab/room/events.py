@@ -122,6 +122,11 @@ class WindowEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """Others have been served: it is the turn of the updates for which the room asked with ``Again``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time has passed."""
 
@@ -140,5 +145,6 @@ Event: TypeAlias = (
     | PresenceRelayed
     | ReplicaLost
     | WindowEnded
+    | Continued
     | Ticked
 )

@@ -28,6 +28,7 @@ from collab.errors import (
     Fault,
     PeerError,
     RoomClosed,
+    UpdateRefused,
 )
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
 from collab.protocol.messages import (
@@ -41,6 +42,7 @@ from collab.protocol.messages import (
 from collab.protocol.rows import CommittedRow, Entry, decode_entries
 from collab.room.effects import AppendRow, CatchUp, Committed, Effect, Fail, Publish
 from collab.room.events import (
+    Continued,
     Dismissed,
     Event,
     HeadRead,
@@ -58,11 +60,13 @@ from collab.room.events import (
     Ticked,
     WindowEnded,
 )
+from collab.room.integration import CONTRADICTION
 from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.updates import RoomLimits, Updates, contradiction_error
+from collab.room.updates import RoomLimits, Updates
+from collab.room.work import WorkTimes
 
 
 class Room:
@@ -77,8 +81,12 @@ class Room:
         cursor: Sequence,
         writer: WriterId,
         limits: RoomLimits | None = None,
+        times: WorkTimes | None = None,
     ) -> None:
-        """``writer``: a random id of this room's life, which its rows of the log carry."""
+        """``writer``: a random id of this room's life, which its rows of the log carry.
+
+        ``times``: how much time the users have used, in this and other rooms.
+        """
         self.name = name
         self.epoch = epoch
         self.document = document
@@ -86,7 +94,8 @@ class Room:
         self._log = LogCursor(cursor, writer)
         limits = limits or RoomLimits()
         self._sessions = Sessions(self._uncommitted, limits.window)
-        self._updates = Updates(document, self._sessions, self._uncommitted, limits)
+        times = times or WorkTimes(limits.work)
+        self._updates = Updates(document, self._sessions, self._uncommitted, limits, times)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} cursor={self.cursor} sessions={len(self._sessions)} pending={self.pending}>"
@@ -100,6 +109,11 @@ class Room:
     def is_all_committed(self) -> bool:
         """True if everything accepted is committed. Only then may the room be forgotten."""
         return self._uncommitted.is_all_committed
+
+    @property
+    def has_work(self) -> bool:
+        """True if updates wait for their turn."""
+        return bool(self._updates.turns)
 
     @property
     def pending(self) -> int:
@@ -124,7 +138,13 @@ class Room:
         if self._sessions.dismissed:
             self._sessions.release_dismissed(self._updates.has_pending)
         self._sessions.end_step()
+        if self._updates.turns:
+            self._updates.turns.ask()
         return effects
+
+    def charge(self, seconds: float) -> None:
+        """Note how long the last step took: that time counts against the user for whom it worked."""
+        self._updates.turns.charge(seconds)
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event
         match event:
@@ -154,6 +174,8 @@ class Room:
                 self._sessions.lose_replica(replica)
             case WindowEnded():
                 self._sessions.end_window()
+            case Continued():
+                self._updates.turns.go_on()
             case Ticked():
                 self._sessions.expire_presence()
                 self._updates.settle_overdue()
@@ -166,6 +188,7 @@ class Room:
         """Begin a session. Its client asks for the document, unless it resumes an earlier session."""
         self._sessions.join(session)
         if resumes:
+            self._updates.turns.release_all()
             session.become(SessionState.SYNCED)
             self._sessions.send(session.id, Update(self.document.diff({})))
             self._updates.ask(session)
@@ -192,6 +215,7 @@ class Room:
                 assert_never(message)
 
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
+        self._updates.turns.release_all()  # what the sender is sent, it may build on
         diff = self.document.diff(state)
         sender.acks_next_step2 = True
         sender.become(SessionState.SYNCED)
@@ -251,6 +275,7 @@ class Room:
     def _apply_committed(self, entry: Entry) -> None:
         """Apply an update of the log: show it, and add nothing but what keeps characters whole."""
         update = inspect_stored_update(entry.update)
+        self._updates.turns.release_mentioned(update)
         assessment: Assessment | None = self.document.assess(update, committed=True)
         if isinstance(assessment, Contradicted):
             self._yield_to_log(update)
@@ -277,5 +302,5 @@ class Room:
         losers = {each.author for each in later if contradiction(update, inspect_stored_update(each.update))}
         if losers:
             for session in [each.id for each in self._sessions if each.user in losers]:
-                self._sessions.end(session, contradiction_error())
+                self._sessions.end(session, UpdateRefused(CONTRADICTION))
             raise RoomClosed

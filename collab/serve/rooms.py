@@ -16,9 +16,11 @@ from collab.relay.base import RelayFrame
 from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.room import Room
 from collab.room.session import Session
+from collab.room.work import WorkTimes
 from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.loop_turns import LoopTurns
 from collab.serve.replica import Replica, draw_writer_id
 from collab.serve.room_entry import RoomEntry, RoomState
 from collab.serve.sink import Sink
@@ -48,6 +50,8 @@ class Rooms:
         self._clock = clock
         self._on_left = on_left
         self._on_interrupted = on_interrupted
+        self._turns = LoopTurns(clock)
+        self._work_times = WorkTimes(replica.limits.work)
         self._rooms: dict[DocumentName, RoomEntry] = {}
 
     def __len__(self) -> int:
@@ -132,6 +136,7 @@ class Rooms:
             cursor=stored.head,
             writer=draw_writer_id(),
             limits=self._replica.limits.room,
+            times=self._work_times,
         )
         return Host(
             room,
@@ -140,6 +145,7 @@ class Rooms:
             clock=self._clock,
             call_later=asyncio.get_running_loop().call_later,
             on_fail=self._note_failure,
+            ask_turn=self._turns.ask,
         )
 
     def _note_failure(self, host: Host) -> None:
@@ -211,6 +217,7 @@ class Rooms:
             and since_s is not None
             and self._clock() - since_s >= linger_s
             and host.is_all_committed
+            and not host.has_work
         )
 
     async def _forget(self, room: RoomEntry) -> None:
