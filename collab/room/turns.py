@@ -26,6 +26,8 @@ class Turns:
         self._holding: list[HeldBack] = []
         self._worked_for: tuple[UserId, Work | None] | None = None
         """The user for whom this step worked, and the frame whose turn it was."""
+        self._has_sliced = False
+        """True if this step took a slice into the document."""
         self._is_asked = False
         """True if the room has asked for its next turn."""
 
@@ -95,8 +97,9 @@ class Turns:
             return
         (user, work), self._worked_for = self._worked_for, None
         self._queue.spend(user, work, seconds, self._sessions.now_s)
-        if work is not None:
+        if self._has_sliced:
             self._pace.note(seconds)
+            self._has_sliced = False
 
     # --- what is held back --------------------------------------------------------------------------
 
@@ -105,6 +108,7 @@ class Turns:
         if not held:
             self._holding.append(held)
         held.add(update)
+        self._has_sliced = True
 
     def release(self, held: HeldBack) -> None:
         """Log and show what was held back of one frame."""

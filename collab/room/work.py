@@ -175,22 +175,25 @@ class WorkQueue:
             self._stretch_s += seconds
 
 
-SLOW_S, QUICK_S = 0.004, 0.001
+SLICE_S = 0.004
+"""Seconds that a slice should take at most."""
 
 
 class Pace:
-    """How large the next slice is: larger while slices are quick, and much smaller once one is slow."""
+    """How large the next slice is, by how long the last ones took: smaller at once when they are slow, larger slowly."""
 
     def __init__(self, limits: WorkLimits) -> None:
         self._limits = limits
+        self._jump_s = SLICE_S / 2
+        """Seconds that a jump may take, from what slices have taken so far."""
         self.size = SliceSize(limits.slice_structs_max, min(2, limits.slice_jumps_max))
 
     def note(self, seconds: float) -> None:
         """Take in how long the last slice took."""
-        jumps, structs, limits = self.size.jumps, self.size.structs, self._limits
-        if seconds > SLOW_S:
-            jumps, structs = max(1, jumps // 2), max(1, structs // 2)
-        elif seconds < QUICK_S:
-            jumps, structs = min(limits.slice_jumps_max, jumps + 1), min(limits.slice_structs_max, structs * 2)
+        jump_s = seconds / self.size.jumps
+        self._jump_s = max(jump_s, self._jump_s * 0.9 + jump_s * 0.1)
+        jumps = min(max(1, int(SLICE_S / max(self._jump_s, 1e-6))), self._limits.slice_jumps_max)
+        structs = self.size.structs * 2 if seconds < SLICE_S else self.size.structs // 2
+        structs = min(max(1, structs), self._limits.slice_structs_max)
         if (structs, jumps) != (self.size.structs, self.size.jumps):
             self.size = SliceSize(structs, jumps)
