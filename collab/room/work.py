@@ -180,7 +180,7 @@ SLICE_S = 0.004
 
 
 class Pace:
-    """How large the next slice is, by how long the last ones took: smaller at once when they are slow, larger slowly."""
+    """How large the next slice is, by how long the last took: smaller at once after a slow one, larger slowly."""
 
     def __init__(self, limits: WorkLimits) -> None:
         self._limits = limits
