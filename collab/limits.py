@@ -11,6 +11,7 @@ Some names are older than the code's words and stay because operators use them: 
 from pydantic import BaseModel, ConfigDict, Field
 
 from collab.protocol.limits import Limits
+from collab.room.capacity import BYTES_MAX
 from collab.room.pending import PendingLimits
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
@@ -110,6 +111,12 @@ class ServerLimits(BaseModel):
         default=_WINDOW.large_sessions_min, ge=1, description="Clients from which on the larger window counts."
     )
 
+    document_bytes_max: int = Field(
+        default=BYTES_MAX,
+        ge=1024,
+        description="Size limit of one document. It should be smaller than COLLAB_FRAME_BYTES_MAX, since a client that "
+        "comes back sends its whole copy as one message. Editors are told from 80 % on; deletions are always accepted.",
+    )
     work_stretch_ms: float = Field(
         default=_WORK.stretch_s * 1000,
         gt=0,
@@ -162,7 +169,7 @@ class ServerLimits(BaseModel):
     @property
     def room(self) -> RoomLimits:
         """The limits of one room."""
-        return RoomLimits(self.update, self.pending, self.window, self.work)
+        return RoomLimits(self.update, self.pending, self.window, self.work, self.document_bytes_max)
 
     @property
     def work(self) -> WorkLimits:

@@ -58,7 +58,9 @@ class Document:
         self._pairs = SurrogatePairs()
         self._full: bytes | None = EMPTY_UPDATE
         self.size = 0
-        """About how many bytes ``encode`` returns: at most so many, but for what the engine adds when it splits."""
+        """About how many bytes ``encode`` returns: what it returned last, and what was integrated since."""
+        self.changed = 0
+        """Bytes that were integrated and elements that were deleted since ``size`` was exact."""
         self.state: dict[int, int] = {}
         """The state vector: client id → number of clocks. Read it, never write it."""
 
@@ -230,6 +232,7 @@ class Document:
         self._deleted_exact = False
         self._version += 1
         self.size += len(update.payload)
+        self.changed += len(update.payload) + sum([deleted.length for deleted in update.deletes])
         if update.low_surrogates:
             self._pairs.add(update)
         self._full = None
@@ -251,7 +254,7 @@ class Document:
         """Return the whole document as one update: the same bytes object until the next change."""
         if self._full is None or self.is_poisoned:
             self._full = self._native(self._doc.get_update)
-            self.size = len(self._full)
+            self.size, self.changed = len(self._full), 0
         return self._full
 
     def diff(self, state: dict[int, int]) -> bytes:

@@ -65,7 +65,7 @@ from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.updates import RoomLimits, Updates
+from collab.room.updates import SIZE_WANTED, RoomLimits, Updates
 from collab.room.work import WorkTimes
 
 
@@ -209,8 +209,10 @@ class Room:
                 self._sessions.receive_awareness(sender, entries)
             case QueryAwareness():
                 self._sessions.send(sender.id, AwarenessUpdate(self._sessions.awareness.entries()))
-            case Stateless():
-                pass  # an application's own message; nothing here listens to it yet
+            case Stateless(text):
+                if text == SIZE_WANTED:  # any other is an application's own
+                    sender.wants_size = True
+                    self._updates.tell_size(sender)
             case _:
                 assert_never(message)
 

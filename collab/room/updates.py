@@ -6,12 +6,13 @@ and the session's role whether it may be taken at all. What may take long is dec
 turn comes (``integration``, ``work``).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
-from collab.crdt.assessment import Contradicted, Known, Lacks, News
+from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.slices import jumps
@@ -29,8 +30,9 @@ from collab.errors import (
 )
 from collab.ids import SessionId, UserId
 from collab.protocol.limits import Limits
-from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1
+from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, Stateless, SyncStep1
 from collab.protocol.rows import Entry
+from collab.room.capacity import BYTES_MAX, Capacity
 from collab.room.effects import Queued
 from collab.room.held_back import HeldBack
 from collab.room.integration import CONTRADICTION, Integration, read_update
@@ -44,6 +46,9 @@ from collab.room.uncommitted import UncommittedQueue
 from collab.room.window import WindowLengths
 from collab.room.work import WorkLimits, WorkTimes
 
+SIZE_WANTED = '{"type":"collab.size"}'
+"""The message by which a client asks to be told when the document is nearly full."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
@@ -53,6 +58,7 @@ class RoomLimits:
     pending: PendingLimits = field(default_factory=PendingLimits)
     window: WindowLengths = field(default_factory=WindowLengths)
     work: WorkLimits = field(default_factory=WorkLimits)
+    document_bytes_max: int = BYTES_MAX
 
 
 class Updates:
@@ -74,6 +80,9 @@ class Updates:
         self._pending = PendingUpdates(limits.pending)
         self._examinations = ExaminationBudget()
         self._stalled = StalledUpdates()
+        self._capacity = Capacity(document, limits.document_bytes_max)
+        self._has_warned = False
+        """True if the sessions that want to know were told that the document is nearly full."""
         self.turns = Turns(sessions, times, self._accept_held)
         self._changed: set[int] = set()
         """Clients of which the document has gained something that pending updates may wait for."""
@@ -135,12 +144,7 @@ class Updates:
         self.turns.release_mentioned(pending.update)
         may_write = pending.sender.can_write  # a role counts as it is now, not as it was when the frame arrived
         try:
-            assessment = self._document.assess(
-                pending.update,
-                exact=pending.resync,
-                read_only=not may_write,
-                is_withheld=partial(is_of_another, user=pending.sender.user, owner=self._sessions.awareness.owner),
-            )
+            assessment = self._assess(pending)
         except UpdateRefused as error:
             self._refuse(pending, error)
             return
@@ -164,6 +168,19 @@ class Updates:
                 self._keep(pending, rest, waits_for)
             case _:
                 assert_never(assessment)
+
+    def _assess(self, pending: PendingUpdate) -> Assessment:
+        """Return what an update would do. Raises UpdateRefused when it must not do that."""
+        sender = pending.sender
+        assessment = self._document.assess(
+            pending.update,
+            exact=pending.resync,
+            read_only=not sender.can_write,
+            is_withheld=partial(is_of_another, user=sender.user, owner=self._sessions.awareness.owner),
+        )
+        if isinstance(assessment, News):
+            self._capacity.check(assessment.update)
+        return assessment
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
         """Apply what is new, show it at once, and queue it for the log."""
@@ -194,6 +211,17 @@ class Updates:
         size = self._uncommitted.accept(Entry(user, update.payload, carried))
         self.show(update, author=author)
         self._sessions.effects.append(Queued(size))
+        if self._capacity.is_nearly_full != self._has_warned:
+            self._has_warned = not self._has_warned
+            for session in self._sessions:
+                self.tell_size(session)
+
+    def tell_size(self, session: Session) -> None:
+        """Tell an editor that has asked for it that the document is nearly full, or no longer."""
+        if session.wants_size and session.can_write:
+            bytes_, bytes_max = self._document.size, self._capacity.bytes_max
+            told = {"type": "collab.size", "nearly_full": self._has_warned, "bytes": bytes_, "bytes_max": bytes_max}
+            self._sessions.send(session.id, Stateless(json.dumps(told)))
 
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Show an update to every synced session but its author, and note what it may make ready."""
@@ -267,6 +295,7 @@ class Updates:
         sender = pending.sender
         if not sender.can_write:
             raise PermissionDenied
+        self._capacity.check(news.update)
         held.carried |= is_carried(news.update, self._document.state, sender.user, self._sessions.awareness.owner)
         self._document.apply(news)
         if news.before is not None:
