@@ -9,9 +9,10 @@ pairs and, once an update changes its structure, how deep everything lies. ``ass
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import pycrdt
@@ -26,7 +27,7 @@ from collab.crdt.guard import inspect_in_steps, inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
-from collab.crdt.slices import SLICE_STRUCTS_MAX, CausalOrder, SliceSize, slices
+from collab.crdt.slices import SLICE_STRUCTS_MAX, CausalOrder, SliceSize, deletion_slices, jumps, slices
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
@@ -37,6 +38,9 @@ from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX, STORED
 from collab.protocol.messages import EMPTY_UPDATE
 
 T = TypeVar("T")
+
+STORED_SLICE = SliceSize(jumps=4)
+"""What the engine is given at once of an update of the log."""
 
 QUICKLY_READ_BYTES = 4096
 """A document of so many bytes is read in a moment."""
@@ -71,6 +75,11 @@ class Document:
         Raises DocumentPoisoned when an update builds on what no earlier one brings. Rows are committed in the order in
         which they were applied, so such a log is damaged.
         """
+        return finish(cls.load_in_steps(snapshot, updates))
+
+    @classmethod
+    def load_in_steps(cls, snapshot: bytes | None, updates: Iterable[bytes]) -> Steps["Document"]:
+        """Do the same in steps. Reading the snapshot is one of them: ``compact`` has seen that it is quick."""
         document = cls()
         if snapshot is not None:
             document._native(lambda: document._doc.apply_update(snapshot))
@@ -80,12 +89,30 @@ class Document:
             document._pairs.add_snapshot(snapshot)
             document.size = len(snapshot)
         for payload in updates:
-            match document._assess_committed(inspect_stored_update(payload)):
-                case News() as news:
-                    document.apply(news)
-                case Lacks(_, waits_for):
-                    raise DocumentPoisoned(f"The log is damaged: no row holds {min(waits_for.items())}.")
+            yield
+            update = yield from inspect_in_steps(payload, STORED)
+            yield from document.take_committed(update)
         return document
+
+    def take_committed(self, update: InspectedUpdate) -> Steps[None]:
+        """Apply an update of the log, in steps. Raises DocumentPoisoned if it builds on what is not here."""
+        order = CausalOrder(update, self.state)
+        if len(update.structs) <= STORED_SLICE.structs and jumps(update, STORED_SLICE.jumps) <= STORED_SLICE.jumps:
+            parts: Iterable[InspectedUpdate | None] = (update,)
+        else:
+            parts = chain(
+                slices(update, order, lambda: STORED_SLICE),
+                deletion_slices(update, update.deletes, lambda: STORED_SLICE),
+            )
+        for part in parts:
+            match self._assess_committed(part) if part is not None else None:
+                case News() as news:
+                    self.apply(news)
+                case Lacks(_, waits_for):
+                    raise _damaged(waits_for)
+            yield
+        if waits_for := order.waits_for:
+            raise _damaged(waits_for)
 
     # --- assess --------------------------------------------------------------------------------------
 
@@ -371,6 +398,10 @@ class Document:
         except BaseException as cause:
             self.is_poisoned = True
             raise DocumentPoisoned from cause
+
+
+def _damaged(waits_for: Mapping[int, int]) -> DocumentPoisoned:
+    return DocumentPoisoned(f"The log is damaged: no row holds {min(waits_for.items())}.")
 
 
 def _has_structure(update: InspectedUpdate) -> bool:

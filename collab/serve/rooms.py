@@ -8,7 +8,7 @@ that asks for a room while it is being forgotten waits and then joins a new one.
 import asyncio
 from collections.abc import Callable, Iterable
 
-from collab.crdt.stored import load_document
+from collab.crdt.stored import load_in_steps
 from collab.errors import CollabError, DocumentDeleted, Draining
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
@@ -24,6 +24,7 @@ from collab.serve.loop_turns import LoopTurns
 from collab.serve.replica import Replica, draw_writer_id
 from collab.serve.room_entry import RoomEntry, RoomState
 from collab.serve.sink import Sink
+from collab.serve.stepwise import take_steps
 
 log = get_logger("rooms")
 
@@ -128,7 +129,8 @@ class Rooms:
         stored = await self._store.load(name)
         if stored.deleted:
             raise DocumentDeleted
-        document = load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
+        snapshot = None if stored.snapshot is None else stored.snapshot.state
+        document = await take_steps(load_in_steps(snapshot, stored.tail))
         room = Room(
             name,
             document,
