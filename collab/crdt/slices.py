@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from collab.crdt.encoding import encode_numbers, encode_structs
+from collab.crdt.encoding import encode_numbers, encode_structs, encode_update
 from collab.crdt.guard import inspect_stored_update
 from collab.crdt.steps import ITEMS_PER_STEP
 from collab.crdt.update import GC, SKIP, STRING, DeletedRange, Id, InspectedUpdate, Struct
@@ -169,19 +169,27 @@ class CausalOrder:
 def slices(
     update: InspectedUpdate, order: CausalOrder, size: Callable[[], SliceSize]
 ) -> Iterator[InspectedUpdate | None]:
-    """Yield the structs of ``order`` as updates of at most ``size()``; now and then None, to end a step."""
+    """Yield the structs of ``order`` as updates of at most ``size()``; now and then None, to end a step.
+
+    The document may grow at every yield. What it has gained from others is left out, so a slice ends where that would
+    leave a gap.
+    """
     structs: list[Struct] = []
+    ends: dict[int, int] = {}
     places = 0
     limits = size()
     for struct in order:
         if struct is None:
             yield None
             continue
+        client, clock = struct.client, struct.clock
         places += not _continues(struct, structs[-1] if structs else None)
-        if structs and (places > limits.jumps or len(structs) >= limits.structs):
+        is_full = places > limits.jumps or len(structs) >= limits.structs
+        if structs and (is_full or ends.get(client, clock) != clock):
             yield part_of(update, structs)
-            structs, places, limits = [], 1, size()
+            structs, ends, places, limits = [], {}, 1, size()
         structs.append(struct)
+        ends[client] = clock + struct.length
     if structs:
         yield part_of(update, structs)
 
@@ -210,7 +218,7 @@ def part_of(
     """Return a part of an update as an update of its own. Its structs need not be read again."""
     structs, deletes = tuple(structs), tuple(deletes)
     if update.low_surrogates:
-        return inspect_stored_update(encode_structs(structs, deletes, update.payload))
+        return inspect_stored_update(encode_update(structs, deletes, update.payload))
     runs: dict[int, list[Struct]] = {}
     for struct in structs:
         runs.setdefault(struct.client, []).append(struct)
@@ -219,7 +227,10 @@ def part_of(
     for client in sorted(runs, reverse=True):
         run = runs[client]
         payload += encode_numbers(len(run), client, run[0].clock)
+        clock = run[0].clock
         for struct in run:
+            assert struct.clock == clock, "the structs of a client follow each other"
+            clock += struct.length
             begin = len(payload)
             payload += update.payload[struct.begin : struct.end]
             moved.append(struct._replace(begin=begin, end=len(payload)))

@@ -110,6 +110,18 @@ def test_typing_fills_a_slice_and_jumps_do_not() -> None:
     assert [len(part.structs) for part in parts_of(jumping, SliceSize(40, 4))] == [4, 4, 2]
 
 
+@pytest.mark.parametrize("structs_max", [1, 2, 5_000])
+def test_what_others_bring_meanwhile_leaves_no_gap_in_a_slice(structs_max: int) -> None:
+    chain = [text("b", root="t"), text("b", left=(ANN, 0)), *[text("b")] * 600]
+    whole = inspect_update(update((BOB, 0, chain), (ANN, 0, [text("a")])))
+    state: dict[int, int] = {}
+    for part in slices(whole, CausalOrder(whole, state), lambda: SliceSize(structs_max, 5_000)):
+        if part is not None:
+            assert inspect_update(part.payload).structs == part.structs
+        state[BOB] = state.get(BOB, 0) + 3  # from somebody else
+    assert state[BOB] > 0
+
+
 def test_each_slice_reads_as_its_bytes_say() -> None:
     whole = inspect_update(
         update(
