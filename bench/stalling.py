@@ -168,6 +168,7 @@ async def measure(kind: str, port: int, senders: int, seconds: float) -> None:
     for each in before():
         await writer.send(message(each))
     frames = [message(make(1_000 + number)) for number in range(senders)]
+    await asyncio.sleep(2)  # until the document is there
     attackers = [await join(port, f"sender{number}", role) for number in range(senders)]
     tasks += [asyncio.create_task(drain(attacker)) for attacker in attackers]
     typing = asyncio.create_task(type_letters(writer, pressed))
