@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run test check test-long house bench-update bench-append mutants format lock web clean
+.PHONY: help run test check test-long house bench bench-quick bench-update bench-append mutants format lock web clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,13 @@ test-long: .venv/.dev ## the long form of the proofs: whole traces, more rounds
 
 house: .venv/.dev ## measure how plain the code is: the path of an update, the width of the doors
 	$(BIN)/python -m bench.house
+
+bench: .venv/.dev ## compare with other servers, side by side: installs them, about 25 minutes (needs gcc)
+	$(BIN)/python -m bench.compare --out bench/results
+	$(BIN)/python -m bench.report
+
+bench-quick: .venv/.dev ## notice in three minutes that collab has become slower (needs gcc)
+	$(BIN)/python -m bench.quick
 
 bench-update: .venv/.dev ## measure the CPU of one update on its way through guard, room and host
 	$(BIN)/python -m bench.update_path
@@ -46,7 +53,7 @@ web: ## build the editor into collab/api/static (needs node)
 	cd web && npm ci && npm run build
 
 clean: ## forget the virtual environment and every cache
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis web/node_modules tests/interop/node_modules
+	rm -rf .venv bench/.peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis web/node_modules tests/interop/node_modules
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

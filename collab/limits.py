@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from collab.protocol.limits import Limits
 from collab.room.capacity import BYTES_MAX
 from collab.room.pending import PendingLimits
+from collab.room.slow_readers import LagLimits
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
 from collab.room.work import WorkLimits
@@ -40,8 +41,7 @@ class ServerLimits(BaseModel):
     outbox_bytes_max: int = Field(
         default=4 * MIB,
         ge=1024,
-        description="Bytes queued for one connection, beside the frame being sent. "
-        "A connection that would need more is closed as too slow.",
+        description="Bytes that wait for one connection. Beyond, its client is sent no edits until it has read them.",
     )
     documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")
     keepalive_s: float = Field(
@@ -69,8 +69,14 @@ class ServerLimits(BaseModel):
     preauth_s: float = Field(
         default=10, gt=0, description="Seconds a WebSocket has to show a valid token, and a request to send its body."
     )
+    stranger_s: float = Field(
+        default=60,
+        gt=0,
+        description="Seconds after which a WebSocket without a valid token is closed, although it was told that its "
+        "token is missing or bad. Clients come back soon after a close, so a short time would only cost handshakes.",
+    )
     preauth_bytes_max: int = Field(
-        default=5 * MIB, ge=1024, description="Bytes buffered for one connection before its token is checked."
+        default=MIB // 4, ge=1024, description="Bytes buffered for one connection before its token is checked."
     )
     preauth_frames_max: int = Field(
         default=1000, ge=1, description="Frames buffered for one connection before its token is checked."
@@ -92,6 +98,12 @@ class ServerLimits(BaseModel):
     held_updates_max: int = Field(default=_PENDING.updates_max, ge=1, description="Pending updates of one document.")
     held_s: float = Field(default=_PENDING.age_s_max, gt=0, description="Seconds an update may stay pending.")
 
+    lag_s_max: float = Field(
+        default=LagLimits().s_max,
+        gt=0,
+        description="Seconds in which a client must have taken what it was sent, once outbox_bytes_max of it wait. "
+        "It gets longer if more waits, a second for each 64 KiB.",
+    )
     batch_window_ms: float = Field(
         default=_WINDOW.length_s * 1000,
         ge=0,
@@ -147,6 +159,11 @@ class ServerLimits(BaseModel):
     )
 
     @property
+    def heartbeat_s(self) -> float:
+        """Seconds between two visits of a connection: two find out that it was silent for ``keepalive_s``."""
+        return min(self.keepalive_s / 2, self.ping_s)
+
+    @property
     def update(self) -> Limits:
         """The limits of one update: it may fill a frame."""
         return Limits(bytes_max=self.frame_bytes_max)
@@ -169,7 +186,8 @@ class ServerLimits(BaseModel):
     @property
     def room(self) -> RoomLimits:
         """The limits of one room."""
-        return RoomLimits(self.update, self.pending, self.window, self.work, self.document_bytes_max)
+        lag = LagLimits(self.lag_s_max)
+        return RoomLimits(self.update, self.pending, self.window, lag, self.work, self.document_bytes_max)
 
     @property
     def work(self) -> WorkLimits:

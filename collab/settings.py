@@ -46,6 +46,11 @@ class Settings(ServerLimits, BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` is every IPv4 address.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
+    websocket_transport: Literal["native", "asgi"] = Field(
+        default="native",
+        description="How WebSockets are served: `native` is the server's own protocol class, `asgi` uvicorn's, which "
+        "costs several times the memory and time.",
+    )
     data_dir: Path = Field(
         default=Path("collab-data"), description="Directory of the SQLite file and of the self-made secret."
     )
@@ -305,6 +310,12 @@ RULES = (
         lambda settings: settings.heads_poll_relay_down_s > settings.heads_poll_s,
         "While the relay is down, the database must be checked at least as often: lower "
         "COLLAB_HEADS_POLL_RELAY_DOWN_S to COLLAB_HEADS_POLL_S or less.",
+    ),
+    Rule(
+        "a stranger has as long as its first token",
+        lambda settings: settings.stranger_s < settings.preauth_s,
+        "A client without a valid token cannot be closed before its time to show one is over: raise COLLAB_STRANGER_S "
+        "to COLLAB_PREAUTH_S or more.",
     ),
     Rule(
         "documents before a token are among those of the socket",

@@ -39,9 +39,21 @@ from collab.protocol.messages import (
 )
 from collab.protocol.rows import CommittedRow, Row, decode_entries
 from collab.relay.base import Relay, RelayFrame
-from collab.room.events import HeadRead, Joined, Left, RoomMessage, RowsRead, Said, Ticked
+from collab.room.events import (
+    Congested,
+    Drained,
+    Event,
+    FellBehind,
+    HeadRead,
+    Joined,
+    Left,
+    RoomMessage,
+    RowsRead,
+    Said,
+    Ticked,
+)
 from collab.room.room import Room
-from collab.room.session import Session
+from collab.room.session import Session, SessionState
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
 from collab.room.work import WorkLimits
@@ -57,6 +69,9 @@ WINDOWS_S = 0.0, 0.02, 0.05
 """Lengths of the batching window; the seed of a story chooses one."""
 
 SMALL_SLICES = WorkLimits(at_once_bytes_max=24, slice_structs_max=1, slice_jumps_max=1)
+DOWN_MAX = 3
+"""Messages to a congested client; with more in flight it has fallen behind."""
+
 T = TypeVar("T")
 
 
@@ -97,6 +112,9 @@ class SimulatedClient:
     sent_step1: bool = False
     spoken: list[InspectedUpdate] = field(default_factory=list)
     """The edits that this session has sent and that may not be saved yet."""
+
+    is_congested: bool = False
+    """True if it has taken less than it was sent, and its session's room was told so."""
 
     @property
     def is_alone(self) -> bool:
@@ -173,7 +191,12 @@ class ClientSink:
         self._client = client
 
     def send(self, message: EncodedMessage) -> None:
-        self._client.down.append(message.message)
+        client = self._client
+        client.down.append(message.message)
+        if isinstance(message.message, Update) and self._network.lags(client):
+            self._network.report(f"{client} lags, and was sent an update")
+        if client.is_congested and len(client.down) > DOWN_MAX:
+            self._network.fall_behind(client)
 
     def end(self, error: CollabError) -> None:
         if isinstance(error, PeerError):
@@ -404,7 +427,7 @@ class Network:
         self.merge = merge
         self.limits = RoomLimits(
             window=WindowLengths(window_s, sessions_min=1),
-            work=SMALL_SLICES if self.random.random() < 0.5 else WorkLimits(),
+            work=SMALL_SLICES if seed // len(WINDOWS_S) % 2 else WorkLimits(),
         )
         """In half of the stories nearly every update takes turns, a struct each."""
         self.store = MemoryStore()
@@ -457,11 +480,40 @@ class Network:
         client.down.clear()
         client.counted.clear()
         client.spoken.clear()
+        client.is_congested = False
         client.unsaved, client.refused, client.sent_step1 = 0, False, False
         if replica is not None and session is not None and session in replica.clients:
             del replica.clients[session]
             if replica.host is not None:
                 replica.host.tell(Left(session, clean))
+
+    # --- slow clients ---
+
+    def tell(self, client: SimulatedClient, event: Event) -> None:
+        """Tell the room of a client's session of an event."""
+        if client.replica is not None and client.replica.host is not None:
+            client.replica.host.tell(event)
+
+    def lags(self, client: SimulatedClient) -> bool:
+        room = None if client.replica is None else client.replica.room
+        session = None if room is None or client.session is None else room._sessions.get(client.session)
+        return session is not None and session.state is SessionState.LAGGING
+
+    def congest(self, client: SimulatedClient) -> None:
+        """Have a client take less than it is sent, until it has taken everything."""
+        if client.session is not None:
+            client.is_congested = True
+            self.tell(client, Congested(client.session))
+
+    def fall_behind(self, client: SimulatedClient) -> None:
+        if client.session is not None:
+            self.tell(client, FellBehind(client.session, len(client.down)))
+
+    def drain(self, client: SimulatedClient) -> None:
+        """Note that a client has taken everything."""
+        assert client.session is not None
+        client.is_congested = False
+        self.tell(client, Drained(client.session))
 
     # --- relay and store -------------------------------------------------
 
@@ -547,6 +599,8 @@ class Network:
                 possible.append(partial(self.speak, client))
             if client.down:
                 possible.append(partial(self.hear, client))
+            elif client.is_congested:
+                possible.append(partial(self.drain, client))
         for replica in self.replicas:
             possible += replica.steps()
         return possible
@@ -555,7 +609,7 @@ class Network:
         """Return a random fault or other rare event."""
         random = self.random
         replica = random.choice(self.replicas)
-        match random.randrange(12):
+        match random.randrange(14):
             case 0:
                 return replica.crash
             case 1 | 2:
@@ -578,6 +632,10 @@ class Network:
                 return replica.compact
             case 11 if replica.may_unload():
                 return replica.forget
+            case 12 | 13:
+                connected = [c for c in self.clients if c.replica is not None]
+                if connected:
+                    return partial(self.congest, random.choice(connected))
         return partial(self.tick, random.choice((0.1, 1.0)))
 
     def type_something(self, client: SimulatedClient) -> None:

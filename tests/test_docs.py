@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from collab.room import session
-from collab.serve import room_entry
+from collab.serve import connection, room_entry
 from collab.serve.document_session import DocumentState
 
 ROOT = Path(__file__).parents[1]
@@ -145,7 +145,11 @@ def arrows(first: Enum) -> set[tuple[str, str]]:
     return {(before, after) for before, after in drawn if before != after}
 
 
-@pytest.mark.parametrize("table", [session.TRANSITIONS, room_entry.TRANSITIONS], ids=["session", "room"])
+@pytest.mark.parametrize(
+    "table",
+    [connection.TRANSITIONS, session.TRANSITIONS, room_entry.TRANSITIONS],
+    ids=["connection", "session", "room"],
+)
 def test_diagram_shows_the_transitions_of_the_table(table: dict[Enum, frozenset[Enum]]) -> None:
     drawn = {arrow for arrow in arrows(next(iter(table))) if "[*]" not in arrow}
     assert drawn == {(before.name, after.name) for before in table for after in table[before] if before != after}

@@ -215,6 +215,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"heads_poll_relay_down_s": 1.1},
         "COLLAB_HEADS_POLL_RELAY_DOWN_S",
     ),
+    "a stranger has as long as its first token": ({"stranger_s": 9}, "COLLAB_STRANGER_S"),
     "documents before a token are among those of the socket": (
         {"documents_per_socket_max": 99},
         "COLLAB_PREAUTH_DOCUMENTS_MAX",

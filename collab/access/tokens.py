@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, ClassVar, get_args
 
@@ -291,9 +292,15 @@ def _color(color: object) -> str | None:
 
 def _grants(claim: object) -> Mapping[str, Role]:
     try:
-        return MappingProxyType(parse_grants(claim))
+        return _shared_grants(tuple(parse_grants(claim).items()))
     except InvalidRequest as error:
         raise TokenMalformed(str(error)) from None
+
+
+@lru_cache(maxsize=256)
+def _shared_grants(grants: tuple[tuple[str, Role], ...]) -> Mapping[str, Role]:
+    """Return the same object for equal grants: most users of a server have the same few."""
+    return MappingProxyType(dict(grants))
 
 
 def _audiences(claims: Mapping[str, Any]) -> list[Any]:

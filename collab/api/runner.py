@@ -7,6 +7,7 @@ raises the signal again after a clean stop; here the exit code is then 0.
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,6 +26,10 @@ CLOSE_S_MAX = 2.0
 
 REQUESTS_S_MAX = 3
 """How long REST requests may still take once every accepted edit is committed."""
+
+COLLECT_AFTER = (5000, 20, 20)
+"""Python's thresholds for its three generations. With its own (700, 10, 10), 750 connections cost six times as much
+collecting, and a full collection stops everybody for 130 ms instead of 40."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -77,10 +82,18 @@ def run(app: FastAPI, listener: socket.socket, settings: Settings, *, on_ready: 
         async with AsyncExitStack() as stack:
             with explained_database_errors(settings):
                 await stack.enter_async_context(app.router.lifespan_context(app))
+            collect_less()
             await server.serve([listener])
 
     with asyncio.Runner(loop_factory=configuration.get_loop_factory()) as runner:
         runner.run(serve())
+
+
+def collect_less() -> None:
+    """Leave all that was loaded at the start out of later collections, and collect less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _cannot_listen(host: str, port: int, error: OSError | UnicodeError) -> InvalidRequest:

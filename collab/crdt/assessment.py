@@ -4,18 +4,19 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias, Union
 
 from collab.crdt.update import Id, InspectedUpdate
+from collab.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Known:
     """It adds nothing: its structs and its deletions are in the document."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contradicted:
     """Under an id that it repeats, the document has other content."""
 
@@ -24,7 +25,7 @@ class Contradicted:
     """The assessment of the rest, for a committed row, which cannot be refused. None for an update of a session."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lacks:
     """Nothing of it can be applied yet."""
 
@@ -34,7 +35,7 @@ class Lacks:
     """Client id → the lowest clock of it that is missing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class News:
     """It changes the document. To be passed to ``apply`` before anything else changes."""
 

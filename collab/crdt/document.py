@@ -27,6 +27,7 @@ from collab.crdt.guard import inspect_in_steps, inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
+from collab.crdt.shared_diffs import NOTHING, SharedDiffs
 from collab.crdt.slices import SLICE_STRUCTS_MAX, CausalOrder, SliceSize, deletion_slices, jumps, slices
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
@@ -35,7 +36,6 @@ from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX, STORED
-from collab.protocol.messages import EMPTY_UPDATE
 
 T = TypeVar("T")
 
@@ -60,11 +60,11 @@ class Document:
         self._version = 0
         """Grows with each change."""
         self._pairs = SurrogatePairs()
-        self._full: bytes | None = EMPTY_UPDATE
         self.size = 0
         """About how many bytes ``encode`` returns: what it returned last, and what was integrated since."""
         self.changed = 0
         """Bytes that were integrated and elements that were deleted since ``size`` was exact."""
+        self._shared = SharedDiffs()
         self.state: dict[int, int] = {}
         """The state vector: client id → number of clocks. Read it, never write it."""
 
@@ -84,7 +84,6 @@ class Document:
         if snapshot is not None:
             document._native(lambda: document._doc.apply_update(snapshot))
             document.state = document._engine_state()
-            document._full = None
             document._deleted_exact = False
             document._pairs.add_snapshot(snapshot)
             document.size = len(snapshot)
@@ -240,6 +239,7 @@ class Document:
         """Integrate what ``assess`` has just returned."""
         if news.before is not None:
             self._integrate(news.before)
+            self._shared.forget()  # merged with what follows it, the deletion would come too late
         self._integrate(news.update, news.levels)
 
     def _integrate(self, update: InspectedUpdate, levels: list[int] | None = None) -> None:
@@ -262,7 +262,7 @@ class Document:
         self.changed += len(update.payload) + sum([deleted.length for deleted in update.deletes])
         if update.low_surrogates:
             self._pairs.add(update)
-        self._full = None
+        self._shared.add(update)
 
     def _slices(self, update: InspectedUpdate) -> Iterator[bytes]:
         """Yield an update that is ready as the engine is given it."""
@@ -279,10 +279,27 @@ class Document:
 
     def encode(self) -> bytes:
         """Return the whole document as one update: the same bytes object until the next change."""
-        if self._full is None or self.is_poisoned:
-            self._full = self._native(self._doc.get_update)
-            self.size, self.changed = len(self._full), 0
-        return self._full
+        known = self._shared.find(NOTHING)
+        if known is not None and known.is_current and not self.is_poisoned:
+            return known.payload
+        payload = self._shared.keep(NOTHING, self._native(self._doc.get_update))
+        self.size, self.changed = len(payload), 0
+        return payload
+
+    def catch_up(self, state: dict[int, int]) -> tuple[bytes, bytes | None]:
+        """Return what brings a peer with ``state`` up to date: an update, and perhaps another one to apply after it.
+
+        Peers with the same state are told by the same bytes objects for a while.
+        """
+        vector = encode_state_vector(state)
+        known = self._shared.find(vector)
+        if known is None or self.is_poisoned:
+            return self._shared.keep(vector, self._native(lambda: self._doc.get_update(vector))), None
+        return known.payload, known.later()
+
+    def forget_shared(self) -> None:
+        """Forget the updates of ``catch_up`` that are not likely to be asked for again. Call it now and then."""
+        self._shared.forget_known()
 
     def diff(self, state: dict[int, int]) -> bytes:
         """Return the update that brings a peer with ``state`` up to date. It always carries every deletion."""

@@ -25,23 +25,64 @@ def merge_updates(updates: Iterable[InspectedUpdate]) -> Iterator[bytes]:
     Each must be what was new to the document, so of each client one continues another. Where one is left out for a
     reader who wrote it, a new message begins: a Skip in its place would have Yjs wait for what the reader has.
     """
-    waiting: list[InspectedUpdate] = []
-    runs: dict[int, list[_Run]] = {}
-    size = 0
+    merged = Merged()
     for update in updates:
-        size += len(update.payload)
+        if not merged.add(update):
+            yield merged.encode()
+            merged = Merged()
+            merged.add(update)
+    if not merged.is_empty:
+        yield merged.encode()
+
+
+class Merged:
+    """Updates that become one, step by step. Each must be what was new to a document that has those before it."""
+
+    __slots__ = ("_count", "_deletes", "_first", "_runs", "_size")
+
+    def __init__(self) -> None:
+        self._first: InspectedUpdate | None = None
+        self._count = 0
+        self._runs: dict[int, list[_Run]] = {}
+        self._deletes: list[DeletedRange] = []
+        self._size = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no update was added."""
+        return not self._count
+
+    def add(self, update: InspectedUpdate) -> bool:
+        """Add the next update. Return False, and change nothing, if it must be told in an update of its own."""
+        size = self._size + len(update.payload)
         new = _runs(update)
-        if waiting and (size > MERGED_BYTES_MAX or _leaves_gap(runs, new)):
-            yield _encode(waiting, runs)
-            waiting, runs, size = [], {}, len(update.payload)
-        waiting.append(update)
+        if self._count and (size > MERGED_BYTES_MAX or _leaves_gap(self._runs, new)):
+            return False
+        self._first = self._first or update
+        self._count += 1
+        self._size = size
+        self._deletes += update.deletes
         for run in new:
-            if run[0] in runs:
-                runs[run[0]].append(run)
+            if run[0] in self._runs:
+                self._runs[run[0]].append(run)
             else:
-                runs[run[0]] = [run]
-    if waiting:
-        yield _encode(waiting, runs)
+                self._runs[run[0]] = [run]
+        return True
+
+    def encode(self) -> bytes:
+        """Return the updates as one, with higher client ids first, as Yjs writes them."""
+        if self._first is not None and self._count == 1:
+            return self._first.payload
+        writer = Writer()
+        writer.var_uint(len(self._runs))
+        for client in sorted(self._runs, reverse=True):
+            own = self._runs[client]
+            writer.var_uint(sum([run[3] for run in own]))
+            writer.var_uint(client)
+            writer.var_uint(own[0][1])
+            writer.raw(b"".join([run[4] for run in own]))
+        _write_deletes(writer, self._deletes)
+        return writer.to_bytes()
 
 
 def _runs(update: InspectedUpdate) -> list[_Run]:
@@ -61,22 +102,6 @@ def _runs(update: InspectedUpdate) -> list[_Run]:
 
 def _leaves_gap(runs: dict[int, list[_Run]], new: list[_Run]) -> bool:
     return any(client in runs and runs[client][-1][2] != clock for client, clock, *_ in new)
-
-
-def _encode(updates: list[InspectedUpdate], runs: dict[int, list[_Run]]) -> bytes:
-    """Return the updates as one, with higher client ids first, as Yjs writes them."""
-    if len(updates) == 1:
-        return updates[0].payload
-    writer = Writer()
-    writer.var_uint(len(runs))
-    for client in sorted(runs, reverse=True):
-        own = runs[client]
-        writer.var_uint(sum([run[3] for run in own]))
-        writer.var_uint(client)
-        writer.var_uint(own[0][1])
-        writer.raw(b"".join([run[4] for run in own]))
-    _write_deletes(writer, [deleted for update in updates for deleted in update.deletes])
-    return writer.to_bytes()
 
 
 def _write_deletes(writer: Writer, deletes: list[DeletedRange]) -> None:

@@ -4,11 +4,11 @@ The rest of the server reasons about this description instead of the bytes.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from collab.crdt.scan import read_clock, read_parent, read_text
 from collab.protocol.varint import read_var_uint
+from collab.record import record
 
 Id: TypeAlias = tuple[int, int]
 """The identity of one character or element: client id and clock."""
@@ -45,7 +45,7 @@ class DeletedRange(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InspectedUpdate:
     """An update that passed the guard, and its description."""
 

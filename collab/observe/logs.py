@@ -28,7 +28,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "invariant_broken": ("document",),
     # connections: one socket each
     "connection_crashed": (),
-    "channel_crashed": ("address",),
+    "document_crashed": ("address",),
     "denied": ("address", "reason"),
     "token_not_checked": ("address",),
     "origin_refused": ("origin",),
@@ -38,7 +38,6 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
         *("dialect", "code", "by", "reason", "document", "documents", "user", "duration_s"),
         *("frames_in", "bytes_in", "frames_out", "bytes_out"),
     ),
-    "close_not_heard": ("code",),
     # the public keys of token issuers
     "keys_read": ("keys",),
     "keys_not_read": ("reason", "keys"),

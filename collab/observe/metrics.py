@@ -8,6 +8,8 @@ two servers in one process do not count into each other. A label has few values,
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from collab.observe.counting import EditCounter, EditHistogram
+
 DIALECTS = ("y-websocket", "hocuspocus", "rest")
 """The two wire dialects, and REST."""
 
@@ -31,6 +33,9 @@ class Metrics:
         def histogram(name: str, help: str, buckets: tuple[float, ...] = PROMISE_S) -> Histogram:
             return Histogram(f"collab_{name}", help, buckets=buckets, registry=registry)
 
+        def edits(name: str, help: str) -> EditCounter:
+            return EditCounter(f"collab_{name}", help, registry)
+
         # --- connections
         self.sockets = gauge("sockets", "WebSockets open.", "dialect")
         self.sessions = gauge("sessions", "Sessions: one client on one document.", "dialect")
@@ -47,17 +52,22 @@ class Metrics:
         self.outbox_overflows = counter("outbox_overflows", "Connections ended for not reading what they were sent.")
 
         # --- the way of an edit
-        self.updates_received = counter("updates_received", "Frames with an update, from clients and programs.")
-        self.updates_accepted = counter("updates_accepted", "Updates applied, shown to others and queued for the log.")
+        self.updates_received = edits("updates_received", "Frames with an update, from clients and programs.")
+        self.updates_accepted = edits("updates_accepted", "Updates applied, shown to others and queued for the log.")
         self.updates_refused = counter("updates_refused", "Updates refused: harmful, too large, or not allowed.")
         self.updates_held = gauge("updates_held", "Updates waiting, unacknowledged, for their predecessors.")
-        self.acknowledgements = counter("acknowledgements", "Updates acknowledged to their client as saved.")
+        self.acknowledgements = edits("acknowledgements", "Updates acknowledged to their client as saved.")
         self.unsaved_bytes = gauge("unsaved_bytes", "Bytes of updates accepted and not committed.")
         self.commit_s = histogram("commit_seconds", "One commit, by what the store took; the count is the commits.")
         self.commit_rows = histogram(
             "commit_rows", "Rows in one commit; the sum is the rows.", (1, 2, 5, 10, 20, 50, 100, 200, 500)
         )
-        self.save_s = histogram("save_seconds", "From accepting an update to having it committed and acknowledging it.")
+        self.save_s = EditHistogram(
+            "collab_save_seconds",
+            "From accepting an update to having it committed and acknowledging it.",
+            PROMISE_S,
+            registry,
+        )
 
         # --- the store
         self.store_unavailable = counter("store_unavailable", "Times that the store did not answer.")
@@ -67,7 +77,7 @@ class Metrics:
 
         # --- the other replicas
         self.relay_up = gauge("relay_up", "1 while frames between replicas arrive.")
-        self.relay_frames_published = counter("relay_frames_published", "Frames that Redis has taken.")
+        self.relay_frames_published = counter("relay_frames_published", "Frames that were sent to Redis.")
         self.relay_frames_received = counter("relay_frames_received", "Frames of other replicas that were delivered.")
         self.relay_frames_dropped = counter(
             "relay_frames_dropped", "Frames that never left: the queue was full, or Redis did not answer."

@@ -113,6 +113,11 @@ class Hocuspocus:
         return writer.to_bytes()
 
 
+def read_address(head: bytes) -> str:
+    """Return the address at the beginning of a frame. Raises ProtocolError."""
+    return Reader(head).var_string()
+
+
 def _read_auth(reader: Reader) -> Authenticate:
     if reader.var_uint() != _TOKEN:
         raise ProtocolError("The auth message is not a token.")

@@ -4,34 +4,34 @@ The room speaks only these, so it never depends on the dialect of a client. The 
 added, the type checker lists every ``match`` that lacks it.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from collab.ids import ClientId
+from collab.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SyncStep1:
     """ "This is what I have": a state vector. Asks for a SyncStep2."""
 
     state_vector: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SyncStep2:
     """ "This is what you lack": an update, the answer to a SyncStep1."""
 
     update: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Update:
     """An edit, as it happens: an update that answers no SyncStep1."""
 
     update: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwarenessEntry:
     """One client's ephemeral state. ``state`` is raw JSON, kept byte for byte; ``b"null"`` removes the client."""
 
@@ -40,19 +40,19 @@ class AwarenessEntry:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AwarenessUpdate:
     """The states of some clients. Without entries it is the keepalive, which every client accepts silently."""
 
     entries: tuple[AwarenessEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class QueryAwareness:
     """Asks for every known awareness state."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stateless:
     """A message of the application, outside the document. Hocuspocus only."""
 
@@ -62,7 +62,7 @@ class Stateless:
 # --- only from a client ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Authenticate:
     """A token for one document. Hocuspocus providers from 4.0 on set ``client_version``."""
 
@@ -70,17 +70,17 @@ class Authenticate:
     client_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leave:
     """The client leaves one document and keeps the socket. Hocuspocus only."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pong:
     """The answer to an application-level ping. This server sends none, because older providers throw on it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unknown:
     """A well-formed frame of a type that this server does not know. It is counted and ignored."""
 
@@ -90,26 +90,26 @@ class Unknown:
 # --- only from the server -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Authenticated:
     """The token was accepted, with this scope."""
 
     can_write: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Denied:
     """The token was rejected. The socket stays open."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TokenWanted:
     """Asks the client to send its token again."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Saved:
     """One frame of the client, and everything before it, is committed.
 
@@ -120,12 +120,12 @@ class Saved:
     update: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refused:
     """One frame of the client was not accepted and will not be saved. Hocuspocus says it as SyncStatus 0."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Closed:
     """The server ends this document on this socket. Hocuspocus only; its providers do not reconnect after it."""
 

@@ -8,13 +8,13 @@ Layout (integers are varUints): ``count {user claim client clock json-text}*``, 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 
 from collab.errors import ProtocolError
 from collab.ids import ClientId, UserId
 from collab.protocol.messages import AwarenessEntry
 from collab.protocol.varint import Reader, Writer
+from collab.record import record
 
 
 class Claim(IntEnum):
@@ -28,7 +28,7 @@ class Claim(IntEnum):
     """The same, and the session may write: only its user may add content under this client id."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PresenceEntry:
     """One client's awareness state, and its user."""
 

@@ -11,16 +11,16 @@ Layout of a payload (integers are varUints)::
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from collab.errors import ProtocolError
 from collab.ids import DocumentName, Epoch, Sequence, UserId, WriterId
 from collab.protocol.varint import Reader, Writer
+from collab.record import record
 
 _VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One accepted update, and the user who sent it."""
 
@@ -31,7 +31,7 @@ class Entry:
     user, which the author's client had seen and brought back."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One flush of one document, to be appended.
 
@@ -46,7 +46,7 @@ class Row:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CommittedRow:
     """A row with its position in the log."""
 

@@ -81,6 +81,7 @@ def _refuse_too_large() -> NoReturn:
 
 
 _CUT_SHORT = "The message ends in the middle."
+_CLAIMS_TOO_MUCH = "The message claims more than it holds."
 
 
 class Reader:
@@ -110,7 +111,11 @@ class Reader:
     def var_uint(self) -> int:
         """Read an integer, 0 to 2^53-1."""
         try:
-            value, self.position = read_var_uint(self._data, self.position)
+            value = self._data[self.position]
+            if value < 0x80:  # nearly all of them
+                self.position += 1
+            else:
+                value, self.position = read_var_uint(self._data, self.position)
         except IndexError:
             raise ProtocolError(_CUT_SHORT) from None
         return value
@@ -119,13 +124,15 @@ class Reader:
         """Read how many things follow; each takes at least one byte, so there cannot be more than bytes remain."""
         value = self.var_uint()
         if value > self.remaining:
-            raise ProtocolError("The message claims more than it holds.")
+            raise ProtocolError(_CLAIMS_TOO_MUCH)
         return value
 
     def var_bytes(self) -> bytes:
         """Read length-prefixed bytes."""
-        length = self.count()
+        length = self.var_uint()
         start = self.position
+        if length > self._end - start:
+            raise ProtocolError(_CLAIMS_TOO_MUCH)
         self.position += length
         return self._data[start : self.position]
 

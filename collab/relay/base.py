@@ -6,14 +6,14 @@ But after an interruption it must call ``interrupted``, so that every replica as
 ever.
 """
 
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import CommittedRow
+from collab.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowFrame:
     """A committed row of a document."""
 
@@ -22,7 +22,7 @@ class RowFrame:
     row: CommittedRow
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PresenceFrame:
     """Awareness states of one replica's own sessions, as ``protocol.presence`` encodes them.
 

@@ -60,7 +60,8 @@ def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
     if len(body) < _HEAD.size or body[0] != VERSION:
         raise ProtocolError("The relay frame has a format this version does not know.")
     _, kind, sender, writer = _HEAD.unpack_from(body)
-    reader = Reader(body[_HEAD.size :])
+    reader = Reader(body)
+    reader.position = _HEAD.size
     document = DocumentName(reader.var_string())
     frame: RelayFrame
     if kind == _ROW:

@@ -19,11 +19,11 @@ The clock of a removed client is remembered for a while, or a late echo would br
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from collab.ids import ClientId, SessionId, UserId, WriterId
-from collab.protocol.messages import GONE, AwarenessEntry
+from collab.protocol.messages import GONE, AwarenessEntry, AwarenessUpdate
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.room.session import Session
 
@@ -42,6 +42,15 @@ CLIENTS_MAX = 5_000
 CLIENTS_ADDED_MAX = 100
 """Clients that one session may add to the table in its life: its own and those it relays for other tabs. One session
 must not fill the table."""
+
+STATES_BYTES_MAX = 4 << 20
+"""Bytes of all states in one table: everybody who joins is sent them. At the bound, no state may grow."""
+
+SESSION_STATES_BYTES_MAX = 128 << 10
+"""Bytes of the states that one session holds: twice the largest state, or some hundreds of ordinary ones."""
+
+MESSAGE_BYTES_MAX = 256 << 10
+"""Bytes of the states in one message to a client. Many clients send back what they receive, as one message too."""
 
 
 @dataclass(slots=True)
@@ -64,16 +73,30 @@ class _Client:
     def alive(self) -> bool:
         return self.state != GONE
 
+    @property
+    def size(self) -> int:
+        """Bytes of its state, while it is present."""
+        return len(self.state) if self.state != GONE else 0
+
 
 class Awareness:
     """The table of one room. Methods that change it return the entries that changed, to be sent to every session."""
 
     def __init__(self) -> None:
         self._clients: dict[ClientId, _Client] = {}
+        self._bytes = 0
+        """Bytes of the states of all clients that are present."""
+        self._session_bytes: dict[SessionId, int] = {}
+        """The same for each session that holds some."""
 
     def entries(self) -> tuple[AwarenessEntry, ...]:
         """Return the state of every client that is present."""
         return tuple(AwarenessEntry(id_, c.clock, c.state) for id_, c in self._clients.items() if c.alive)
+
+    def changed_since(self, since_s: float) -> tuple[AwarenessEntry, ...]:
+        """Return the newest state of every client that was heard of since then, ``null`` if it is gone."""
+        changed = ((id_, client) for id_, client in self._clients.items() if client.seen_s >= since_s)
+        return tuple(AwarenessEntry(id_, client.clock, client.state) for id_, client in changed)
 
     def owner(self, client: int) -> UserId | None:
         """Return the user whose live session shows itself with this client id and may write; None if there is none."""
@@ -95,7 +118,7 @@ class Awareness:
                 if known is not None and _may_remove(known, session, entry.clock):
                     changed.append(self._set(entry, session, known.claim, now_s))
             else:
-                if self._may_set(known, session, entry):
+                if self._has_space(known, session, entry.state) and self._may_set(known, session, entry):
                     claim = _claim(known, session, entry.client)
                     changed.append(self._set(_at_least(known, entry), session, claim, now_s))
                 if session.client_id is None:
@@ -112,9 +135,11 @@ class Awareness:
             if known is not None and not _may_replace(replica, known, each):
                 continue
             user, entry = each.user, _at_least(known, each.entry)
+            if not self._has_space(known, None, entry.state):
+                continue
             if known is None or (known.clock, known.state) != (entry.clock, entry.state):
                 changed.append(replace(each, entry=entry))
-            self._clients[entry.client] = _Client(entry.clock, entry.state, user, each.claim, now_s, replica=replica)
+            self._put(entry.client, _Client(entry.clock, entry.state, user, each.claim, now_s, replica=replica))
         return tuple(changed)
 
     def change_role(self, session: Session) -> tuple[PresenceEntry, ...]:
@@ -136,6 +161,7 @@ class Awareness:
                     removed.append(self._remove(id_, client, now_s))
                 else:
                     client.session, client.leaving_s = None, now_s
+        self._session_bytes.pop(session, None)
         return tuple(removed)
 
     def lose_replica(self, replica: WriterId, now_s: float) -> tuple[PresenceEntry, ...]:
@@ -170,14 +196,53 @@ class Awareness:
         state = entry.state if entry.state == GONE else stamp(entry.state, session.user, session.name)
         is_itself = session.client_id in (None, entry.client)
         client = _Client(entry.clock, state, session.user, claim, now_s, session=session.id, is_itself=is_itself)
-        self._clients[entry.client] = client
+        self._put(entry.client, client)
         return _entry(entry.client, client)
 
-    @staticmethod
-    def _remove(id_: ClientId, client: _Client, now_s: float) -> PresenceEntry:
+    def _put(self, id_: ClientId, client: _Client) -> None:
+        known = self._clients.get(id_)
+        if known is not None:
+            self._count(known, -known.size)
+        self._count(client, client.size)
+        self._clients[id_] = client
+
+    def _count(self, client: _Client, size: int) -> None:
+        self._bytes += size
+        if client.session is not None:
+            self._session_bytes[client.session] = self._session_bytes.get(client.session, 0) + size
+
+    def _has_space(self, known: _Client | None, session: Session | None, state: bytes) -> bool:
+        """Return True if a client may have this state. One that does not grow always may."""
+        had = 0 if known is None else known.size
+        if len(state) > had and self._bytes - had + len(state) > STATES_BYTES_MAX:
+            return False
+        if session is None:
+            return True
+        if known is None or known.session != session.id:
+            had = 0
+        return (
+            len(state) <= had or self._session_bytes.get(session.id, 0) - had + len(state) <= SESSION_STATES_BYTES_MAX
+        )
+
+    def _remove(self, id_: ClientId, client: _Client, now_s: float) -> PresenceEntry:
         """Remove a client at its clock: peers accept that, and the client itself returns with a higher one."""
+        self._count(client, -client.size)
         client.state, client.session, client.leaving_s, client.seen_s = GONE, None, None, now_s
         return _entry(id_, client)
+
+
+def in_messages(entries: Iterable[AwarenessEntry]) -> Iterator[AwarenessUpdate]:
+    """Yield messages that tell of these states."""
+    part: list[AwarenessEntry] = []
+    size = 0
+    for entry in entries:
+        size += len(entry.state)
+        if part and size > MESSAGE_BYTES_MAX:
+            yield AwarenessUpdate(tuple(part))
+            part, size = [], len(entry.state)
+        part.append(entry)
+    if part:
+        yield AwarenessUpdate(tuple(part))
 
 
 def _claim(known: _Client | None, session: Session, client: ClientId) -> Claim:

@@ -3,7 +3,6 @@
 The order matters: an acknowledgement comes after what it acknowledges.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from collab.errors import CollabError
@@ -11,9 +10,10 @@ from collab.ids import SessionId
 from collab.protocol.messages import FromServer
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Row
+from collab.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Send:
     """Send ``message`` to these sessions of this replica."""
 
@@ -21,59 +21,59 @@ class Send:
     message: FromServer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndWindowAt:
     """Tell the room ``WindowEnded`` at this time. It asks once for each window in which something waits."""
 
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Queued:
     """One more update waits for the log; it occupies ``size`` bytes of memory until it is committed."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AppendRow:
     """Append this row to the log, and repeat it unchanged until its outcome is known."""
 
     row: Row
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Committed:
     """Updates that occupied ``size`` bytes are committed."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Publish:
     """Tell the other replicas of a committed row."""
 
     row: CommittedRow
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishPresence:
     """Tell the other replicas about clients connected to this one."""
 
     entries: tuple[PresenceEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CatchUp:
     """Rows after the cursor are missing: read them from the store."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Again:
     """Updates wait for their turn: tell the room ``Continued`` once others have been served."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class End:
     """A session is over and the room has forgotten it. With an ``error`` the room ended it, for this reason."""
 
@@ -81,7 +81,7 @@ class End:
     error: CollabError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fail:
     """The room cannot continue: end every session for this reason, drop what is not committed, forget the room."""
 

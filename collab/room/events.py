@@ -4,20 +4,20 @@ Adding an event makes the type checker list every ``match`` that must know it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from collab.ids import Epoch, Sequence, SessionId, WriterId
 from collab.protocol.messages import AwarenessUpdate, QueryAwareness, Stateless, SyncStep1, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow
+from collab.record import record
 from collab.room.session import Session
 
 RoomMessage: TypeAlias = SyncStep1 | SyncStep2 | Update | AwarenessUpdate | QueryAwareness | Stateless
 """A message for a room. The rest of the protocol is between the socket and its connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Joined:
     """A session begins.
 
@@ -29,7 +29,7 @@ class Joined:
     resumes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Said:
     """A session sends a message."""
 
@@ -37,7 +37,7 @@ class Said:
     message: RoomMessage
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Left:
     """A session ends. ``clean`` if its client said so; then its presence goes at once."""
 
@@ -45,7 +45,7 @@ class Left:
     clean: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dismissed:
     """The server ends a session and keeps its socket, so the session still gets the answers it waits for."""
 
@@ -53,7 +53,7 @@ class Dismissed:
     clean: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RoleChanged:
     """A session continues with another role or under another name, which also count for its pending updates."""
 
@@ -62,19 +62,19 @@ class RoleChanged:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowWanted:
     """The log is ready for the room's next row."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowCommitted:
     """The row handed out last is committed as row ``seq`` of the log."""
 
     seq: Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowRelayed:
     """Another replica says that it has committed a row."""
 
@@ -82,7 +82,7 @@ class RowRelayed:
     epoch: Epoch
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowsRead:
     """Rows were read from the store, asked for while the cursor was at ``after``."""
 
@@ -90,7 +90,7 @@ class RowsRead:
     after: Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HeadRead:
     """The store says where the log ends, asked while the cursor was at ``after``."""
 
@@ -100,7 +100,7 @@ class HeadRead:
     after: Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PresenceRelayed:
     """Another replica tells of the clients connected to it. With ``is_query`` it asks for ours as well."""
 
@@ -109,24 +109,46 @@ class PresenceRelayed:
     is_query: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReplicaLost:
     """Another replica is gone, and with it the clients connected to it."""
 
     replica: WriterId
 
 
-@dataclass(frozen=True, slots=True)
+@record
+class Congested:
+    """A session's client does not take what it is sent, so that it begins to wait in memory."""
+
+    session: SessionId
+
+
+@record
+class FellBehind:
+    """Of what a session was sent, more waits in memory than may: ``waiting_bytes``. It may be told repeatedly."""
+
+    session: SessionId
+    waiting_bytes: int
+
+
+@record
+class Drained:
+    """A session's client has taken what it was sent."""
+
+    session: SessionId
+
+
+@record
 class WindowEnded:
     """The time that the room asked for with ``EndWindowAt`` has come."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Continued:
     """Others have been served: it is the turn of the updates for which the room asked with ``Again``."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ticked:
     """Time has passed."""
 
@@ -144,6 +166,9 @@ Event: TypeAlias = (
     | HeadRead
     | PresenceRelayed
     | ReplicaLost
+    | Congested
+    | FellBehind
+    | Drained
     | WindowEnded
     | Continued
     | Ticked

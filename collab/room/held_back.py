@@ -7,7 +7,7 @@ since the log must hold what another entry builds on before that entry, and what
 """
 
 from collab.crdt.encoding import encode_numbers
-from collab.crdt.update import InspectedUpdate
+from collab.crdt.update import STRING, InspectedUpdate, Struct
 from collab.room.session import Session
 
 
@@ -57,13 +57,8 @@ class HeldBack:
                 return True
         return False
 
-    @property
-    def clients(self) -> tuple[int, ...]:
-        """The clients of which it has structs."""
-        return tuple(self._runs)
-
     def take(self) -> InspectedUpdate:
-        """Return everything as one update, which is not described, and begin anew."""
+        """Return everything as one update, and begin anew. One struct stands for all of each client."""
         runs, self._runs = self._runs, {}
         deletes, self._deletes = self._deletes, {}
         parts = [encode_numbers(len(runs))]
@@ -73,7 +68,8 @@ class HeldBack:
         parts.append(encode_numbers(len(deletes)))
         for client in sorted(deletes, reverse=True):
             parts += [encode_numbers(client, deletes[client].count), bytes(deletes[client].payload)]
-        return InspectedUpdate(b"".join(parts), (), (), frozenset(), 0)
+        structs = tuple([run.summary(client) for client, run in runs.items()])
+        return InspectedUpdate(b"".join(parts), structs, (), frozenset(), 0)
 
 
 class _Run:
@@ -87,3 +83,8 @@ class _Run:
         self.end: int | None = None
         self.count = 0
         self.payload = bytearray()
+
+    def summary(self, client: int) -> Struct:
+        """Return one struct of the same clocks, without bytes."""
+        assert self.end is not None
+        return Struct(client, self.begin, self.end - self.begin, STRING, (), 0, 0)

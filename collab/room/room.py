@@ -42,9 +42,12 @@ from collab.protocol.messages import (
 from collab.protocol.rows import CommittedRow, Entry, decode_entries
 from collab.room.effects import AppendRow, CatchUp, Committed, Effect, Fail, Publish
 from collab.room.events import (
+    Congested,
     Continued,
     Dismissed,
+    Drained,
     Event,
+    FellBehind,
     HeadRead,
     Joined,
     Left,
@@ -64,6 +67,7 @@ from collab.room.integration import CONTRADICTION
 from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
+from collab.room.slow_readers import SlowReaders
 from collab.room.uncommitted import UncommittedQueue
 from collab.room.updates import SIZE_WANTED, RoomLimits, Updates
 from collab.room.work import WorkTimes
@@ -95,6 +99,7 @@ class Room:
         limits = limits or RoomLimits()
         self._sessions = Sessions(self._uncommitted, limits.window)
         times = times or WorkTimes(limits.work)
+        self._slow_readers = SlowReaders(document, self._sessions, limits.lag)
         self._updates = Updates(document, self._sessions, self._uncommitted, limits, times)
 
     def __repr__(self) -> str:
@@ -137,7 +142,8 @@ class Room:
             return effects
         if self._sessions.dismissed:
             self._sessions.release_dismissed(self._updates.has_pending)
-        self._sessions.end_step()
+        if self._sessions.window.is_filled:
+            self._sessions.end_step()
         if self._updates.turns:
             self._updates.turns.ask()
         return effects
@@ -172,13 +178,23 @@ class Room:
                 self._sessions.receive_presence(replica, entries, is_query=is_query)
             case ReplicaLost(replica):
                 self._sessions.lose_replica(replica)
+            case Congested(session_id):
+                self._slow_readers.congest(session_id)
+            case FellBehind(session_id, waiting_bytes):
+                self._updates.turns.release_all()  # what is held back was not sent
+                self._slow_readers.fall_behind(session_id, waiting_bytes)
+            case Drained(session_id):
+                self._updates.turns.release_all()  # what a session is sent, it may build on
+                self._slow_readers.drain(session_id)
             case WindowEnded():
                 self._sessions.end_window()
             case Continued():
                 self._updates.turns.go_on()
             case Ticked():
+                self.document.forget_shared()
                 self._sessions.expire_presence()
                 self._updates.settle_overdue()
+                self._slow_readers.end_overdue()
             case _:
                 assert_never(event)
 
@@ -208,7 +224,7 @@ class Room:
             case AwarenessUpdate(entries):
                 self._sessions.receive_awareness(sender, entries)
             case QueryAwareness():
-                self._sessions.send(sender.id, AwarenessUpdate(self._sessions.awareness.entries()))
+                self._sessions.answer_query(sender.id)
             case Stateless(text):
                 if text == SIZE_WANTED:  # any other is an application's own
                     sender.wants_size = True
@@ -218,11 +234,13 @@ class Room:
 
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
         self._updates.turns.release_all()  # what the sender is sent, it may build on
-        diff = self.document.diff(state)
+        diff, later = self.document.catch_up(state)
         sender.acks_next_step2 = True
-        sender.become(SessionState.SYNCED)
+        self._slow_readers.note_sent_all(sender)
         self._updates.ask(sender)
         self._sessions.send(sender.id, SyncStep2(diff))
+        if later is not None:
+            self._sessions.send(sender.id, Update(later))
 
     # --- the log ------------------------------------------------------------------------------------
 

@@ -4,18 +4,18 @@ An answer to a frame is held back until everything accepted before it is committ
 are shown, updates and presence, passes through the batching window (``window``). Everything else is said at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from collab.crdt.update import InspectedUpdate
 from collab.errors import CollabError, Overloaded
 from collab.ids import SessionId, WriterId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, FromServer, Refused, Saved, Update
 from collab.protocol.presence import PresenceEntry
-from collab.room.awareness import Awareness
+from collab.room.awareness import Awareness, in_messages
 from collab.room.effects import Effect, End, EndWindowAt, PublishPresence, Send
 from collab.room.session import Session, SessionState
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.window import Window, WindowLengths
+from collab.room.window import Gathered, Window, WindowLengths
 
 PENDING_ACKS_MAX = 4096
 """Answers that one session may have waiting for the log, when it sends what adds nothing to it."""
@@ -26,7 +26,8 @@ class Sessions:
 
     def __init__(self, uncommitted: UncommittedQueue, window: WindowLengths) -> None:
         self._uncommitted = uncommitted
-        self._window = Window(window)
+        self.window = Window(window)
+        """What was shown and not sent yet."""
         self._sessions: dict[SessionId, Session] = {}
         self.dismissed: set[SessionId] = set()
         """Sessions that still wait for answers."""
@@ -57,8 +58,7 @@ class Sessions:
         """Add a session and tell it who is here."""
         assert session.id not in self._sessions
         self._sessions[session.id] = session
-        if here := self.awareness.entries():
-            self.send(session.id, AwarenessUpdate(here))
+        self.tell_of(session.id, self.awareness.entries())
 
     def leave(self, session: SessionId, *, clean: bool, error: CollabError | None = None) -> None:
         """Forget a session. What it wrote stays on its way to the log. Leaving twice is normal."""
@@ -99,46 +99,45 @@ class Sessions:
 
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Have an update sent to every synced session but its author when the window ends."""
-        self._window.add(update, author)
-
-    @property
-    def has_shown(self) -> bool:
-        """True if something that was shown is not sent yet."""
-        return bool(self._window)
-
-    def divide_shown(self) -> None:
-        """Have what was shown so far sent before what is shown next, and not merged with it."""
-        self._window.divide()
+        self.window.add(update, author)
 
     def end_step(self) -> None:
         """Send what was shown if the window is over, or ask for its end."""
-        if not self._window:
-            return
-        if self._window.is_over(self.now_s, len(self._sessions)):
+        if self.window.is_over(self.now_s, len(self._sessions)):
             self.send_shown()
-        elif (end_s := self._window.end_to_await(len(self._sessions))) is not None:
+        if self.window.is_filled and (end_s := self.window.end_to_await(self.now_s, len(self._sessions))) is not None:
             self.effects.append(EndWindowAt(end_s))
 
     def end_window(self) -> None:
         """Send what was shown: the end that was asked for has come."""
-        self._window.note_end()
-        if self._window:
+        self.window.note_end()
+        if self.window.is_filled:
             self.send_shown()
 
     def send_shown(self) -> None:
         """Send what was shown since the last time. Sessions that wrote nothing of it share their messages."""
-        gathered = self._window.take(self.now_s)
-        synced = [session.id for session in self._sessions.values() if session.state is SessionState.SYNCED]
-        authors = gathered.authors
+        gathered = self.window.take(self.now_s, len(self._sessions))
+        if (only := gathered.only) is not None:
+            update, author = only
+            self._send_updates(tuple(self._synced(except_for=author)), [update.payload])
+        else:
+            self._send_many(gathered)
+        if gathered.presence:
+            hearing = tuple([session.id for session in self._sessions.values() if session.hears_presence])
+            if hearing:
+                self.effects += [Send(hearing, message) for message in in_messages(gathered.presence)]
+
+    def _send_many(self, gathered: Gathered) -> None:
+        synced, authors = self._synced(), gathered.authors
         self._send_updates(tuple([each for each in synced if each not in authors]), gathered.updates())
         for author in authors.intersection(synced):
             self._send_updates((author,), gathered.updates(author))
-        if gathered.presence:
-            live = tuple([s.id for s in self._sessions.values() if s.state is not SessionState.DISMISSED])
-            if live:
-                self.effects.append(Send(live, AwarenessUpdate(gathered.presence)))
 
-    def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterator[bytes]) -> None:
+    def _synced(self, *, except_for: SessionId | None = None) -> list[SessionId]:
+        synced = SessionState.SYNCED
+        return [each.id for each in self._sessions.values() if each.state is synced and each.id != except_for]
+
+    def _send_updates(self, sessions: tuple[SessionId, ...], updates: Iterable[bytes]) -> None:
         if sessions:
             self.effects += [Send(sessions, Update(update)) for update in updates]
 
@@ -166,7 +165,20 @@ class Sessions:
                 self.send(session, Refused())
             self.end(session, error)
 
+    def answer_query(self, session: SessionId) -> None:
+        """Tell a session who is here. A question is answered also when there is nobody."""
+        here = self.awareness.entries()
+        if here:
+            self.tell_of(session, here)
+        else:
+            self.send(session, AwarenessUpdate(()))
+
     # --- presence -----------------------------------------------------------------------------------
+
+    def tell_of(self, session: SessionId, entries: Iterable[AwarenessEntry]) -> None:
+        """Tell one session of these states."""
+        for message in in_messages(entries):
+            self.send(session, message)
 
     def receive_awareness(self, sender: Session, entries: tuple[AwarenessEntry, ...]) -> None:
         """Take in what a session says of the clients it carries."""
@@ -192,7 +204,7 @@ class Sessions:
         self._publish_presence(changed)
 
     def _show_presence(self, changed: tuple[PresenceEntry, ...]) -> None:
-        self._window.add_presence(each.entry for each in changed)
+        self.window.add_presence(each.entry for each in changed)
 
     def _publish_presence(self, entries: tuple[PresenceEntry, ...]) -> None:
         if entries:

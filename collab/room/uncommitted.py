@@ -9,11 +9,11 @@ frozen until its outcome is known, so it can be offered again without doubt.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from collab.ids import DocumentName, Epoch, SessionId, WriterId
 from collab.protocol.messages import Refused, Saved
 from collab.protocol.rows import Entry, Row, decode_entries, encode_entries
+from collab.record import record
 
 UPDATE_COST_BYTES = 256
 """Memory that an update waiting for the log occupies on top of its own bytes."""
@@ -22,7 +22,7 @@ ROW_BYTES_MAX = 4 << 20
 """A row takes no further update once it is this large; one larger update still makes a row of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _PendingAck:
     """The answer to one frame, which waits for the log to reach ``position``."""
 
@@ -30,7 +30,7 @@ class _PendingAck:
     answer: Saved | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _RowInFlight:
     """The row on its way to the store, the last position in it, and its share of ``unsaved_bytes``."""
 

@@ -40,6 +40,7 @@ from collab.room.ownership import is_carried, is_of_another
 from collab.room.pending import ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
 from collab.room.sessions import Sessions
+from collab.room.slow_readers import LagLimits
 from collab.room.stalled import StalledUpdates
 from collab.room.turns import Turns
 from collab.room.uncommitted import UncommittedQueue
@@ -57,6 +58,7 @@ class RoomLimits:
     update: Limits = field(default_factory=Limits)
     pending: PendingLimits = field(default_factory=PendingLimits)
     window: WindowLengths = field(default_factory=WindowLengths)
+    lag: LagLimits = field(default_factory=LagLimits)
     work: WorkLimits = field(default_factory=WorkLimits)
     document_bytes_max: int = BYTES_MAX
 
@@ -191,18 +193,20 @@ class Updates:
             self._refuse(pending, UpdateRefused("The update could not be applied."))
             raise
         self.accept(news.update, pending.sender.user, carried=carried, author=pending.sender.id)
+        if pending.sender.lag is not None:
+            pending.sender.lag.note_written(news.update)
 
     def apply(self, news: News, user: UserId) -> None:
         """Apply what is new, and accept the deletions before it.
 
         Merged updates delete last. So what splits a character is not merged with what has deleted it.
         """
-        divides = self._sessions.has_shown and self._document.splits_pair(news.update)
+        divides = self._sessions.window.is_filled and self._document.splits_pair(news.update)
         self._document.apply(news)
         if news.before is not None:
             self.accept(news.before, user)
         if divides or news.before is not None:
-            self._sessions.divide_shown()
+            self._sessions.window.divide()
 
     def accept(
         self, update: InspectedUpdate, user: UserId, *, carried: bool = False, author: SessionId | None = None
@@ -304,12 +308,10 @@ class Updates:
 
     def _accept_held(self, held: HeldBack) -> None:
         """Log and show what was held back of an update."""
-        author, clients, update = held.author, held.clients, held.take()
-        if self._pending or self._some_lack:
-            self._changed.update(clients)
-        self._sessions.divide_shown()  # what is not described cannot be merged
-        self.accept(update, author.user, carried=held.carried, author=author.id)
-        self._sessions.divide_shown()
+        author = held.author
+        self._sessions.window.divide()  # what is not fully described cannot be merged
+        self.accept(held.take(), author.user, carried=held.carried, author=author.id)
+        self._sessions.window.divide()
 
     # --- updates that wait --------------------------------------------------------------------------
 

@@ -1,123 +1,213 @@
-"""One socket: a reader, a writer, and an end that the peer is told and the log records.
+"""One socket and its conversation: what comes in, what goes out, and an end that the peer is told and the log records.
 
-The conversations of the two dialects (``ywebsocket``, ``hocuspocus``) say what to do with a frame. The reader takes
-one frame at a time and waits while the log is full, so that a flood fills the client's own buffers and not ours. The
-writer empties a bounded outbox, so that a peer that does not read loses only its own connection.
+A connection has no task. The socket calls it with each message, and it hands the message to the conversation of the
+dialect (``ywebsocket``, ``hocuspocus``). While the log is full, or the peer does not take what it was sent, the socket
+is not read, so a flood fills the client's own buffers and not ours. What is to be done from time to time is done when
+``heartbeat`` visits it.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from functools import partial
-from typing import Any, Protocol, TypeAlias
+from enum import Enum, Flag, auto
+from typing import Protocol
 
-from collab.errors import CollabError, ProtocolError, RoomClosed, TooSlow
-from collab.limits import ServerLimits
+from collab.errors import CollabError, ProtocolError, RoomClosed, TextFrame
 from collab.observe.logs import get_logger
-from collab.observe.metrics import Metrics
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import KEEPALIVE, FromServer
-from collab.serve import tasks
+from collab.protocol.websocket import Frame
 from collab.serve.connection_stats import ConnectionStats, Ending
-from collab.serve.outbox import Outbox
+from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
+from collab.serve.socket import Socket, SocketClosed
 
 log = get_logger("connection")
-
-FLUSH_S_MAX = 2.0
-"""Seconds that the last frames may take before the socket is closed."""
-
-
-class SocketClosed(Exception):
-    """The peer, the network or our transport has closed the socket."""
-
-    def __init__(self, ending: Ending) -> None:
-        self.ending = ending
-        super().__init__(f"{ending.code} {ending.reason}")
-
-    @property
-    def clean(self) -> bool:
-        """True if the client meant it: a closed tab, not a lost network."""
-        return self.ending.reason == "left"
-
 
 UNKNOWN_MAX = 10
 """Messages of unknown types that are ignored; a client that sends more speaks another protocol."""
 
-FRAMES_A_TURN = 32
-"""Frames of one socket that are read before other tasks get their turn."""
 
-Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
-"""Something that runs as long as the connection does."""
+class ConnectionState(Enum):
+    """The life of a connection."""
+
+    OPEN = auto()
+    """Messages go both ways."""
+    LINGERING = auto()
+    """The peer was told why it must go, and what it sends is dropped: closed at once, it would be back at once."""
+    CLOSING = auto()
+    """Our close frame is on its way."""
+    CLOSED = auto()
+    """The socket is closed, and the end is logged."""
 
 
-class Socket(Protocol):
-    """A WebSocket as the server sees it. It knows the close code of every error."""
+TRANSITIONS: dict[ConnectionState, frozenset[ConnectionState]] = {
+    ConnectionState.OPEN: frozenset((ConnectionState.LINGERING, ConnectionState.CLOSING, ConnectionState.CLOSED)),
+    ConnectionState.LINGERING: frozenset((ConnectionState.CLOSING, ConnectionState.CLOSED)),
+    ConnectionState.CLOSING: frozenset((ConnectionState.CLOSED,)),
+    ConnectionState.CLOSED: frozenset(),
+}
+"""What each state may become."""
 
-    async def receive(self) -> bytes:
-        """Return the next binary frame. Raises SocketClosed, ProtocolError for a text frame."""
 
-    async def send(self, frame: bytes) -> None:
-        """Write a binary frame. Raises SocketClosed."""
+class Pause(Flag):
+    """Why a socket is not read."""
 
-    async def close(self, error: CollabError | None) -> Ending:
-        """Close, and tell the peer why (None: nothing is wrong). Idempotent, never raises."""
+    JOINING = auto()
+    """The document is being opened."""
+    LOG = auto()
+    """Too much waits to be committed."""
+    PEER = auto()
+    """The peer has not taken what it was sent."""
+    TOKEN = auto()
+    """A fresh token is being checked, and what comes after it rests on it."""
+
+
+NOT_PAUSED = Pause(0)
+
+
+class Conversation(Protocol):
+    """What one dialect does with a connection. ``receive`` and ``receive_oversized`` may raise CollabError."""
 
     @property
-    def cancelled(self) -> Ending:
-        """The end of a connection whose task was cancelled before it could be closed."""
+    def wire(self) -> Dialect:
+        """The framing."""
+
+    @property
+    def close_frame(self) -> bytes | None:
+        """What is sent before the close if nothing else was sent on this socket."""
+
+    @property
+    def lingers(self) -> bool:
+        """True if a peer at fault is held for a while before the close, since it comes back to do the same again."""
+
+    def receive(self, message: bytes) -> None:
+        """Take a message."""
+
+    def receive_oversized(self, head: bytes) -> None:
+        """Take the beginning of a message that is too large."""
+
+    def keepalive_address(self) -> str | None:
+        """Return the address of a document that the client surely knows, or None."""
+
+    def congested(self) -> None:
+        """Take note that the peer does not take what it is sent."""
+
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Take note that more of what the peer was sent waits in memory than may. It may be told repeatedly."""
+
+    def drained(self) -> None:
+        """Take note that the peer has taken most of it."""
+
+    def disconnected(self, *, clean: bool) -> None:
+        """Leave every document: the connection has ended. ``clean``: the peer meant to close it."""
 
 
 class Connection:
-    """One socket and its tasks. ``run`` returns when it has ended, for whatever reason."""
+    """One socket, from the handshake until it is closed."""
+
+    __slots__ = (
+        "__weakref__",
+        "_beats_to_ping",
+        "_conversation",
+        "_dialect",
+        "_ending",
+        "_error",
+        "_frames_seen",
+        "_hold",
+        "_is_congested",
+        "_is_falling_behind",
+        "_parts",
+        "_paused_for",
+        "_silent_beats",
+        "_socket",
+        "_state",
+        "_unknown",
+        "stats",
+    )
 
     def __init__(
-        self,
-        socket: Socket,
-        dialect: Dialect,
-        limits: ServerLimits,
-        metrics: Metrics,
-        *,
-        close_frame: bytes | None = None,
-        linger_on_error: bool = False,
+        self, socket: Socket, conversation: Conversation, parts: ServerParts, *, paused_for: Pause = NOT_PAUSED
     ) -> None:
-        """``close_frame``: sent before the close if nothing else was sent on this socket.
-
-        ``linger_on_error``: wait before closing on a peer that is at fault, since it comes back as soon as it is
-        closed, to do the same again.
-        """
-        loop = asyncio.get_running_loop()
-        self.dialect = dialect
-        self.limits = limits
-        self.stats = ConnectionStats(dialect.name, metrics, clock=loop.time)
-        self.ended: SocketClosed | None = None
-        """How the peer has ended the connection; None while it has not, or if we did."""
+        """``paused_for``: why nothing is read yet; ``go_on`` begins."""
+        self.stats = ConnectionStats(conversation.wire.name, parts.metrics, clock=asyncio.get_running_loop().time)
         self._socket = socket
-        self._metrics = metrics
-        self._close_frame = close_frame
-        self._linger_on_error = linger_on_error
-        self._outbox = Outbox(bytes_max=limits.outbox_bytes_max, keepalive_s=limits.keepalive_s)
+        self._conversation: Conversation | None = conversation
+        self._dialect = conversation.wire
+        self._parts = parts
+        self._state = ConnectionState.OPEN
+        self._paused_for = paused_for
+        self._error: CollabError | None = None
+        self._ending: Ending | None = None
+        self._hold: asyncio.TimerHandle | None = None
         self._unknown = 0
-        self._ending: asyncio.Future[CollabError | None] = loop.create_future()
-        self._ended_again = asyncio.Event()
+        self._is_congested = self._is_falling_behind = False
+        self._frames_seen = self._silent_beats = 0
+        self._beats_to_ping = self._beats_a_ping
+        socket.attach(self)
+        if paused_for:
+            socket.pause()
+        self.stats.accepted()
+        parts.connections.add(self)
+        parts.heartbeat.add(self)
 
     @property
-    def clean(self) -> bool:
-        """True if the peer has left on purpose."""
-        return self.ended is not None and self.ended.clean
+    def is_open(self) -> bool:
+        """True until it ends, for whatever reason."""
+        return self._state is ConnectionState.OPEN
 
-    def end(self, error: CollabError | None) -> None:
-        """End the connection for this reason. Only the first reason counts; a second call cuts the lingering short."""
-        if self._ending.done():
-            self._ended_again.set()
+    # --- what goes out ----------------------------------------------------------------------------------
+
+    def send(self, message: FromServer, address: str = "") -> None:
+        """Send the peer a message."""
+        payload = self._dialect.encode(message, address)
+        if payload is not None:
+            self._write(Frame(payload))
+
+    def send_encoded(self, message: EncodedMessage, address: str = "") -> None:
+        """Send the peer a message that other peers get as well."""
+        frame = message.frame(self._dialect, address)
+        if frame is not None:
+            self._write(frame)
+
+    def _write(self, frame: Frame) -> None:
+        if self._state is ConnectionState.OPEN:
+            stats = self.stats
+            stats.frames_out += 1
+            stats.bytes_out += len(frame.payload)
+            self._socket.write(frame)
+            if self._is_congested:
+                self._watch_backlog()
+
+    # --- what comes in ----------------------------------------------------------------------------------
+
+    def received(self, message: bytes) -> None:
+        """Hand a message to the conversation, and read on when there is space for the next."""
+        stats = self.stats
+        stats.frames_in += 1
+        stats.bytes_in += len(message)
+        conversation = self._conversation
+        if self._state is not ConnectionState.OPEN or conversation is None:
             return
-        if error is not None and not self._outbox.was_used:
-            self._queue(self._close_frame)
-        self._ending.set_result(error)
+        try:
+            conversation.receive(message)
+        except CollabError as error:
+            self.end(error)
+        except Exception:
+            log.exception("connection_crashed")
+            self.end(RoomClosed())
+        else:
+            self._pause_if_full()
 
-    async def wait_writable(self) -> None:
-        """Return when the peer has read most of what it was sent: only then is more read from it."""
-        await self._outbox.writable()
+    def received_text(self) -> None:
+        """End: no dialect has text messages."""
+        self.end(TextFrame())
+
+    def received_oversized(self, head: bytes) -> None:
+        """Have the conversation refuse a message that is too large."""
+        if self._state is ConnectionState.OPEN and self._conversation is not None:
+            try:
+                self._conversation.receive_oversized(head)
+            except CollabError as error:
+                self.end(error)
 
     def count_unknown(self) -> None:
         """Count a message of an unknown type. Raises ProtocolError when there are too many."""
@@ -125,124 +215,147 @@ class Connection:
         if self._unknown > UNKNOWN_MAX:
             raise ProtocolError("Too many messages of unknown types.")
 
-    def send(self, message: FromServer, address: str = "") -> None:
-        """Queue a message for the peer."""
-        self._queue(self.dialect.encode(message, address))
+    def allow_messages_of(self, bytes_max: int) -> None:
+        """Take messages up to this size from now on."""
+        self._socket.message_bytes_max = bytes_max
 
-    def send_encoded(self, message: EncodedMessage, address: str = "") -> None:
-        """Queue a message that other peers get as well."""
-        self._queue(message.frame(self.dialect, address))
+    # --- back-pressure ----------------------------------------------------------------------------------
 
-    def _queue(self, frame: bytes | None) -> None:
-        """Queue a frame. A peer that does not read what it is sent is ended."""
-        if frame is None or self._ending.done():
-            return
-        try:
-            self._outbox.put(frame)
-        except TooSlow as error:
-            self._metrics.outbox_overflows.inc()
-            self.end(error)
+    def pause(self, reason: Pause) -> None:
+        """Read no more until ``go_on`` is called for every reason."""
+        if not self._paused_for:
+            self._socket.pause()
+        self._paused_for |= reason
 
-    async def run(
-        self,
-        on_frame: Callable[[bytes], Coroutine[Any, Any, None]],
-        *,
-        keepalive_address: Callable[[], str | None],
-        background: Work | None = None,
-    ) -> int:
-        """Read until the end, passing each frame to ``on_frame``, and return the close code.
+    def go_on(self, reason: Pause) -> None:
+        """Read on, unless it is paused for another reason."""
+        if self._paused_for & reason:
+            self._paused_for &= ~reason
+            if not self._paused_for:
+                self._socket.resume()
 
-        ``background`` runs as long as the connection does.
+    def _pause_if_full(self) -> None:
+        if self._parts.log_writer.is_full:
+            self.pause(Pause.LOG)
+            self._parts.log_writer.call_when_writable(self._go_on_with_log)
+        if self._socket.buffered_bytes > self._parts.limits.outbox_bytes_max:
+            self.pause(Pause.PEER)
+
+    def _go_on_with_log(self) -> None:
+        self.go_on(Pause.LOG)
+
+    def congested(self) -> None:
+        """Have the conversation send only what must be sent."""
+        self._is_congested = True
+        if self._conversation is not None:
+            self._conversation.congested()
+
+    def _watch_backlog(self) -> None:
+        if not self._is_falling_behind and self._socket.buffered_bytes > self._parts.limits.outbox_bytes_max:
+            self._is_falling_behind = True
+            # Later, since a room is just performing its effects, and this is an event of its own.
+            asyncio.get_running_loop().call_soon(self._fall_behind)
+
+    def _fall_behind(self) -> None:
+        self._is_falling_behind = False
+        if self._conversation is not None:
+            self._conversation.fell_behind(self._socket.buffered_bytes)
+
+    def drained(self) -> None:
+        """Have the conversation send again, and read on."""
+        self._is_congested = False
+        if self._conversation is not None:
+            self._conversation.drained()
+        self.go_on(Pause.PEER)
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    def beat(self) -> bool:
+        """Send a keepalive after a silence, and look from time to time whether the peer is still there.
+
+        Every client drops a socket on which no message came for 30 s; WebSocket pings do not count for them.
         """
-        ending = self._socket.cancelled
-        self.stats.accepted()
-        try:
-            error = await self._until_the_end(
-                reader=partial(self._read, on_frame),
-                writer=partial(self._write, keepalive_address),
-                background=background,
-            )
-            ending = await self._close(error)
-            return ending.code
-        finally:
-            self.stats.ended(ending, frames_out=self._outbox.frames_sent, bytes_out=self._outbox.bytes_sent)
+        if self._state is ConnectionState.CLOSED:
+            return False
+        if self._state is ConnectionState.OPEN:
+            self._keep_alive()
+        self._beats_to_ping -= 1
+        if self._beats_to_ping <= 0:
+            self._beats_to_ping = self._beats_a_ping
+            self._socket.check_alive()
+        return True
 
-    async def _until_the_end(self, *, reader: Work, writer: Work, background: Work | None) -> CollabError | None:
-        """Run reader, writer and background side by side until the connection ends, and return why it did."""
-        reading = asyncio.create_task(self._run_work(reader), name="reader")
-        writing = asyncio.create_task(self._run_work(writer), name="writer")
-        others = [] if background is None else [asyncio.create_task(self._run_work(background), name="background")]
-        try:
-            error = await self._ending
-            await self._finish(reading)
-            if self._linger_on_error and error is not None and not error.retryable:
-                await self._linger(reading)
-            return error
-        finally:
-            await tasks.end([reading, writing, *others])
-
-    async def _run_work(self, work: Work) -> None:
-        """Run one of the tasks. Whatever ends it ends the connection."""
-        try:
-            await work()
-        except CollabError as error:
-            self.end(error)
-        except Exception:
-            log.exception("connection_crashed")
-            self.end(RoomClosed())
-
-    async def _read(self, on_frame: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
-        stats = self.stats
-        try:
-            while True:
-                frame = await self._socket.receive()
-                stats.frames_in += 1
-                stats.bytes_in += len(frame)
-                await on_frame(frame)
-                if stats.frames_in % FRAMES_A_TURN == 0:
-                    await asyncio.sleep(0)  # thousands may come in one read, and nothing above need ever wait
-        except SocketClosed as closed:
-            self.ended = closed  # also if the writer was quicker: only the reader knows how the peer closed
-            self.end(None)
-
-    async def _write(self, keepalive_address: Callable[[], str | None]) -> None:
-        def keepalive() -> bytes | None:
-            address = keepalive_address()
-            return None if address is None else self.dialect.encode(KEEPALIVE, address)
-
-        try:
-            await self._outbox.run(self._socket.send, keepalive)
-        except SocketClosed as closed:
-            self.ended = self.ended or closed
-            self.end(None)
-
-    async def _finish(self, reader: "asyncio.Task[None]") -> None:
-        """Read what a peer sent before it closed, or send it our last frames. Both must not take long."""
-        if self.ended is not None:
-            await asyncio.wait({reader}, timeout=FLUSH_S_MAX)
+    def _keep_alive(self) -> None:
+        if self._frames_seen != self.stats.frames_out:
+            self._frames_seen, self._silent_beats = self.stats.frames_out, 0
             return
-        reader.cancel()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S_MAX):
-                await self._outbox.flushed()
+        self._silent_beats += 1
+        # It was silent for at least so many periods, and in the next one it would be silent for too long.
+        if (self._silent_beats + 2) * self._parts.heartbeat.period_s <= self._parts.limits.keepalive_s:
+            return
+        assert self._conversation is not None
+        if (address := self._conversation.keepalive_address()) is not None:
+            self.send(KEEPALIVE, address)
 
-    async def _linger(self, reader: "asyncio.Task[None]") -> None:
-        """Ignore the peer for a while, or until it has gone."""
-        await tasks.end([reader])
-        waiting = [asyncio.create_task(each) for each in (self._ignore(), self._ended_again.wait())]
-        try:
-            await asyncio.wait(waiting, timeout=self.limits.denial_hold_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await tasks.end(waiting)
+    @property
+    def _beats_a_ping(self) -> int:
+        return round(self._parts.limits.ping_s / self._parts.heartbeat.period_s)
 
-    async def _ignore(self) -> None:
-        with suppress(SocketClosed, CollabError):
-            while True:
-                await self._socket.receive()
+    # --- the end ----------------------------------------------------------------------------------------
 
-    async def _close(self, error: CollabError | None) -> Ending:
-        ending = await self._socket.close(error)
-        if error is not None:
-            return ending
-        assert self.ended is not None, "we never end a connection without a reason"
-        return self.ended.ending
+    def end(self, error: CollabError) -> None:
+        """End the connection for this reason. Only the first reason counts; a second call cuts the lingering short."""
+        if self._state is ConnectionState.LINGERING:
+            self._close()
+        if self._state is not ConnectionState.OPEN:
+            return
+        conversation = self._conversation
+        assert conversation is not None
+        if not self.stats.frames_out and conversation.close_frame is not None:
+            self._write(Frame(conversation.close_frame))
+        self._error = error
+        loop = asyncio.get_running_loop()
+        # Later, since this may be called while a room performs its effects, and leaving is an event of its own.
+        loop.call_soon(self._disconnect)
+        if conversation.lingers and not error.retryable:
+            self._become(ConnectionState.LINGERING)
+            self._hold = loop.call_later(self._parts.limits.denial_hold_s, self._close)
+            self.go_on(self._paused_for)
+        else:
+            self._close()
+
+    def _disconnect(self, *, clean: bool = False) -> None:
+        conversation, self._conversation = self._conversation, None  # so that what refers to each other is freed
+        if conversation is not None:
+            conversation.disconnected(clean=clean)
+
+    def _close(self) -> None:
+        self._cancel_hold()
+        self._become(ConnectionState.CLOSING)
+        self._ending = self._socket.close(self._error)
+
+    def closed(self, closed: SocketClosed) -> None:
+        """Leave every document, and log the end."""
+        if self._state is ConnectionState.CLOSED:
+            return
+        self._cancel_hold()
+        ending = closed.ending
+        if self._error is not None:
+            ending = self._ending or self._socket.close(self._error)
+        self._become(ConnectionState.CLOSED)
+        self._disconnect(clean=closed.clean and self._error is None)
+        self.stats.ended(ending)
+        self._parts.connections.discard(self)
+
+    def cancel(self) -> None:
+        """Note that the task which was to open the document was cancelled."""
+        self.closed(SocketClosed(self._socket.cancelled))
+
+    def _cancel_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _become(self, state: ConnectionState) -> None:
+        assert state in TRANSITIONS[self._state], f"{self._state} cannot become {state}"
+        self._state = state

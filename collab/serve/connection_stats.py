@@ -29,7 +29,21 @@ class Ending:
 
 
 class ConnectionStats:
-    """The statistics of one connection."""
+    """The statistics of one connection. Frames and bytes are counted by the connection itself."""
+
+    __slots__ = (
+        "_began_s",
+        "_clock",
+        "_dialect",
+        "_document",
+        "_documents",
+        "_metrics",
+        "_user",
+        "bytes_in",
+        "bytes_out",
+        "frames_in",
+        "frames_out",
+    )
 
     def __init__(self, dialect: str, metrics: Metrics, *, clock: Callable[[], float]) -> None:
         self._dialect = dialect
@@ -40,6 +54,7 @@ class ConnectionStats:
         self._documents = 0
         self._user: UserId | None = None
         self.frames_in = self.bytes_in = 0
+        self.frames_out = self.bytes_out = 0
 
     def accepted(self) -> None:
         """Count the socket as open."""
@@ -53,7 +68,7 @@ class ConnectionStats:
             self._documents += 1
         self._user = user
 
-    def ended(self, ending: Ending, *, frames_out: int, bytes_out: int) -> None:
+    def ended(self, ending: Ending) -> None:
         """Count the socket as closed, and log how it ended."""
         self._metrics.sockets.labels(self._dialect).dec()
         self._metrics.sockets_closed.labels(self._dialect, ending.label, ending.by).inc()
@@ -69,6 +84,6 @@ class ConnectionStats:
             duration_s=round(self._clock() - self._began_s, 3),
             frames_in=self.frames_in,
             bytes_in=self.bytes_in,
-            frames_out=frames_out,
-            bytes_out=bytes_out,
+            frames_out=self.frames_out,
+            bytes_out=self.bytes_out,
         )

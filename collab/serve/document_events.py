@@ -115,7 +115,7 @@ class JoinRoom:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Work: hand the message to the room as soon as there is room for it."""
+    """Hand the message to the room, and step ``Delivered``."""
 
     message: RoomMessage
 
@@ -125,7 +125,8 @@ class WaitForKeys:
     """Work: step ``TimedOut`` when it is time to check the token again."""
 
 
-Work: TypeAlias = CheckToken | JoinRoom | Deliver | WaitForKeys
+Work: TypeAlias = CheckToken | JoinRoom | WaitForKeys
+"""What takes a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +177,4 @@ class LeaveRoom:
     clean: bool
 
 
-Action: TypeAlias = Work | WaitForToken | Reply | Deny | Renew | ChangeRole | Dismiss | LeaveRoom
+Action: TypeAlias = Work | Deliver | WaitForToken | Reply | Deny | Renew | ChangeRole | Dismiss | LeaveRoom

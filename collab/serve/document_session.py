@@ -2,8 +2,8 @@
 
 A client may send a token, edits and a farewell in one breath, while the server still checks the token or loads the
 document. ``DocumentSession`` decides what happens in which order: ``step`` takes an event and returns actions, and
-``HocuspocusDocument`` performs them. At most one action at a time is work that takes a while (``Work``); its result
-comes back as an event. Messages that cannot go to the room yet wait here, in order of arrival.
+``HocuspocusDocument`` performs them. At most one action at a time is work that takes a while (``Work``) or hands over a
+message; its result comes back as an event. Messages that cannot go to the room yet wait here, in order of arrival.
 """
 
 from collections import deque
@@ -63,12 +63,23 @@ class DocumentState(Enum):
 class DocumentSession:
     """One document on one socket. ``has_principal``: the handshake came with a good token."""
 
+    __slots__ = (
+        "_buffer",
+        "_client_version",
+        "_delivery_size",
+        "_has_principal",
+        "_user",
+        "_waiting",
+        "_work",
+        "state",
+    )
+
     def __init__(self, buffer: PreAuthBuffer, *, has_principal: bool) -> None:
         self.state = DocumentState.AWAITING_TOKEN
         self._buffer = buffer
         self._has_principal = has_principal
         self._waiting: deque[tuple[DocumentMessage, int]] = deque()
-        self._work: Work | None = None
+        self._work: Work | Deliver | None = None
         self._delivery_size = 0
         self._user: UserId | None = None
         self._client_version: str | None = None
@@ -84,8 +95,13 @@ class DocumentSession:
         return self.state in (DocumentState.JOINING, DocumentState.JOINED)
 
     @property
+    def is_admitted(self) -> bool:
+        """True if the client's token is good."""
+        return self.state is DocumentState.JOINED or isinstance(self._work, JoinRoom)
+
+    @property
     def may_read(self) -> bool:
-        """True if the next frame may be read: in a room, one message is heard before the next is read."""
+        """True if the next frame may be read: in a room, nothing is read while a fresh token is being checked."""
         return self.state is not DocumentState.JOINED or self._work is None
 
     def take_waiting(self) -> list[Received]:

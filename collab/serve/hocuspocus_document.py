@@ -5,10 +5,10 @@ is joined, messages pass the gate of the live session. A denial is said in-band 
 """
 
 import asyncio
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError, KeysUnavailable, MissingDependencies, PeerError
+from collab.errors import CollabError, KeysUnavailable, MissingDependencies, PeerError, RoomClosed, TooLarge
 from collab.ids import DocumentName, document_name
 from collab.observe.logs import get_logger
 from collab.protocol.hocuspocus import Hocuspocus
@@ -82,12 +82,33 @@ class DismissedSession:
             self._connection.end(error)
 
 
-class HocuspocusDocument:
-    """One document on one socket, and the sink of its session. ``run`` is its task.
+class Owner(Protocol):
+    """The conversation that a document belongs to."""
 
-    The socket's reader calls ``receive``. In a room it hands messages over itself; everything that takes longer is
-    work for the task, so that one document holds up no other.
+    def changed(self, document: "HocuspocusDocument") -> None:
+        """Take note of another state of the document. Raises CollabError when the whole socket must end."""
+
+
+class HocuspocusDocument:
+    """One document on one socket, and the sink of its session.
+
+    A message in a room is handed over at once. What takes longer is done by a task that ends with it, so that one
+    document holds up no other, and one on which nothing happens costs no task.
     """
+
+    __slots__ = (
+        "_connection",
+        "_lease",
+        "_live",
+        "_machine",
+        "_owner",
+        "_parts",
+        "_principal",
+        "_synced",
+        "_task",
+        "_timer",
+        "address",
+    )
 
     dialect = Hocuspocus.name
 
@@ -98,25 +119,22 @@ class HocuspocusDocument:
         connection: Connection,
         buffer: PreAuthBuffer,
         principal: Principal | None,
+        owner: Owner,
     ) -> None:
         """``principal``: from the token of the handshake, if there was one."""
         self.address = address
         self._parts = parts
         self._connection = connection
         self._principal = principal
+        self._owner = owner
         self._machine = DocumentSession(buffer, has_principal=principal is not None)
-        self._work: Work | None = None
-        self._stirred = asyncio.Event()
-        self._may_read = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._live: LiveSession | None = None
         self._synced: Session | None = None
         """The last session here, if its client had sent its SyncStep1: it does not send another."""
         self._lease = TokenLease(
-            parts.timers,
-            lead_s=TOKEN_LEAD_S,
-            on_expired=lambda: self._tell(LeaseExpired()),
-            on_renewal_due=lambda: connection.send(TokenWanted(), address),
+            parts.timers, lead_s=TOKEN_LEAD_S, on_expired=self._expire, on_renewal_due=self._ask_for_token
         )
 
     @property
@@ -129,13 +147,31 @@ class HocuspocusDocument:
         """True if the client's token is good, or is not checked yet."""
         return self._machine.has_token
 
-    async def receive(self, message: DocumentMessage, size: int) -> None:
-        """Take a message from the socket's reader, and return when the next frame may be read."""
-        work = self._step(Received(message, size))
-        if isinstance(work, Deliver):
-            work = await self._do(work)
-        self._hand_to_task(work)
-        await self._may_read.wait()
+    @property
+    def is_admitted(self) -> bool:
+        """True if the client's token is good."""
+        return self._machine.is_admitted
+
+    @property
+    def may_read(self) -> bool:
+        """True if the next frame of the socket may be read."""
+        return self._machine.may_read
+
+    @property
+    def has_left(self) -> bool:
+        """True if the client has left the document."""
+        return self._machine.has_left
+
+    def receive(self, message: DocumentMessage, size: int) -> None:
+        """Take a message. Raises CollabError when the whole socket must end."""
+        self._tell(Received(message, size))
+
+    def refuse_oversized(self) -> None:
+        """Refuse an update that is too large: it ends the session, and the socket stays."""
+        if (live := self._part()) is not None:
+            self._connection.send(Refused(), self.address)
+            live.leave(clean=False)
+            self._tell(RoomEnded(TooLarge()))
 
     def take_waiting(self) -> list[Received]:
         """Take what the client has sent since it left."""
@@ -145,57 +181,60 @@ class HocuspocusDocument:
         """Take a message that an earlier document on the same address was sent after its client had left."""
         self._tell(received)
 
-    async def run(self) -> None:
-        """Do the work of the document until the client leaves it. Raises what the whole socket must end for."""
-        try:
-            while (work := await self._next_work()) is not None:
-                self._hand_to_task(await self._do(work))
-        finally:
-            self.disconnect()
+    @property
+    def live(self) -> LiveSession | None:
+        """The session in the room, while there is one."""
+        return self._live
 
-    def disconnect(self) -> None:
+    def disconnect(self, *, clean: bool) -> None:
         """End the session, if there is one: the socket is closed."""
-        self._tell(Disconnected(self._connection.clean))
+        self._step(Disconnected(clean))
         self._stop_timer()
+        self._lease.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     # --- the sink of the session ------------------------------------------------------------------------
 
     def send(self, message: EncodedMessage) -> None:
-        """Queue a message for the client."""
+        """Send the client a message."""
         self._connection.send_encoded(message, self.address)
 
     def end(self, error: CollabError) -> None:
         """Note that the room has ended the session. If trying again helps, the socket is closed for that."""
-        if error.retryable:
-            self._connection.end(error)
-            return
         if (live := self._part()) is not None:
             live.ended()
-        self._tell(RoomEnded(error))
+        if error.retryable:
+            self._connection.end(error)
+        else:
+            self._happen(RoomEnded(error))
 
     # --- the state machine ------------------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
-        self._hand_to_task(self._step(event))
+        """Step, and begin the work that the machine asks for. Raises CollabError when the whole socket must end."""
+        if (work := self._step(event)) is not None:
+            self._task = asyncio.create_task(self._run(work), name=f"document {self.address!r}")
+        self._owner.changed(self)
 
-    def _hand_to_task(self, work: Work | None) -> None:
-        if work is not None:
-            self._work = work
-        if work is not None or self._machine.has_left:
-            self._stirred.set()
+    def _happen(self, event: Event) -> None:
+        """Step for an event that no frame of the client brought."""
+        try:
+            self._tell(event)
+        except CollabError as error:
+            self._connection.end(error)
 
     def _step(self, event: Event) -> Work | None:
         """Perform what the machine decides, and return the work that it asks for."""
-        work: Work | None = None
-        for action in self._machine.step(event):
-            if isinstance(action, CheckToken | JoinRoom | Deliver | WaitForKeys):
-                work = action
-            self._perform(action)
-        if self._machine.may_read:
-            self._may_read.set()
-        else:
-            self._may_read.clear()
-        return work
+        while True:
+            work: Work | Deliver | None = None
+            for action in self._machine.step(event):
+                if isinstance(action, CheckToken | JoinRoom | WaitForKeys | Deliver):
+                    work = action
+                self._perform(action)
+            if not isinstance(work, Deliver):
+                return work
+            event = Delivered(self._live is not None and self._live.say(work.message))
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -239,13 +278,17 @@ class HocuspocusDocument:
 
     # --- work -------------------------------------------------------------------------------------------
 
-    async def _next_work(self) -> Work | None:
-        """Wait for work and take it. None once the client has left."""
-        while self._work is None and not self._machine.has_left:
-            self._stirred.clear()
-            await self._stirred.wait()
-        work, self._work = self._work, None
-        return None if self._machine.has_left else work
+    async def _run(self, work: Work | None) -> None:
+        """Do one piece of work after another, until there is none. What goes wrong ends the socket."""
+        try:
+            while work is not None:
+                work = await self._do(work)
+                self._owner.changed(self)
+        except CollabError as error:
+            self._connection.end(error)
+        except Exception:
+            log.exception("document_crashed", address=self.address)
+            self._connection.end(RoomClosed())
 
     async def _do(self, work: Work) -> Work | None:
         """Do the work, and return what comes next. Raises TransientError when the document cannot be had."""
@@ -258,8 +301,6 @@ class HocuspocusDocument:
                 except PeerError as error:
                     return self._step(TokenRejected(error))
                 return self._step(RoomJoined())
-            case Deliver(message):
-                return self._step(Delivered(self._live is not None and await self._live.say(message)))
             case WaitForKeys():
                 return None  # its timer is running
             case _:
@@ -294,7 +335,6 @@ class HocuspocusDocument:
             session,
             self,
             self._lease,
-            peer=self._connection,
             resumes=self._synced is not None,
             check=lambda: self._check_again(principal, grant.name),
         )
@@ -306,9 +346,15 @@ class HocuspocusDocument:
 
     # --- time -------------------------------------------------------------------------------------------
 
+    def _expire(self) -> None:
+        self._happen(LeaseExpired())
+
+    def _ask_for_token(self) -> None:
+        self._connection.send(TokenWanted(), self.address)
+
     def _set_timer(self, seconds: float) -> None:
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._tell, TimedOut())
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._happen, TimedOut())
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

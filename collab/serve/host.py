@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from collab.errors import CollabError, DocumentDeleted, Draining, Fault, RoomClosed, UpdateRefused
+from collab.errors import CollabError, DocumentDeleted, Draining, Fault, RoomClosed, TooSlow, UpdateRefused
 from collab.ids import ClientId, DocumentName, Sequence, SessionId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
@@ -40,12 +40,14 @@ from collab.room.events import (
     RowsRead,
     RowWanted,
     Said,
+    Ticked,
     WindowEnded,
 )
 from collab.room.room import Room
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
-from collab.serve.sink import EncodedMessage, Sink
+from collab.serve.shared_frames import SharedFrames
+from collab.serve.sink import Sink
 from collab.store import base as store
 
 log = get_logger("host")
@@ -80,10 +82,14 @@ class Host:
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
         self._sinks: dict[SessionId, Sink] = {}
+        self._shared_frames = SharedFrames()
         self._presence: dict[ClientId, PresenceEntry] = {}
         """What changed since presence was published last."""
         self._row: Row | None = None
         """The row that the room has just handed out."""
+        self._is_stepping = False
+        self._told_meanwhile: deque[Event] = deque()
+        """What sinks told of while effects were performed: a step is over before the next begins."""
         self.failed: CollabError | None = None
         """Why the room is gone; nothing happens in it any more."""
         self.needs_catch_up = False
@@ -148,6 +154,8 @@ class Host:
                 self._attach(session, sink)
             case RowsRead():
                 self.needs_catch_up = False
+            case Ticked():
+                self._shared_frames.forget()
             case _:
                 pass
         self._step(event)
@@ -226,6 +234,18 @@ class Host:
             sink.end(error)
 
     def _step(self, event: Event) -> None:
+        if self._is_stepping:
+            self._told_meanwhile.append(event)
+            return
+        self._is_stepping = True
+        try:
+            self._take(event)
+            while self._told_meanwhile:
+                self._take(self._told_meanwhile.popleft())
+        finally:
+            self._is_stepping = False
+
+    def _take(self, event: Event) -> None:
         if self.failed:
             return
         try:
@@ -246,8 +266,6 @@ class Host:
             match effect:
                 case Send(sessions, message):
                     self._send(sessions, message)
-                case EndWindowAt(at_s):
-                    self._call_later(max(0.0, at_s - self._clock()), self._end_window)
                 case Queued(size):
                     self._metrics.updates_accepted.inc()
                     self._accepted.append((self._clock(), size))
@@ -263,6 +281,8 @@ class Host:
                     self._presence.update((each.entry.client, each) for each in entries)
                 case Again():
                     self._ask_turn(self)
+                case EndWindowAt(at_s):
+                    self._call_later(max(0.0, at_s - self._clock()), self._end_window)
                 case CatchUp():
                     self.needs_catch_up = True
                 case End(session, error):
@@ -278,7 +298,7 @@ class Host:
             self._metrics.acknowledgements.inc()
         elif isinstance(message, Refused):
             self._metrics.updates_refused.inc()
-        encoded = EncodedMessage(message)
+        encoded = self._shared_frames.encoded(message)
         for session in sessions:
             sink = self._sinks.get(session)
             if sink is not None:
@@ -299,6 +319,8 @@ class Host:
         if not self._sinks:
             self.empty_since_s = self._clock()
         if error is not None:
+            if isinstance(error, TooSlow):
+                self._metrics.outbox_overflows.inc()
             self._count_refusal(session, error, effects)
             sink.end(error)
 

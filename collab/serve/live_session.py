@@ -1,15 +1,14 @@
 """A client's session in a room, and the one gate that its messages pass on their way there.
 
-A message is handed to the room only when the log has room for more, the client has read what it was sent, and its
-token is still good. Both wire dialects and REST write through this gate.
+A message is handed to the room only while the session's token is good. Both wire dialects and REST write through this
+gate. That the log has space for more is seen to before a message is read (``connection``).
 """
 
 from collections.abc import Callable
 
 from collab.ids import DocumentName
-from collab.room.events import Dismissed, Left, RoleChanged, RoomMessage, Said
+from collab.room.events import Congested, Dismissed, Drained, Event, FellBehind, Left, RoleChanged, RoomMessage, Said
 from collab.room.session import Session
-from collab.serve.connection import Connection
 from collab.serve.host import Host
 from collab.serve.parts import ServerParts
 from collab.serve.sink import Sink
@@ -19,15 +18,12 @@ from collab.serve.token_lease import TokenLease
 class LiveSession:
     """A session from the moment it joins a room until it leaves, is dismissed, or is ended by the room."""
 
-    def __init__(
-        self, parts: ServerParts, host: Host, session: Session, lease: TokenLease, peer: Connection | None = None
-    ) -> None:
-        """``peer``: the connection whose client must have read what it was sent; REST has none."""
+    __slots__ = ("_host", "_is_over", "_lease", "session")
+
+    def __init__(self, host: Host, session: Session, lease: TokenLease) -> None:
         self.session = session
-        self._log_writer = parts.log_writer
         self._host = host
         self._lease = lease
-        self._peer = peer
         self._is_over = False
 
     @classmethod
@@ -39,22 +35,18 @@ class LiveSession:
         sink: Sink,
         lease: TokenLease,
         *,
-        peer: Connection | None = None,
         resumes: bool = False,
         check: Callable[[], object] = lambda: None,
     ) -> "LiveSession":
         """Open the document and begin the session in it. Raises what ``Rooms.join`` and ``check`` raise."""
         host = await parts.rooms.join(name, session, sink, resumes=resumes, check=check)
-        return cls(parts, host, session, lease, peer)
+        return cls(host, session, lease)
 
-    async def say(self, message: RoomMessage) -> bool:
-        """Hand a message to the room when its turn has come. False if the session was over by then.
+    def say(self, message: RoomMessage) -> bool:
+        """Hand a message to the room. False if the session was over by then.
 
         Raises ProtocolError when the content of the message is malformed.
         """
-        await self._log_writer.writable()
-        if self._peer is not None:
-            await self._peer.wait_writable()
         if self._lease.has_expired:
             self._lease.expire()
             return False
@@ -62,6 +54,22 @@ class LiveSession:
             return False
         self._host.tell(Said(self.session.id, message))
         return True
+
+    def congested(self) -> None:
+        """Tell the room that the client does not take what it is sent."""
+        self._tell(Congested(self.session.id))
+
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Tell the room that more of it waits than may."""
+        self._tell(FellBehind(self.session.id, waiting_bytes))
+
+    def drained(self) -> None:
+        """Tell the room that the client has taken it."""
+        self._tell(Drained(self.session.id))
+
+    def _tell(self, event: Event) -> None:
+        if not self._is_over:
+            self._host.tell(event)
 
     def change_role(self, *, can_write: bool, name: str | None) -> None:
         """Let the session go on with another role. ``name``: the user's new name, or None to keep it."""

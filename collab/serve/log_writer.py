@@ -7,6 +7,7 @@ the sockets are not read until there is space again (``writable``).
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -42,7 +43,8 @@ class RowProducer(Protocol):
 class LogWriter:
     """The writer of the log. One task runs ``run``; the other methods may be called from any task of the loop.
 
-    ``window_s`` is the shortest time between two commits under load; ``queue_bytes_max`` bounds the uncommitted
+    ``window_s`` is the shortest time from the beginning of one commit to the next: a row after a
+    pause is committed at once. ``queue_bytes_max`` bounds the uncommitted
     bytes above which ``writable`` waits.
     """
 
@@ -66,6 +68,8 @@ class LogWriter:
         self._has_work = asyncio.Event()
         self._has_space = asyncio.Event()
         self._has_space.set()
+        self._waiting: list[Callable[[], None]] = []
+        """What is called once there is space."""
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -74,24 +78,36 @@ class LogWriter:
         """Update bytes that are accepted and not committed."""
         return self._queued_bytes
 
+    @property
+    def is_full(self) -> bool:
+        """True while nothing more should be accepted."""
+        return self._queued_bytes > self._queue_bytes_max
+
     def submit(self, producer: RowProducer, size: int) -> None:
         """Take note that ``producer`` has ``size`` more bytes to write."""
         self._queued_bytes += size
         self._producers[producer] = None
         self._has_work.set()
         self._is_idle.clear()
-        if self._queued_bytes > self._queue_bytes_max:
+        if self.is_full:
             self._has_space.clear()
 
     def release(self, size: int) -> None:
         """Take note that ``size`` of the submitted bytes were committed, or dropped together with their room."""
         self._queued_bytes -= size
-        if self._queued_bytes <= self._queue_bytes_max:
+        if not self.is_full:
             self._has_space.set()
+            waiting, self._waiting = self._waiting, []
+            for call in waiting:
+                call()
 
     async def writable(self) -> None:
-        """Return when the queue has space. Socket readers wait here, so that TCP makes their clients wait."""
+        """Return when the queue has space."""
         await self._has_space.wait()
+
+    def call_when_writable(self, call: Callable[[], None]) -> None:
+        """Call ``call`` once when the queue has space. Until then its socket is not read: TCP makes the client wait."""
+        self._waiting.append(call)
 
     async def flush(self) -> None:
         """Return when everything submitted before or meanwhile is committed."""
@@ -99,8 +115,11 @@ class LogWriter:
 
     async def run(self) -> None:
         """Write until cancelled. The batch stays, and is offered again when this is called again."""
+        began_s = -math.inf
         while True:
             await self._has_work.wait()
+            if (rest_s := began_s + self._window_s - self._clock()) > 0:
+                await asyncio.sleep(rest_s)
             began_s = self._clock()
             if not self._batch:
                 self._batch = self._collect()
@@ -109,9 +128,6 @@ class LogWriter:
             if not self._producers and not self._batch:
                 self._has_work.clear()
                 self._is_idle.set()
-            spent_s = self._clock() - began_s
-            if self._producers and spent_s < self._window_s:
-                await asyncio.sleep(self._window_s - spent_s)
 
     def _collect(self) -> list[tuple[RowProducer, Row]]:
         batch: list[tuple[RowProducer, Row]] = []

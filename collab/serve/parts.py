@@ -8,7 +8,9 @@ from collab.ids import SessionId
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.serve.authenticator import Authenticator
+from collab.serve.heartbeat import Heartbeat
 from collab.serve.log_writer import LogWriter
+from collab.serve.open_connections import OpenConnections
 from collab.serve.rooms import Rooms
 from collab.serve.timer_queue import TimerQueue
 
@@ -23,6 +25,8 @@ class ServerParts:
     authenticator: Authenticator
     limits: ServerLimits
     metrics: Metrics
+    connections: OpenConnections
+    heartbeat: Heartbeat
     _session_ids: Iterator[int] = field(default_factory=lambda: count(1), init=False, repr=False)
 
     def next_session(self) -> SessionId:

@@ -60,7 +60,8 @@ async def write_update(
     lease.renew(principal)
     try:
         async with asyncio.timeout(timeout_s):
-            if not await live.say(Update(update)):
+            await parts.log_writer.writable()
+            if not live.say(Update(update)):
                 raise TokenExpired
             await answer.saved
     except TimeoutError:

@@ -7,37 +7,38 @@ and the store.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
 
 from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
-from collab.ids import DocumentName, UserId
+from collab.ids import DocumentName
 from collab.observe.logs import get_logger
 from collab.room.session import Session
 from collab.serve import tasks
 from collab.serve.authenticator import Authenticator
 from collab.serve.background import BackgroundTasks
 from collab.serve.compactor import Compactor
-from collab.serve.connection import FLUSH_S_MAX, Socket
-from collab.serve.conversations import Conversation, OpenConversations
 from collab.serve.gauges import connect_gauges
+from collab.serve.heartbeat import Heartbeat
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.jwks import JwksClient
 from collab.serve.log_sync import LogSync
 from collab.serve.log_writer import LogWriter
+from collab.serve.open_connections import OpenConnections
 from collab.serve.parts import ServerParts
 from collab.serve.readiness import Readiness
 from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
+from collab.serve.socket import Socket
 from collab.serve.timer_queue import TimerQueue
 from collab.serve.ywebsocket import YWebsocketConversation
 
 log = get_logger("server")
 
-CLOSE_S_MAX = FLUSH_S_MAX + 1.0
+CLOSE_S_MAX = 3.0
 """How long the connections may take to end; they send their last frames side by side."""
 
 COMPACT_S = 10.0
@@ -84,13 +85,19 @@ class Server:
         )
         self.log_sync = LogSync(replica, self.rooms)
         self.parts = ServerParts(
-            self.rooms, self.log_writer, self.timers, self.authenticator, self.limits, self.metrics
+            self.rooms,
+            self.log_writer,
+            self.timers,
+            self.authenticator,
+            self.limits,
+            self.metrics,
+            OpenConnections(),
+            Heartbeat(self.limits.heartbeat_s),
         )
         self.is_running = False
         """True inside `async with`: sessions are accepted, or told that the server drains."""
         self._published = published
         self._background = BackgroundTasks()
-        self._conversations = OpenConversations()
         self._draining: asyncio.Task[None] | None = None
         self._stack = AsyncExitStack()
         connect_gauges(self.metrics, rooms=self.rooms, log_writer=self.log_writer, relay=self.relay)
@@ -119,38 +126,28 @@ class Server:
 
     # --- connections --------------------------------------------------------------------------------
 
-    async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> int:
-        """Serve a y-websocket connection until it ends; return its close code."""
-        conversation = self._ywebsocket(socket, name, principal.user)
-        with self._tracked(conversation):
-            try:
-                can_write = self.authenticator.may_write(principal, name)
-            except CollabError as error:
-                return await conversation.refuse(error)
-            session = Session(self.parts.next_session(), principal.user, principal.name, can_write)
-            return await conversation.run(name, session, principal)
-
-    async def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> int:
-        """Tell a y-websocket client why it is refused, and close; return the close code."""
-        conversation = self._ywebsocket(socket, name, None)
-        with self._tracked(conversation):
-            return await conversation.refuse(error)
-
-    async def serve_hocuspocus(self, socket: Socket, principal: Principal | None) -> int:
-        """Serve a Hocuspocus connection until it ends; return its close code."""
-        conversation = HocuspocusConversation(socket, self.parts, principal=principal)
-        with self._tracked(conversation):
-            return await conversation.run()
-
-    def _ywebsocket(self, socket: Socket, name: DocumentName | None, user: UserId | None) -> YWebsocketConversation:
-        return YWebsocketConversation(socket, self.parts, document=name, user=user)
-
-    @contextmanager
-    def _tracked(self, conversation: Conversation) -> Iterator[None]:
-        with self._conversations.track(conversation):
+    async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> None:
+        """Open the document for a y-websocket client. From then on the connection goes on by itself."""
+        conversation = YWebsocketConversation(socket, self.parts, document=name, user=principal.user)
+        try:
             if self.is_draining:
-                conversation.end(Draining())
-            yield
+                raise Draining
+            can_write = self.authenticator.may_write(principal, name)
+        except CollabError as error:
+            conversation.refuse(error)
+            return
+        session = Session(self.parts.next_session(), principal.user, principal.name, can_write)
+        await conversation.join(self.parts, name, session, principal)
+
+    def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> None:
+        """Tell a y-websocket client why it is refused, and close."""
+        YWebsocketConversation(socket, self.parts, document=name, user=None).refuse(error)
+
+    def serve_hocuspocus(self, socket: Socket, principal: Principal | None) -> None:
+        """Serve a Hocuspocus connection until it ends."""
+        conversation = HocuspocusConversation(socket, self.parts, principal=principal)
+        if self.is_draining:
+            conversation.end(Draining())
 
     # --- draining -----------------------------------------------------------------------------------
 
@@ -184,11 +181,11 @@ class Server:
             # The database is away. What is not committed was never acknowledged, and its clients still have it.
             log.warning("drain_timed_out", unsaved_bytes=self.log_writer.queued_bytes)
             self.rooms.abandon()
-        for conversation in self._conversations:
-            conversation.end(Draining())  # also those that are in no room: not admitted yet, or denied
+        for connection in self.parts.connections:
+            connection.end(Draining())  # also those that are in no room: not admitted yet, or denied
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
-                await self._conversations.all_ended()
+                await self.parts.connections.all_ended()
 
     # --- background tasks ---------------------------------------------------------------------------
 
@@ -197,6 +194,7 @@ class Server:
             self._background.start("issuer keys", self._published.run)
         self._background.start("log writer", self.log_writer.run)
         self._background.start("timers", self.timers.run)
+        self._background.start("heartbeat", self.parts.heartbeat.run)
         self._background.start("log sync", self.log_sync.run)
         self._background.start("compactor", self.compactor.run)
         self._background.start("presence", self._publish_presence)

@@ -5,6 +5,7 @@ from typing import Protocol
 from collab.errors import CollabError
 from collab.protocol.dialect import Dialect
 from collab.protocol.messages import FromServer
+from collab.protocol.websocket import Frame
 
 
 class EncodedMessage:
@@ -14,14 +15,17 @@ class EncodedMessage:
 
     def __init__(self, message: FromServer) -> None:
         self.message = message
-        self._frames: dict[tuple[str, str], bytes | None] = {}
+        self._frames: dict[tuple[str, str], Frame | None] = {}
 
-    def frame(self, dialect: Dialect, address: str) -> bytes | None:
-        """Return the bytes for this dialect, or None where it has no words for the message."""
+    def frame(self, dialect: Dialect, address: str) -> Frame | None:
+        """Return the frame for this dialect, or None where it has no words for the message."""
         key = (dialect.name, address)
-        if key not in self._frames:
-            self._frames[key] = dialect.encode(self.message, address)
-        return self._frames[key]
+        try:
+            return self._frames[key]
+        except KeyError:
+            payload = dialect.encode(self.message, address)
+            frame = self._frames[key] = None if payload is None else Frame(payload)
+            return frame
 
 
 class Sink(Protocol):

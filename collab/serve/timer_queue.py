@@ -15,20 +15,32 @@ CANCELLED_MAX = 1024
 
 
 class Timer:
-    """A call at a time, until it was made or is cancelled."""
+    """A call at a time, until it was made or is cancelled. A subclass says in ``run`` what is done; it must not raise.
 
-    __slots__ = ("_timers", "act", "at_s")
+    Every session has one, so it is no more than its place on the heap.
+    """
 
-    def __init__(self, timers: "TimerQueue", at_s: float, act: Callable[[], None]) -> None:
+    __slots__ = ("_timers", "number")
+
+    def __init__(self, timers: "TimerQueue") -> None:
         self._timers = timers
-        self.at_s = at_s
-        self.act: Callable[[], None] | None = act
+        self.number = 0
+        """The number of the call that is to be made; 0 for none."""
 
-    def cancel(self) -> None:
+    def run_at(self, at_s: float) -> None:
+        """Run once it is ``at_s``, instead of at any other time."""
+        self.stop()
+        self.number = self._timers.add(at_s, self)
+
+    def stop(self) -> None:
         """Cancel the call. Does nothing if it was made or cancelled already."""
-        if self.act is not None:
-            self.act = None
+        if self.number:
+            self.number = 0
             self._timers.count_cancelled()
+
+    def run(self) -> None:
+        """Do what the timer is for."""
+        raise NotImplementedError
 
 
 class TimerQueue:
@@ -37,7 +49,7 @@ class TimerQueue:
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._heap: list[tuple[float, int, Timer]] = []
-        self._numbers = count()
+        self._numbers = count(1)
         self._cancelled = 0
         self._new_first = asyncio.Event()
 
@@ -48,24 +60,24 @@ class TimerQueue:
         """Return the time of day."""
         return self._wall_clock()
 
-    def call_at(self, at_s: float, act: Callable[[], None]) -> Timer:
-        """Call ``act`` in the task of ``run`` once it is ``at_s``. It must not raise."""
-        timer = Timer(self, at_s, act)
-        heapq.heappush(self._heap, (at_s, next(self._numbers), timer))
-        if self._heap[0][2] is timer:
+    def add(self, at_s: float, timer: Timer) -> int:
+        """Have the timer run in the task of ``run`` once it is ``at_s``, and return the number of this call."""
+        number = next(self._numbers)
+        heapq.heappush(self._heap, (at_s, number, timer))
+        if self._heap[0][1] == number:
             self._new_first.set()
-        return timer
+        return number
 
     def run_due(self) -> None:
         """Make every call that is due."""
         now_s = self._wall_clock()
         while self._heap and self._heap[0][0] <= now_s:
-            timer = heapq.heappop(self._heap)[2]
-            act, timer.act = timer.act, None
-            if act is None:
-                self._cancelled -= 1
+            _, number, timer = heapq.heappop(self._heap)
+            if timer.number == number:
+                timer.number = 0
+                timer.run()
             else:
-                act()
+                self._cancelled -= 1
 
     async def run(self) -> None:
         """Make each call when its time has come, for ever."""
@@ -83,6 +95,6 @@ class TimerQueue:
         """Note that a timer on the heap is cancelled. Tokens may live for months, and connections for seconds."""
         self._cancelled += 1
         if self._cancelled > CANCELLED_MAX and 2 * self._cancelled > len(self._heap):
-            self._heap = [each for each in self._heap if each[2].act is not None]
+            self._heap = [each for each in self._heap if each[2].number == each[1]]
             heapq.heapify(self._heap)
             self._cancelled = 0

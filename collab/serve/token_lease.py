@@ -18,12 +18,14 @@ RENEWAL_S_MIN = 1.0
 """With less time left than this, a client is not asked for a fresh token: its answer could hardly come in time."""
 
 
-class TokenLease:
+class TokenLease(Timer):
     """The time that one session has.
 
     ``on_expired`` ends the session. ``on_renewal_due`` asks its client for a fresh token ``lead_s`` before the end;
-    None where a client cannot be asked.
+    None where a client cannot be asked. The timer is for whichever comes first.
     """
+
+    __slots__ = ("_expires_at_s", "_is_spent", "_lead_s", "_on_expired", "_on_renewal_due")
 
     def __init__(
         self,
@@ -33,14 +35,12 @@ class TokenLease:
         on_expired: Callable[[], None],
         on_renewal_due: Callable[[], None] | None = None,
     ) -> None:
-        self._timers = timers
+        super().__init__(timers)
         self._lead_s = lead_s
         self._on_expired = on_expired
         self._on_renewal_due = on_renewal_due
         self._expires_at_s: float | None = None
         self._is_spent = False
-        self._expiry: Timer | None = None
-        self._renewal: Timer | None = None
 
     @property
     def has_expired(self) -> bool:
@@ -52,9 +52,7 @@ class TokenLease:
         self.cancel()
         self._is_spent = False
         self._expires_at_s = principal.expires_at
-        if self._expires_at_s is not None:
-            self._expiry = self._timers.call_at(self._expires_at_s, self.expire)
-            self._plan_renewal(self._expires_at_s)
+        self._plan()
 
     def expire(self) -> None:
         """End the session. Expiring twice is normal: a frame may be read before the connection has ended."""
@@ -64,23 +62,26 @@ class TokenLease:
             self._on_expired()
 
     def cancel(self) -> None:
-        """Cancel the timers: the session has ended, or rests on another token."""
-        for timer in (self._expiry, self._renewal):
-            if timer is not None:
-                timer.cancel()
-        self._expires_at_s = self._expiry = self._renewal = None
+        """Cancel the timer: the session has ended, or rests on another token."""
+        self.stop()
+        self._expires_at_s = None
 
-    def _plan_renewal(self, expires_at_s: float) -> None:
+    def run(self) -> None:
+        """Ask for a fresh token, or end the session."""
+        if self._on_renewal_due is None or self.has_expired:
+            self.expire()
+            return
+        self._on_renewal_due()
+        if not self.number:  # else it was renewed just now
+            self._plan()
+
+    def _plan(self) -> None:
         """Plan to ask ``lead_s`` before the end, or at half the time that is left if that is less; and so again.
 
         Applications keep a token until shortly before it expires, so the first answer may be the same token.
         """
-        lead_s = min(self._lead_s, (expires_at_s - self._timers.now_s()) / 2)
-        if self._on_renewal_due is not None and lead_s >= RENEWAL_S_MIN:
-            self._renewal = self._timers.call_at(expires_at_s - lead_s, self._ask)
-
-    def _ask(self) -> None:
-        assert self._on_renewal_due is not None
-        assert self._expires_at_s is not None
-        self._on_renewal_due()
-        self._plan_renewal(self._expires_at_s)
+        if self._expires_at_s is None:
+            return
+        lead_s = min(self._lead_s, (self._expires_at_s - self._timers.now_s()) / 2)
+        is_asked = self._on_renewal_due is not None and lead_s >= RENEWAL_S_MIN
+        self.run_at(self._expires_at_s - lead_s if is_asked else self._expires_at_s)

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from collab.access.tokens import Principal
-from collab.errors import CollabError, ProtocolError, RoomClosed, SessionExpired
+from collab.errors import CollabError, ProtocolError, RoomClosed, SessionExpired, TooLarge
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import (
@@ -21,86 +21,115 @@ from collab.protocol.messages import (
 )
 from collab.protocol.ywebsocket import YWebsocket
 from collab.room.session import Session
-from collab.serve.connection import Connection, Socket
+from collab.serve.connection import Connection, Pause
 from collab.serve.live_session import LiveSession
 from collab.serve.parts import ServerParts
 from collab.serve.sink import EncodedMessage
+from collab.serve.socket import Socket
 from collab.serve.token_lease import TokenLease
 
 log = get_logger("ywebsocket")
 
-DIALECT = YWebsocket()
-
 
 class YWebsocketConversation:
-    """One y-websocket client, and the sink of its only session."""
+    """One y-websocket client, and the sink of its only session. Nothing is read before the document is open."""
 
-    dialect = DIALECT.name
+    __slots__ = ("_connection", "_lease", "_live")
+
+    wire = YWebsocket()
+    dialect = wire.name
+    close_frame = None
+    lingers = True
 
     def __init__(
-        self,
-        socket: Socket,
-        parts: ServerParts,
-        *,
-        document: DocumentName | None,
-        user: UserId | None,
+        self, socket: Socket, parts: ServerParts, *, document: DocumentName | None, user: UserId | None
     ) -> None:
-        self._parts = parts
-        self._connection = Connection(socket, DIALECT, parts.limits, parts.metrics, linger_on_error=True)
+        self._connection = Connection(socket, self, parts, paused_for=Pause.JOINING)
         self._connection.stats.set_context(document, user)
         # A client of this dialect cannot be asked for a token: it comes back by itself, with the one it has by then.
-        self._lease = TokenLease(parts.timers, on_expired=lambda: self._connection.end(SessionExpired()))
+        self._lease = TokenLease(parts.timers, on_expired=self._expire)
+        self._live: LiveSession | None = None
 
-    async def run(self, name: DocumentName, session: Session, principal: Principal) -> int:
-        """Run until the socket ends, and return the close code. Errors end the socket, they are not raised."""
+    async def join(self, parts: ServerParts, name: DocumentName, session: Session, principal: Principal) -> None:
+        """Open the document and begin the session. What goes wrong ends the connection, it is not raised."""
         self._lease.renew(principal)
         try:
-            return await self._run(name, session)
-        finally:
-            self._lease.cancel()
-
-    async def _run(self, name: DocumentName, session: Session) -> int:
-        try:
-            live = await LiveSession.join(self._parts, name, session, self, self._lease, peer=self._connection)
+            self._live = await LiveSession.join(parts, name, session, self, self._lease)
         except CollabError as error:
-            return await self.refuse(error)
+            self.refuse(error)
         except Exception:
             log.exception("connection_crashed")
-            return await self.refuse(RoomClosed())
+            self._connection.end(RoomClosed())
+        except BaseException:
+            self._connection.cancel()
+            raise
+        if self._connection.is_open:
+            self._connection.go_on(Pause.JOINING)
+        else:
+            self.disconnected(clean=False)  # the peer has gone, or the server has begun to stop
 
-        async def on_frame(frame: bytes) -> None:
-            message = DIALECT.decode(frame).message
-            match message:
-                case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
-                    await live.say(message)  # a session that is over has ended the connection too
-                case Unknown():
-                    self._connection.count_unknown()
-                case Stateless() | Authenticate() | Leave() | Pong():
-                    raise ProtocolError("This message has no meaning on a y-websocket connection.")
-                case _:
-                    assert_never(message)
-
-        try:
-            return await self._connection.run(on_frame, keepalive_address=lambda: "")
-        finally:
-            live.leave(clean=self._connection.clean)
-
-    async def refuse(self, error: CollabError) -> int:
+    def refuse(self, error: CollabError) -> None:
         """Tell the client why it may not come in, and close."""
         if not error.retryable:
             self._connection.send(Denied(error.reason))
         self._connection.end(error)
-        return await self._connection.run(self._ignore, keepalive_address=lambda: None)
 
-    async def _ignore(self, _frame: bytes) -> None:
-        return
+    def _expire(self) -> None:
+        self._connection.end(SessionExpired())
+
+    # --- the conversation -------------------------------------------------------------------------------
+
+    def receive(self, message: bytes) -> None:
+        """Take a message. Raises CollabError."""
+        said = self.wire.decode(message).message
+        match said:
+            case SyncStep1() | SyncStep2() | Update() | AwarenessUpdate() | QueryAwareness():
+                assert self._live is not None
+                self._live.say(said)  # a session that is over has ended the connection too
+            case Unknown():
+                self._connection.count_unknown()
+            case Stateless() | Authenticate() | Leave() | Pong():
+                raise ProtocolError("This message has no meaning on a y-websocket connection.")
+            case _:
+                assert_never(said)
+
+    def receive_oversized(self, head: bytes) -> None:
+        """Refuse a message that is too large. Raises TooLarge."""
+        raise TooLarge
+
+    def keepalive_address(self) -> str:
+        """Return the address of the only document, which has none."""
+        return ""
+
+    def congested(self) -> None:
+        """Take note that the client does not take what it is sent."""
+        if self._live is not None:
+            self._live.congested()
+
+    def fell_behind(self, waiting_bytes: int) -> None:
+        """Take note that more of it waits than may."""
+        if self._live is not None:
+            self._live.fell_behind(waiting_bytes)
+
+    def drained(self) -> None:
+        """Take note that the client has taken it."""
+        if self._live is not None:
+            self._live.drained()
+
+    def disconnected(self, *, clean: bool) -> None:
+        """Leave the document."""
+        self._lease.cancel()
+        if self._live is not None:
+            self._live.leave(clean=clean)
 
     # --- the sink of the session ------------------------------------------------------------------------
 
     def send(self, message: EncodedMessage) -> None:
-        """Queue a message for the client."""
+        """Send the client a message."""
         self._connection.send_encoded(message)
 
     def end(self, error: CollabError) -> None:
         """Note that the room has ended the session, and close the socket."""
+        if self._live is not None:
+            self._live.ended()
         self._connection.end(error)

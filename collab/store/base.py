@@ -12,27 +12,27 @@ The rest of the project relies on these promises:
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from collab.ids import DocumentName, Epoch, Sequence
 from collab.protocol.rows import CommittedRow, Row
+from collab.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Committed:
     """The row is in the log at ``seq``."""
 
     seq: Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deleted:
     """The document is deleted; the row was not written and never will be."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EpochChanged:
     """The document has another epoch than the room was loaded with; the row was not written."""
 
@@ -40,7 +40,7 @@ class EpochChanged:
 Outcome: TypeAlias = Committed | Deleted | EpochChanged
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Snapshot:
     """The merged state of all rows up to and including ``cut``. Replacing it requires naming its ``version``."""
 
@@ -49,7 +49,7 @@ class Snapshot:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stored:
     """A document as the store holds it: ``snapshot`` and ``tail`` together are everything up to ``head``.
 
@@ -63,7 +63,7 @@ class Stored:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Head:
     """The end of a document's log at one moment."""
 
@@ -72,7 +72,7 @@ class Head:
     deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tail:
     """The rows after a document's snapshot, in numbers; compaction decides by them. Bytes are payload bytes."""
 
@@ -82,7 +82,7 @@ class Tail:
     snapshot_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DocumentInfo:
     """A catalogue entry. ``seq`` is the head of the log; times are timezone-aware, in UTC."""
 

@@ -9,7 +9,8 @@ from alembic.util.exc import CommandError
 
 from alembic import command
 from collab.errors import InvalidRequest
-from collab.store.engine import is_sqlite, lock_sqlite, mapped_errors
+from collab.store.engine import is_sqlite, lock_sqlite
+from collab.store.transient import mapped_errors
 
 
 def scripts() -> Path:

@@ -1,7 +1,7 @@
 """The store in Postgres or SQLite: each method of ``Store`` in its transaction.
 
-The statements are in ``append``, ``log``, ``snapshots`` and ``catalog``; beginning, time limits and errors of the
-transactions are in ``engine``.
+The statements are in ``append_postgres``, ``append_sqlite``, ``log``, ``snapshots`` and ``catalog``; how transactions
+begin, and how long they may take, is in ``engine``.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collab.errors import DocumentExists, InvalidRequest
 from collab.ids import DocumentName, Epoch, Sequence
 from collab.protocol.rows import CommittedRow, Row
-from collab.store import append, catalog, log, snapshots
+from collab.store import append_postgres, append_sqlite, catalog, log, snapshots
 from collab.store.base import DocumentInfo, Head, Outcome, Snapshot, Stored, Tail
 from collab.store.engine import Database, is_sqlite, lock_sqlite
 from collab.store.schema import REVISION
@@ -65,8 +65,11 @@ class SqlStore:
 
     async def append(self, rows: Seq[Row]) -> list[Outcome]:
         """Commit all rows in one transaction."""
-        async with self._database.append() as connection:
-            return await append.append(connection, rows)
+        if self._database.log is None:
+            async with self._database.write() as connection:
+                return await append_sqlite.append(connection, rows)
+        async with self._database.log.lend() as connection:
+            return await append_postgres.append(connection, rows)
 
     async def load(self, name: DocumentName) -> Stored:
         """Read everything in one transaction that sees one moment."""

@@ -1,10 +1,12 @@
 """The whole app in this process, called through FastAPI's ``TestClient``, with a store that tests can inspect."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from fastapi.testclient import TestClient
 
 from collab.api.app import create_app
@@ -31,3 +33,11 @@ def client(settings: Settings, store: MemoryStore) -> Iterator[TestClient]:
     """A running server."""
     with TestClient(create_app(settings, store=store), raise_server_exceptions=False) as client:
         yield client
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what depends on the event loop's transports on asyncio's own loop, and on uvloop as `collab serve` does."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in ("test_websocket", "test_autobahn", "test_asgi_socket"):
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories

@@ -25,7 +25,7 @@ from collab.errors import (
     TokenExpired,
     TransientError,
 )
-from collab.serve.connection import SocketClosed
+from collab.serve.socket import SocketClosed
 
 PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 

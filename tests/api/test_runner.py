@@ -1,5 +1,6 @@
 """The process around the app: its port, its URL, its errors, and the order in which it stops."""
 
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from collab.api.runner import DrainingServer, bind, explained_database_errors, local_url
+from collab.api.runner import COLLECT_AFTER, DrainingServer, bind, collect_less, explained_database_errors, local_url
+from collab.api.websocket import WebSocketProtocol
 from collab.errors import InvalidRequest, StoreUnavailable
 from collab.settings import load_settings
 from tests.deployment import SECRET
@@ -25,7 +27,7 @@ async def _no_drain() -> None:
 
 
 def _configuration() -> uvicorn.Config:
-    return uvicorn.Config(_no_app, lifespan="off", log_config=None, ws="websockets-sansio")
+    return uvicorn.Config(_no_app, lifespan="off", log_config=None, ws=WebSocketProtocol)
 
 
 @pytest.fixture
@@ -122,3 +124,14 @@ def test_first_signal_stops_in_order_and_a_second_ctrl_c_at_once() -> None:
     server.handle_exit(signal.SIGTERM, None)
     with pytest.raises(KeyboardInterrupt):
         server.handle_exit(signal.SIGINT, None)
+
+
+def test_what_was_loaded_at_the_start_is_not_collected_again() -> None:
+    thresholds = gc.get_threshold()
+    try:
+        collect_less()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold() == COLLECT_AFTER
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

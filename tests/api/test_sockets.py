@@ -8,18 +8,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse, WebSocketTestSession
-from starlette.types import Message
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect
 
 from collab.access.roles import Role
-from collab.api.close_codes import LOST
-from collab.api.sockets import StarletteSocket, shorten
-from collab.api.transport import SLUG
 from collab.crdt.stored import load_document
-from collab.errors import PermissionDenied
 from collab.ids import DocumentName
 from collab.protocol.varint import Reader
-from collab.serve.connection import UNKNOWN_MAX, SocketClosed
+from collab.serve.connection import UNKNOWN_MAX
 from collab.store.memory import MemoryStore
 from tests.api.calls import DOCUMENTS, OWNER
 from tests.deployment import token
@@ -313,71 +308,6 @@ def test_harmful_update_is_refused_and_ends_its_sender_alone(client: TestClient,
         update = YjsClient(1).type(0, "Hello.")
         ada.say(UPDATE, update)
         assert ada.is_saved(update)
-
-
-# --- the web framework's socket ------------------------------------------------------------------------
-
-
-class Lost(OSError):
-    """The transport is gone."""
-
-
-async def framework_socket(*messages: Message, send_fails: bool = False) -> StarletteSocket:
-    """Return an accepted socket that receives these messages."""
-    waiting: list[Message] = [{"type": "websocket.connect"}, *messages]
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return waiting.pop(0)
-
-    async def send(message: Message) -> None:
-        if send_fails and message["type"] != "websocket.accept":
-            raise Lost
-        sent.append(message)
-
-    websocket = WebSocket({"type": "websocket"}, receive, send)
-    await websocket.accept()
-    return StarletteSocket(websocket)
-
-
-@pytest.mark.parametrize(
-    ("message", "ending"),
-    [
-        ({"code": 1005}, (1006, "peer", "lost")),  # the web server says 1005 of a lost connection, too
-        ({"code": 1005, "reason": ""}, (1005, "peer", "left")),
-        ({"code": 1000, "reason": "bye"}, (1000, "peer", "left")),
-        ({"code": 4000, "reason": "mine"}, (4000, "peer", "closed")),
-        ({"code": 1012}, (1012, "server", "draining")),
-        ({"code": 1006, "reason": "", SLUG: "no-pong"}, (1006, "server", "no-pong")),
-        ({}, (1006, "peer", "lost")),
-    ],
-)
-async def test_disconnect_is_told_from_the_words_of_the_web_server(
-    message: dict[str, Any], ending: tuple[int, str, str]
-) -> None:
-    socket = await framework_socket({"type": "websocket.disconnect", **message})
-    with pytest.raises(SocketClosed) as caught:
-        await socket.receive()
-    assert (caught.value.ending.code, caught.value.ending.by, caught.value.ending.reason) == ending
-
-
-async def test_frame_that_cannot_be_sent_means_a_lost_socket() -> None:
-    socket = await framework_socket(send_fails=True)
-    with pytest.raises(SocketClosed) as caught:
-        await socket.send(b"frame")
-    assert caught.value.ending == LOST
-
-
-@pytest.mark.parametrize("send_fails", [False, True])
-async def test_socket_can_be_closed_twice_and_when_it_is_lost(send_fails: bool) -> None:
-    socket = await framework_socket(send_fails=send_fails)
-    for _ in range(2):
-        ending = await socket.close(PermissionDenied())
-        assert (ending.code, ending.by, ending.reason) == (4403, "server", "permission-denied")
-
-
-def test_reason_of_a_close_frame_is_cut_between_characters() -> None:
-    assert len(shorten("é" * 200).encode()) == 122
 
 
 # --- pages of other sites ------------------------------------------------------------------------------

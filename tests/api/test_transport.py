@@ -1,6 +1,7 @@
 """HTTP connections of the real server: what it bounds itself, without a proxy in front of it.
 
-What nginx bounds for it is in ``test_nginx.py``; how WebSockets end is in ``tests/serve/test_disconnects.py``.
+What nginx bounds for it is in ``test_nginx.py``; WebSockets are in ``test_websocket.py``, and how they end in
+``tests/serve/test_disconnects.py``.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ import pytest
 
 from collab.api.app import create_app
 from collab.api.transport import HEAD_BYTES_MAX, server_options
+from collab.api.websocket import WebSocketProtocol
 from collab.settings import load_settings
 from tests.deployment import SECRET, ServerProcess, token
 from tests.rawsocket import RawSocket
+from tests.socket_client import connect_client
 from tests.waiting import eventually
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
@@ -124,5 +127,26 @@ async def test_client_that_leaves_in_the_middle_of_a_body_causes_no_error(server
 def test_options_follow_the_settings(tmp_path: Path) -> None:
     settings = load_settings(secret=SECRET, data_dir=tmp_path, ping_s=7, frame_bytes_max=2048)
     options = server_options(create_app(settings))
+    assert (options["ws"], options["ws_max_size"]) == (WebSocketProtocol, 2048)
+
+
+def test_sockets_of_the_web_server_itself_can_be_chosen(tmp_path: Path) -> None:
+    settings = load_settings(
+        secret=SECRET, data_dir=tmp_path, ping_s=7, frame_bytes_max=2048, websocket_transport="asgi"
+    )
+    options = server_options(create_app(settings))
+    assert options["ws"] == "websockets-sansio"
     assert options["ws_ping_interval"] == options["ws_ping_timeout"] == 7
-    assert options["ws_max_size"] > 2048
+    assert options["ws_max_size"] > 2048, "what is a little too large is refused with a reason"
+    assert options["ws_per_message_deflate"] is False
+
+
+async def test_sockets_of_the_web_server_itself_serve_clients(tmp_path: Path) -> None:
+    server = await ServerProcess(tmp_path, environment={"COLLAB_WEBSOCKET_TRANSPORT": "asgi"}).start()
+    async with connect_client(server, "notes", "ada") as ada:
+        await ada.type("Hello.")
+        await ada.hear_answers()
+        async with connect_client(server, "notes", "grace", dialect="hocuspocus") as grace:
+            assert grace.text == "Hello."
+    assert server.stop() == 0
+    assert "Traceback" not in server.log

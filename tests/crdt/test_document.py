@@ -11,6 +11,7 @@ from collab.crdt.assessment import Contradicted, News
 from collab.crdt.comparison import contradiction
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from collab.crdt.shared_diffs import NOTHING
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.update import DELETED, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
@@ -430,7 +431,7 @@ def test_altered_document_does_not_read_back() -> None:
     document = document_of(a_rich_document().everything, YjsClient(BOB).type(0, "é😀"))
     assert document.reads_back()
     document.encode()
-    document._full = document_of(a_rich_document().everything).encode()
+    document._shared.keep(NOTHING, document_of(a_rich_document().everything).encode())
     assert not document.reads_back()
 
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collab.crdt.causality import split_update
@@ -39,6 +39,7 @@ def shuffled_history(seed: int) -> list[bytes]:
     return history
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_order_yields_exactly_the_ready_part(seed: int) -> None:
     history = shuffled_history(seed)

@@ -191,6 +191,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self._port = port
         self._links: list[tuple[asyncio.Event, asyncio.Event]] = []  # has subscribed, gets nothing any more
+        self._open = 0
 
     async def __aenter__(self) -> str:
         self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
@@ -199,6 +200,7 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         await self._server.wait_closed()
+        await eventually(lambda: not self._open)
 
     def silence_subscribers(self) -> int:
         """Silence the present subscribers, but not later ones; return their number."""
@@ -211,9 +213,11 @@ class Proxy:
         subscribed, silent = asyncio.Event(), asyncio.Event()
         self._links.append((subscribed, silent))
         redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._open += 1
         async with asyncio.TaskGroup() as both:
             both.create_task(self._pump(reader, redis_writer, asyncio.Event(), subscribed))
             both.create_task(self._pump(redis_reader, writer, silent, asyncio.Event()))
+        self._open -= 1
 
     @staticmethod
     async def _pump(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pycrdt
 import pytest
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from collab.crdt.causality import is_ready
 from collab.crdt.diff import diff_update

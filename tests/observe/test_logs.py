@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import collab
+from collab.api.websocket import WebSocketProtocol
 from collab.observe.logs import EVENTS, HIDDEN, _hide_credentials, configure, get_logger, scrub
 from tests.waiting import eventually
 
@@ -316,7 +317,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 async def serving() -> Any:
     """Run a real uvicorn with the options of ``collab serve``; yield its host and port."""
     config = uvicorn.Config(
-        application, port=0, lifespan="off", log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1
+        application, port=0, lifespan="off", log_config=None, ws=WebSocketProtocol, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

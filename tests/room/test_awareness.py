@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.ids import ClientId, SessionId, UserId, WriterId
+from collab.protocol.limits import AWARENESS_BYTES_MAX, AWARENESS_STATE_BYTES_MAX
 from collab.protocol.messages import GONE, AwarenessEntry
 from collab.protocol.presence import Claim, PresenceEntry
 from collab.room import awareness as module
-from collab.room.awareness import CLIENTS_ADDED_MAX, GRACE_S, SILENCE_S, TOMBSTONE_S, Awareness, stamp
+from collab.room.awareness import CLIENTS_ADDED_MAX, GRACE_S, SILENCE_S, TOMBSTONE_S, Awareness, in_messages, stamp
 from collab.room.session import Session
 from tests.room.build import a_session
 
@@ -357,6 +358,64 @@ def test_one_session_cannot_fill_the_table() -> None:
     assert table.hear(crowd, says(0, 2, GONE), says(999, 1)) == [says(0, 2, GONE)]
     assert table.hear(ann, says(999, 1)) == [says(999, 1)]
     assert table.hear(crowd, says(1, 2)) == [says(1, 2)]
+
+
+def sized(size: int) -> bytes:
+    """Return a state of this many bytes."""
+    return b'{"a":"%s"}' % (b"x" * (size - 8))
+
+
+def test_states_of_one_session_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SESSION_STATES_BYTES_MAX", 100)
+    table, ann, bob = Table(), a_session(1), a_session(2, "bob")
+    assert table.hear(ann, says(1, 1, sized(60)), says(2, 1, sized(41))) == [says(1, 1, sized(60))]
+    assert table.hear(ann, says(2, 1, sized(40))) == [says(2, 1, sized(40))]
+    assert table.hear(ann, says(1, 2, sized(61))) == []
+    assert table.hear(ann, says(1, 3, sized(60))) == [says(1, 3, sized(60))]
+    assert table.hear(bob, says(9, 1, sized(100))) == [says(9, 1, sized(100))]
+    table.hear(ann, says(2, 2, GONE))
+    assert table.hear(ann, says(1, 4, sized(100))) == [says(1, 4, sized(100))]
+
+
+def test_states_of_a_room_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STATES_BYTES_MAX", 100)
+    table, ann, bob = Table(), a_session(1), a_session(2, "bob")
+    table.hear(ann, says(1, 1, sized(50)))
+    assert table.hear(bob, says(2, 1, sized(51))) == []
+    assert table.hear_from(OTHER, of("coy", says(3, 1, sized(51)))) == []
+    assert table.hear_from(OTHER, of("coy", says(3, 1, sized(30)))) == [says(3, 1, sized(30))]
+    assert table.hear(bob, says(2, 2, sized(20))) == [says(2, 2, sized(20))]
+    assert table.hear(ann, says(1, 2, sized(49))) == [says(1, 2, sized(49))]
+    assert table.hear(bob, says(2, 3, sized(22))) == []
+    table.lose_replica(OTHER, 1.0)
+    assert table.hear(bob, says(2, 4, sized(51))) == [says(2, 4, sized(51))]
+
+
+def test_bytes_of_a_lost_session_count_until_its_client_goes_and_once_if_it_returns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STATES_BYTES_MAX", 100)
+    table, before, after, bob = Table(), a_session(1), a_session(2), a_session(3, "bob")
+    table.hear(before, says(1, 1, sized(60)))
+    table.lose(before)
+    assert table.hear(bob, says(9, 1, sized(60))) == []
+    assert table.hear(after, says(1, 1, sized(60))) == [says(1, 1, sized(60))]
+    table.leave(after.id, 1.0, clean=True)
+    assert table.hear(bob, says(9, 2, sized(100))) == [says(9, 2, sized(100))]
+    assert (table._bytes, table._session_bytes) == (100, {bob.id: 100})
+
+
+def test_states_are_told_in_messages_that_a_client_may_send_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MESSAGE_BYTES_MAX", 100)
+    entries = [says(client, 1, sized(40)) for client in range(5)]
+    large = says(9, 1, sized(101))
+    messages = [message.entries for message in in_messages([*entries, large])]
+    assert messages == [tuple(entries[:2]), tuple(entries[2:4]), tuple(entries[4:]), (large,)]
+    assert list(in_messages([])) == []
+
+
+def test_message_to_a_client_has_space_for_the_largest_state_and_for_its_echo() -> None:
+    assert AWARENESS_STATE_BYTES_MAX < module.MESSAGE_BYTES_MAX < AWARENESS_BYTES_MAX
 
 
 # --- two replicas --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from collab.crdt.stored import load_document
 from collab.protocol.messages import SyncStep2, Update
 from tests.interop.content import hash_of
 from tests.interop.oracle import Oracle, Reading
+from tests.network import WINDOWS_S
 from tests.protocol.build import has_gap
 from tests.room.deployment import RoomDeployment
 
@@ -87,7 +88,7 @@ def updates_by_author(oracle: Oracle, dice: random.Random, seed: int) -> list[by
 
 def deliver(order: list[bytes], *, resync: bool = False, shown: list[str] | None = None) -> RoomDeployment:
     """Deliver updates to one of two replicas, each in a session of its own. Add its hash after each to ``shown``."""
-    deployment = RoomDeployment(2)
+    deployment = RoomDeployment(2, window_s=WINDOWS_S[len(order) % len(WINDOWS_S)])
     deployment.join(LISTENER, 0)
     deployment.join(FAR_LISTENER, 1)
     for session in range(1, len(order) + 1):

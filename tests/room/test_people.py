@@ -80,7 +80,7 @@ def test_stories_cover_every_intended_case(oracle: Oracle, monkeypatch: pytest.M
                     met["carried"] += any(entry.carried for entry in decode_entries(effect.row.payload))
             return effects
 
-    for seed in range(60):
+    for seed in range(90):
         people = run_story(oracle, seed, document_class=Counting, make_room=Watched)
         met.update(people.met)
     for case in (

@@ -265,3 +265,17 @@ def test_dismissed_session_is_told_of_no_presence() -> None:
     room.dismiss(SessionId(ANN), 1.0, clean=True)
     assert ANN in room.sessions
     assert told(shows(room, BOB, is_here(8, 1), 2.0), ANN) == []
+
+
+def test_edit_that_comes_in_a_pause_of_presence_waits_only_for_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PRESENCE_BYTES_PER_S_MAX", 1)
+    room, ann = windowed(), YjsClient(7)
+    shows(room, ANN, is_here(7, 1), 1.0)
+    assert shows(room, ANN, is_here(7, 2), 1.001) == [EndWindowAt(1.001 + W)]
+    assert room.end_window(1.001 + W) == [EndWindowAt(1.001 + 2 * W)]
+    edits = [ann.type(at, "x") for at in range(2)]
+    assert told(say(room, ANN, edits[0], 2.0), READER) == [Update(edits[0])]
+    assert say(room, ANN, edits[1], 2.001) == []
+    assert told(room.end_window(2.0 + W), READER) == [Update(edits[1])]
+    assert told(room.end_window(8.9), READER) == []
+    assert told(room.end_window(9.0), READER) == [AwarenessUpdate((is_here(7, 2),))]

@@ -36,7 +36,7 @@ def test_a_connection_is_counted_while_it_is_open(log: Log) -> None:
     stats = ConnectionStats("hocuspocus", metrics, clock=lambda: 0.0)
     stats.accepted()
     assert sample(metrics, "sockets", dialect="hocuspocus") == 1
-    stats.ended(LEFT, frames_out=0, bytes_out=0)
+    stats.ended(LEFT)
     assert sample(metrics, "sockets", dialect="hocuspocus") == 0
     assert sample(metrics, "sockets_accepted_total", dialect="hocuspocus") == 1
     assert sample(metrics, "sockets_closed_total", dialect="hocuspocus", code="1000", by="peer") == 1
@@ -48,8 +48,9 @@ def test_the_log_line_says_how_long_and_how_much(log: Log) -> None:
     stats.set_context(DocumentName("notes"), ADA)
     stats.accepted()
     stats.frames_in, stats.bytes_in = 2, 30
+    stats.frames_out, stats.bytes_out = 4, 50
     now_s += 1.5
-    stats.ended(Ending(4403, "4403", "server", "permission-denied"), frames_out=4, bytes_out=50)
+    stats.ended(Ending(4403, "4403", "server", "permission-denied"))
     assert log.event == "socket_closed"
     assert log.fields == {
         "dialect": "y-websocket",
@@ -73,5 +74,5 @@ def test_the_log_line_names_a_document_if_there_was_one(log: Log, names: tuple[s
     for name in names:
         stats.set_context(DocumentName(name), ADA)
     stats.accepted()
-    stats.ended(LEFT, frames_out=0, bytes_out=0)
+    stats.ended(LEFT)
     assert (log.fields["document"], log.fields["documents"]) == (document, len(names))

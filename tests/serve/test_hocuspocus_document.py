@@ -3,14 +3,21 @@
 import pytest
 
 from collab.errors import CollabError, MissingDependencies, RoomClosed, UpdateRefused
-from collab.limits import ServerLimits
-from collab.observe.metrics import Metrics
 from collab.protocol.hocuspocus import Hocuspocus
 from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
 from collab.serve.connection import Connection
+from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.hocuspocus_document import DismissedSession
 from collab.serve.sink import EncodedMessage
-from tests.serve.parts import ScriptedSocket
+from collab.store.memory import MemoryStore
+from tests.serve.parts import ScriptedSocket, make_server
+
+
+def make(socket: ScriptedSocket) -> Connection:
+    """Return the connection of a provider that has said nothing yet."""
+    HocuspocusConversation(socket, make_server(MemoryStore()).parts, principal=None)
+    assert isinstance(socket.receiver, Connection)
+    return socket.receiver
 
 
 @pytest.mark.parametrize(
@@ -18,10 +25,7 @@ from tests.serve.parts import ScriptedSocket
 )
 async def test_only_answers_reach_a_dismissed_session(message: FromServer, passes: bool) -> None:
     socket = ScriptedSocket()
-    connection = Connection(socket, Hocuspocus(), ServerLimits(), Metrics())
-    DismissedSession(connection, "notes").send(EncodedMessage(message))
-    connection.end(RoomClosed())
-    await connection.run(_ignore, keepalive_address=lambda: None)
+    DismissedSession(make(socket), "notes").send(EncodedMessage(message))
     assert socket.sent == ([Hocuspocus().encode(message, "notes")] if passes else [])
 
 
@@ -30,12 +34,7 @@ async def test_only_answers_reach_a_dismissed_session(message: FromServer, passe
 )
 async def test_only_a_room_that_is_gone_ends_the_socket(error: CollabError, ends: bool) -> None:
     socket = ScriptedSocket()
-    connection = Connection(socket, Hocuspocus(), ServerLimits(), Metrics())
-    DismissedSession(connection, "notes").end(error)
+    DismissedSession(make(socket), "notes").end(error)
     socket.hang_up()
-    await connection.run(_ignore, keepalive_address=lambda: None)
+    await socket.run()
     assert (socket.closed_for is error) == ends
-
-
-async def _ignore(_frame: bytes) -> None:
-    return

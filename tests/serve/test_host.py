@@ -9,18 +9,21 @@ from collab.errors import DocumentPoisoned, StoreUnavailable
 from collab.ids import ClientId, Epoch, Sequence, SessionId, WriterId
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
-from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, SyncStep2, Update
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, SyncStep1, SyncStep2, Update
 from collab.protocol.presence import decode_presence
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
-from collab.room.events import Event, Joined, RowCommitted, Said
+from collab.room.events import Drained, Event, FellBehind, Joined, RowCommitted, Said, Ticked
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
+from collab.serve.shared_frames import LONG_BYTES
+from collab.serve.sink import EncodedMessage
 from collab.store.base import Committed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
+from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.room.build import NAME, SteppedRoom, YjsClient, a_room, a_row, a_session, merged, with_window
 from tests.serve.parts import RecordingSink, ticks
 
@@ -81,6 +84,31 @@ async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: B
     bench.host.tell(Said(ANN, Update(ann.type(2, "c"))))
     bench.commit(2)
     assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
+
+
+async def test_clients_that_join_one_after_another_share_one_frame() -> None:
+    bench = Bench(room=a_room(YjsClient(1).type(0, "x" * LONG_BYTES)))
+
+    def answer(number: int) -> EncodedMessage:
+        sink = KeepingSink()
+        bench.host.tell(Joined(a_session(number)), sink)
+        bench.host.tell(Said(SessionId(number), SyncStep1(EMPTY_STATE_VECTOR)))
+        assert isinstance(sink.kept[-1].message, SyncStep2)
+        return sink.kept[-1]
+
+    first = answer(3)
+    assert answer(4) is first
+    bench.host.tell(Ticked())
+    assert answer(5) is not first
+
+
+class KeepingSink(RecordingSink):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[EncodedMessage] = []
+
+    def send(self, message: EncodedMessage) -> None:
+        self.kept.append(message)
 
 
 async def test_refused_update_is_counted_once_in_every_kind_of_frame(bench: Bench) -> None:
@@ -206,3 +234,23 @@ async def test_end_of_a_window_is_called_once_and_after_a_failure_does_nothing()
     bench.host.fail(DocumentPoisoned())
     bench.calls[1][1]()
     assert len(reader.sent) == 2
+
+
+async def test_sink_that_falls_behind_while_it_is_sent_something_is_told_of_after_that_step(bench: Bench) -> None:
+    class Slow(RecordingSink):
+        def send(self, message: EncodedMessage) -> None:
+            super().send(message)
+            bench.host.tell(FellBehind(SessionId(3), 1))
+
+    sinks = [Slow(), RecordingSink()]
+    for number, sink in enumerate(sinks, 3):
+        bench.host.tell(Joined(a_session(number)), sink)
+    ann = YjsClient(1)
+    edits = [ann.type(at, "x") for at in range(3)]
+    for edit in edits:
+        bench.host.tell(Said(ANN, Update(edit)))
+    assert [len(sink.sent) for sink in sinks] == [1, 3]
+    bench.host.tell(Drained(SessionId(3)))
+    (_, missed) = sinks[0].sent
+    assert isinstance(missed, Update)
+    assert YjsClient(2, edits[0], missed.update).text == "xxx"

@@ -2,16 +2,29 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from collab.serve.timer_queue import CANCELLED_MAX, Timer, TimerQueue
 from tests.serve.parts import WallClock, ticks
+
+
+class Calling(Timer):
+    """A timer that calls a function."""
+
+    def __init__(self, timers: TimerQueue, at_s: float, act: Callable[[], object]) -> None:
+        super().__init__(timers)
+        self._act = act
+        self.run_at(at_s)
+
+    def run(self) -> None:
+        self._act()
 
 
 def test_due_timers_run_once_in_order_of_time() -> None:
     clock, happened = WallClock(), list[str]()
     timers = TimerQueue(clock)
     for name, after_s in (("late", 9), ("second", 5), ("first", 1), ("also second", 5)):
-        timers.call_at(clock.now_s + after_s, lambda name=name: happened.append(name))  # type: ignore[misc]
+        Calling(timers, clock.now_s + after_s, lambda name=name: happened.append(name))  # type: ignore[misc]
     timers.run_due()
     assert happened == []
     clock.now_s += 5
@@ -24,13 +37,42 @@ def test_due_timers_run_once_in_order_of_time() -> None:
 def test_cancelled_timer_does_not_run() -> None:
     clock, happened = WallClock(), list[str]()
     timers = TimerQueue(clock)
-    one = timers.call_at(clock.now_s, lambda: happened.append("one"))
-    two = timers.call_at(clock.now_s, lambda: happened.append("two"))
-    one.cancel()
-    one.cancel()
+    one = Calling(timers, clock.now_s, lambda: happened.append("one"))
+    two = Calling(timers, clock.now_s, lambda: happened.append("two"))
+    one.stop()
+    one.stop()
     timers.run_due()
-    two.cancel()
+    two.stop()
     assert (happened, len(timers)) == (["two"], 0)
+
+
+def test_timer_runs_only_at_the_time_that_was_set_last() -> None:
+    clock, happened = WallClock(), list[float]()
+    timers = TimerQueue(clock)
+    timer = Calling(timers, clock.now_s + 1, lambda: happened.append(clock.now_s))
+    timer.run_at(clock.now_s + 3)
+    timer.run_at(clock.now_s + 2)
+    assert len(timers) == 1
+    end_s = clock.now_s + 2
+    for _ in range(4):
+        clock.now_s += 1
+        timers.run_due()
+    assert (happened, len(timers)) == ([end_s], 0)
+
+
+def test_timer_may_set_itself_again() -> None:
+    clock, happened = WallClock(), list[float]()
+    timers = TimerQueue(clock)
+
+    def again() -> None:
+        happened.append(clock.now_s)
+        timer.run_at(clock.now_s + 1)
+
+    timer = Calling(timers, clock.now_s, again)
+    for _ in range(2):
+        timers.run_due()
+        clock.now_s += 1
+    assert (len(happened), len(timers)) == (2, 1)
 
 
 def test_timer_may_cancel_another_that_is_due() -> None:
@@ -40,9 +82,9 @@ def test_timer_may_cancel_another_that_is_due() -> None:
 
     def happen(which: int) -> None:
         happened.append(str(which))
-        both[1 - which].cancel()
+        both[1 - which].stop()
 
-    both += [timers.call_at(clock.now_s, lambda: happen(0)), timers.call_at(clock.now_s, lambda: happen(1))]
+    both += [Calling(timers, clock.now_s, lambda: happen(0)), Calling(timers, clock.now_s, lambda: happen(1))]
     timers.run_due()
     assert (happened, len(timers)) == (["0"], 0)
 
@@ -50,9 +92,9 @@ def test_timer_may_cancel_another_that_is_due() -> None:
 def test_cancelled_timers_do_not_fill_the_heap() -> None:
     clock = WallClock()
     timers = TimerQueue(clock)
-    kept = [timers.call_at(clock.now_s + 1, lambda: None) for _ in range(10)]
+    kept = [Calling(timers, clock.now_s + 1, lambda: None) for _ in range(10)]
     for _ in range(5 * CANCELLED_MAX):
-        timers.call_at(clock.now_s + 1e9, lambda: None).cancel()
+        Calling(timers, clock.now_s + 1e9, lambda: None).stop()
     assert len(timers) == len(kept)
     assert len(timers._heap) <= CANCELLED_MAX + len(kept) + 1
     clock.now_s += 1
@@ -64,9 +106,9 @@ async def test_new_earlier_timer_wakes_the_task() -> None:
     timers = TimerQueue(time.time)
     happened = asyncio.Event()
     running = asyncio.create_task(timers.run())
-    timers.call_at(time.time() + 1000, lambda: None)
+    Calling(timers, time.time() + 1000, lambda: None)
     await asyncio.sleep(0)  # now it waits for that one
-    timers.call_at(time.time() + 0.01, happened.set)
+    Calling(timers, time.time() + 0.01, happened.set)
     async with asyncio.timeout(10):
         await happened.wait()
     running.cancel()
@@ -76,7 +118,7 @@ async def test_clock_set_forward_is_noticed() -> None:
     clock = WallClock()
     timers = TimerQueue(clock)
     happened = asyncio.Event()
-    timers.call_at(clock.now_s + 1000, happened.set)
+    Calling(timers, clock.now_s + 1000, happened.set)
     running = asyncio.create_task(timers.run())
     await asyncio.sleep(0)
     clock.now_s += 1000
@@ -95,7 +137,7 @@ async def test_the_task_sleeps_while_no_timer_is_due() -> None:
         return clock.now_s
 
     timers = TimerQueue(look)
-    timers.call_at(clock.now_s + 1000, lambda: None)
+    Calling(timers, clock.now_s + 1000, lambda: None)
     running = asyncio.create_task(timers.run())
     await ticks(50)
     running.cancel()

@@ -1,5 +1,7 @@
 """A lease ends with its token, asks for a fresh one in time, and leaves no timer behind."""
 
+from collections.abc import Callable
+
 import pytest
 
 from collab.access.roles import Role
@@ -21,8 +23,13 @@ class Bench:
             self.timers,
             lead_s=lead_s,
             on_expired=lambda: self.done.append("expired"),
-            on_renewal_due=lambda: self.done.append("asked"),
+            on_renewal_due=self._ask,
         )
+        self.on_asked: Callable[[], object] = lambda: None
+
+    def _ask(self) -> None:
+        self.done.append("asked")
+        self.on_asked()
 
     def renew(self, ttl_s: float | None) -> None:
         """Let it rest on a token that lives this long."""
@@ -76,6 +83,22 @@ def test_a_client_is_asked_again_and_again_until_it_is_too_late(bench: Bench) ->
     for _ in range(120):
         bench.pass_time(1)
     assert bench.done == ["asked"] * 6 + ["expired"]
+
+
+def test_a_client_is_not_asked_when_it_is_too_late_already(bench: Bench) -> None:
+    bench.renew(120)
+    bench.pass_time(120)
+    assert bench.done == ["expired"]
+
+
+def test_a_client_may_answer_at_once(bench: Bench) -> None:
+    bench.on_asked = lambda: bench.renew(200)
+    bench.renew(120)
+    bench.pass_time(60)
+    assert bench.done == ["asked"]
+    assert len(bench.timers) == 1
+    bench.pass_time(139)
+    assert bench.done == ["asked"]
 
 
 def test_a_token_of_a_second_is_not_asked_for(bench: Bench) -> None:

@@ -193,12 +193,12 @@ async def test_append_gives_up_a_lock_and_stays_usable(
 
 
 async def test_rows_whose_commit_answer_was_lost_are_found_again(server: PrivatePostgres) -> None:
-    """The commit arrives and its answer does not, so the caller cannot know the outcome."""
+    """The statement arrives and its answer does not, so the caller cannot know the outcome."""
     async with LossyProxy(server.port) as wire, opened(server.url()) as witness:
         url = server.url().replace(str(server.port), str(wire.port))
         async with opened(url, timeout_s=IMPATIENT_S) as store:
             await store.append([row(1)])
-            wire.last_words = b"COMMIT"
+            wire.last_words = b"payload 3"
             with pytest.raises(StoreUnavailable, match="nothing came back in time"):
                 await store.append([row(2), row(3)])
             assert (await witness.load(NAME)).head == 3

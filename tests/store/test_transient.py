@@ -14,8 +14,8 @@ from sqlalchemy import exc
 from collab.errors import StoreUnavailable
 from collab.ids import DocumentName, Epoch, WriterId
 from collab.protocol.rows import Row
-from collab.store.engine import TRANSIENT, mapped_errors
 from collab.store.sql import SqlStore
+from collab.store.transient import TRANSIENT, mapped_errors
 from tests.services.private import free_port
 from tests.waiting import eventually
 
@@ -26,6 +26,20 @@ def postgres_error(sqlstate: str, *, hung_up: bool = False) -> exc.DBAPIError:
     """Return the error as SQLAlchemy raises it over asyncpg."""
     orig = asyncpg.exceptions.PostgresError.new({"C": sqlstate, "M": "secret words"})
     return exc.DBAPIError("SELECT secret", {"password": "secret"}, orig, connection_invalidated=hung_up)
+
+
+def bare_error(sqlstate: str) -> asyncpg.PostgresError:
+    """Return the error as asyncpg raises it, on the connection of the log."""
+    error = asyncpg.exceptions.PostgresError.new({"C": sqlstate, "M": "secret words"})
+    assert isinstance(error, asyncpg.PostgresError)
+    return error
+
+
+def no_such_server() -> exc.DBAPIError:
+    """Return the error when no server of the URL accepts writes, and only such a one was asked for."""
+    translated = asyncpg.InterfaceError("secret words")
+    translated.__cause__ = asyncpg.exceptions.TargetServerAttributeNotMatched("secret words")
+    return exc.DBAPIError(None, None, translated)
 
 
 def sqlite_error(name: str) -> exc.OperationalError:
@@ -44,6 +58,7 @@ TRANSIENT_ERRORS = [
     (postgres_error("08003"), "the connection was lost (08003)"),
     (postgres_error("08006"), "the connection was lost (08006)"),
     (postgres_error("25006"), "it accepts no writes, as a standby does (25006)"),
+    (postgres_error("26000"), "its pooler has lost a prepared statement (26000)"),
     (postgres_error("28P01"), "it refuses the user or the password (28P01)"),
     (postgres_error("3D000"), "the database does not exist (3D000)"),
     (postgres_error("40001"), "a transaction lost a race (40001)"),
@@ -57,6 +72,9 @@ TRANSIENT_ERRORS = [
     (postgres_error("57P03"), "it is starting or stopping (57P03)"),
     (postgres_error("58030"), "its system reports an error (58030)"),
     (postgres_error("XX000", hung_up=True), "the connection was lost"),
+    (no_such_server(), "it accepts no writes, as a standby does"),
+    (bare_error("08003"), "the connection was lost (08003)"),
+    (bare_error("25006"), "it accepts no writes, as a standby does (25006)"),
     (sqlite_error("SQLITE_BUSY"), "another program holds the file (SQLITE_BUSY)"),
     (sqlite_error("SQLITE_BUSY_SNAPSHOT"), "another program holds the file (SQLITE_BUSY_SNAPSHOT)"),
     (sqlite_error("SQLITE_LOCKED"), "another program holds the file (SQLITE_LOCKED)"),
@@ -74,6 +92,8 @@ BUGS = [
     postgres_error("42P01"),  # no such table
     postgres_error("42601"),  # not SQL
     postgres_error("XX001"),  # damage
+    bare_error("22003"),
+    bare_error("23505"),
     sqlite_error("SQLITE_ERROR"),
     sqlite_error("SQLITE_CORRUPT"),
     exc.InterfaceError("SELECT secret", {}, asyncpg.exceptions.InterfaceError("another operation is in progress")),

@@ -2,41 +2,39 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from collab.errors import CollabError
 
 
-class Conversation(Protocol):
+class Endable(Protocol):
     """A connection that can be told to end."""
 
     def end(self, error: CollabError) -> None:
         """End for this reason, after sending what is queued."""
 
 
-class OpenConversations:
+class OpenConnections:
     """The set of open connections. Iterating is safe while connections come and go."""
 
     def __init__(self) -> None:
-        self._open: set[Conversation] = set()
+        self._open: set[Endable] = set()
         self._all_ended = asyncio.Event()
         self._all_ended.set()
 
-    def __iter__(self) -> Iterator[Conversation]:
+    def __iter__(self) -> Iterator[Endable]:
         return iter(list(self._open))
 
-    @contextmanager
-    def track(self, conversation: Conversation) -> Iterator[None]:
-        """Count `conversation` as open inside the block."""
-        self._open.add(conversation)
+    def add(self, connection: Endable) -> None:
+        """Count a connection as open."""
+        self._open.add(connection)
         self._all_ended.clear()
-        try:
-            yield
-        finally:
-            self._open.discard(conversation)
-            if not self._open:
-                self._all_ended.set()
+
+    def discard(self, connection: Endable) -> None:
+        """Count a connection as ended."""
+        self._open.discard(connection)
+        if not self._open:
+            self._all_ended.set()
 
     async def all_ended(self) -> None:
         """Return once none is open."""

@@ -1,0 +1,1 @@
+"""The programs in C: the load generator and the floor."""
