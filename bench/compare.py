@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from bench.load import LoadFailed
 from bench.machine import claim_cores, describe, load_average
-from bench.results import Run, format_scenario, rounds_in_order, save
+from bench.runs import Run, format_scenario, rounds_in_order, save
 from bench.scenario import Result, Scenario
 from bench.scenarios import SCENARIOS
 from bench.servers import KINDS, Backing, Kind, ServerFailed, parse_server

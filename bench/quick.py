@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from bench.compare import measure
 from bench.machine import claim_cores
-from bench.results import median, ratio
+from bench.runs import median, ratio
 from bench.scenarios import SCENARIOS
 from bench.servers import KINDS, Backing
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.charts import Bar, bar_chart
-from bench.results import US, Run, busy_note, format_figure, load, median, ratio, servers_of
+from bench.runs import US, Run, busy_note, format_figure, load, median, ratio, servers_of
 from bench.scenario import Scenario
 from bench.scenarios import SCENARIOS
 from bench.servers import parse_server

@@ -40,7 +40,7 @@ class ServerLimits(BaseModel):
     )
     outbox_bytes_max: int = Field(
         default=4 * MIB,
-        ge=1024,
+        ge=64 << 10,
         description="Bytes that wait for one connection. Beyond, its client is sent no edits until it has read them.",
     )
     documents_per_socket_max: int = Field(default=256, ge=1, description="Documents open on one Hocuspocus socket.")

@@ -328,8 +328,9 @@ class WebSocketProtocol(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._tell_congestion)
 
     def resume_writing(self) -> None:
-        self._is_congested = False
-        self._tell_congestion()
+        # Also where the receiver has not been told of the congestion yet: it may have paused because of what it wrote.
+        self._is_congested = self._was_congested = False
+        self._receiver.drained()
         pong, self._owed_pong = self._owed_pong, None
         if pong is not None:
             self._output.write(pong)
@@ -488,13 +489,9 @@ class WebSocketProtocol(asyncio.Protocol):
     # --- writing ----------------------------------------------------------------------------------------
 
     def _tell_congestion(self) -> None:
-        if self._is_congested is self._was_congested:
-            return
-        self._was_congested = self._is_congested
-        if self._is_congested:
+        if self._is_congested and not self._was_congested:
+            self._was_congested = True
             self._receiver.congested()
-        else:
-            self._receiver.drained()
 
     # --- the end ----------------------------------------------------------------------------------------
 

@@ -38,6 +38,11 @@ from collab.protocol.varint import Reader, Writer
 _SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
 _PERMISSION_DENIED = 0
 
+_KEYSTROKE = bytes((_SYNC, 2))
+"""How an update begins. Nearly all frames are short updates, and are read and written without further ado."""
+_SHORT_BYTES = 0x80
+"""From here on a length has more than one byte."""
+
 
 class YWebsocket:
     """The y-websocket dialect."""
@@ -46,6 +51,8 @@ class YWebsocket:
 
     def decode(self, frame: bytes) -> Frame:
         """Return the message in a frame. Raises ProtocolError for bytes that are no frame of this dialect."""
+        if (update := _keystroke(frame)) is not None:
+            return Frame("", update)
         reader = Reader(frame)
         type_ = reader.var_uint()
         message: FromClient
@@ -63,6 +70,8 @@ class YWebsocket:
 
     def encode(self, message: FromServer, address: str = "") -> bytes | None:
         """Return the frame, or None if this dialect cannot express the message."""
+        if isinstance(message, Update | Saved) and 0 < len(message.update) < _SHORT_BYTES:
+            return _KEYSTROKE + bytes((len(message.update),)) + message.update
         writer = Writer()
         match message:
             case SyncStep1() | SyncStep2() | Update():
@@ -85,3 +94,9 @@ class YWebsocket:
             case _:
                 assert_never(message)
         return writer.to_bytes()
+
+
+def _keystroke(frame: bytes) -> Update | None:
+    """Return the update if the frame is exactly one short update."""
+    is_short = len(frame) > 3 and frame[2] < _SHORT_BYTES and frame[2] == len(frame) - 3
+    return Update(frame[3:]) if is_short and frame.startswith(_KEYSTROKE) else None

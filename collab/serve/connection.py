@@ -238,8 +238,18 @@ class Connection:
         if self._parts.log_writer.is_full:
             self.pause(Pause.LOG)
             self._parts.log_writer.call_when_writable(self._go_on_with_log)
-        if self._socket.buffered_bytes > self._parts.limits.outbox_bytes_max:
+        if self._is_backlog_full:
             self.pause(Pause.PEER)
+            # What is written now may go out at once; else the socket tells when it has.
+            asyncio.get_running_loop().call_soon(self._go_on_with_peer)
+
+    @property
+    def _is_backlog_full(self) -> bool:
+        return self._socket.buffered_bytes > self._parts.limits.outbox_bytes_max
+
+    def _go_on_with_peer(self) -> None:
+        if not self._is_backlog_full:
+            self.go_on(Pause.PEER)
 
     def _go_on_with_log(self) -> None:
         self.go_on(Pause.LOG)
@@ -251,7 +261,7 @@ class Connection:
             self._conversation.congested()
 
     def _watch_backlog(self) -> None:
-        if not self._is_falling_behind and self._socket.buffered_bytes > self._parts.limits.outbox_bytes_max:
+        if not self._is_falling_behind and self._is_backlog_full:
             self._is_falling_behind = True
             # Later, since a room is just performing its effects, and this is an event of its own.
             asyncio.get_running_loop().call_soon(self._fall_behind)

@@ -28,6 +28,7 @@ from collab.protocol.messages import (
     Unknown,
     Update,
 )
+from collab.protocol.varint import Writer
 from collab.protocol.ywebsocket import YWebsocket
 from tests.protocol.build import EMPTY_STATE_VECTOR
 from tests.vectors.dialogues import dialogue, frames
@@ -129,3 +130,18 @@ def test_random_bytes_raise_nothing_but_protocol_errors(frame: bytes) -> None:
 
 def test_the_dialect_has_a_name() -> None:
     assert DIALECT.name == "y-websocket"
+
+
+@pytest.mark.parametrize("size", [1, 2, 126, 127, 128, 129, 300, 16_383, 16_384])
+def test_updates_of_every_size_are_read_and_written_alike(size: int) -> None:
+    """Short ones take a shortcut."""
+    update = bytes(n % 251 for n in range(size))
+    writer = Writer()
+    writer.raw(b"\0\2")
+    writer.var_bytes(update)
+    frame = writer.to_bytes()
+    assert DIALECT.decode(frame).message == Update(update)
+    assert DIALECT.encode(Update(update)) == DIALECT.encode(Saved(update)) == frame
+    for wrong in (frame[:-1], frame + b"\0"):
+        with pytest.raises(ProtocolError):
+            DIALECT.decode(wrong)

@@ -251,8 +251,8 @@ async def test_messages_wait_while_the_log_is_full() -> None:
 
 
 async def test_messages_wait_while_the_peer_does_not_read() -> None:
-    bench = Bench(outbox_bytes_max=1024)
-    bench.socket.buffered_bytes = 2000
+    bench = Bench(outbox_bytes_max=64 << 10)
+    bench.socket.buffered_bytes = 70_000
     bench.socket.receiver.congested()
     for frame in (b"one", b"two"):
         bench.socket.say(frame)
@@ -265,24 +265,32 @@ async def test_messages_wait_while_the_peer_does_not_read() -> None:
     assert bench.conversation.told == ["congested", "drained"]
 
 
+async def test_large_answer_that_the_kernel_takes_at_once_holds_nothing_up() -> None:
+    bench = Bench(b"one", b"two", outbox_bytes_max=64 << 10)
+    bench.socket.buffered_bytes = 70_000
+    asyncio.get_running_loop().call_soon(setattr, bench.socket, "buffered_bytes", 0)
+    await ticks(5)
+    assert bench.conversation.heard == [b"one", b"two"]
+
+
 async def test_peer_that_takes_too_little_falls_behind_and_is_told_of_once_a_turn() -> None:
-    bench = Bench(outbox_bytes_max=1024)
+    bench = Bench(outbox_bytes_max=64 << 10)
     bench.connection.send(KEEPALIVE)
     bench.socket.receiver.congested()
-    bench.socket.buffered_bytes = 1024
+    bench.socket.buffered_bytes = 64 << 10
     bench.connection.send(KEEPALIVE)
     await ticks(2)
     assert bench.conversation.told == ["congested"]
-    bench.socket.buffered_bytes = 2000
+    bench.socket.buffered_bytes = 70_000
     for _ in range(3):
         bench.connection.send(KEEPALIVE)
     assert bench.conversation.told == ["congested"]
     await ticks(2)
-    assert bench.conversation.told == ["congested", "2000 bytes behind"]
+    assert bench.conversation.told == ["congested", "70000 bytes behind"]
     bench.socket.receiver.drained()
     bench.connection.send(KEEPALIVE)
     await ticks(2)
-    assert bench.conversation.told == ["congested", "2000 bytes behind", "drained"]
+    assert bench.conversation.told == ["congested", "70000 bytes behind", "drained"]
 
 
 async def test_messages_wait_until_every_reason_is_gone() -> None:

@@ -105,7 +105,7 @@ class Cell:
         return ["step1", "step2"] if self.says.startswith("step2") else []
 
     def _end(self) -> list[str]:
-        return ["token wanted", "denied token-expired"] if self.dialect == "hocuspocus" else ["closed 4501"]
+        return ["denied token-expired"] if self.dialect == "hocuspocus" else ["closed 4501"]
 
     def _answer(self) -> list[str]:
         """Return the answer to a good token. y-websocket says "saved" with an echo, and has no word for "refused"."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import quick
 from bench.charts import bar_chart
 from bench.report import bars, markdown_table
-from bench.results import Run, busy_note, format_scenario, load, median, ratio, rounds_in_order, save
+from bench.runs import Run, busy_note, format_scenario, load, median, ratio, rounds_in_order, save
 from bench.scenarios import SCENARIOS
 
 SCENARIO = SCENARIOS["fan-out-100x100"]
