@@ -301,9 +301,9 @@ class Updates:
             raise PermissionDenied
         self._capacity.check(news.update)
         held.carried |= is_carried(news.update, self._document.state, sender.user, self._sessions.awareness.owner)
-        self._document.apply(news)
-        if news.before is not None:
-            self.accept(news.before, sender.user)
+        self.apply(news, sender.user)
+        if sender.lag is not None:
+            sender.lag.note_written(news.update)
         self.turns.hold(held, news.update)
 
     def _accept_held(self, held: HeldBack) -> None:
