@@ -137,7 +137,7 @@ class Document:
         Raises UpdateRefused when the document must not become what it would.
         """
         repeats, new_clients = self._compare_clocks(update)
-        at = find_contradiction(update, self.state, self.diff) if repeats else None
+        at = find_contradiction(update, self.state, self._diff_between_characters) if repeats else None
         if committed:
             despite = self._assess_committed(update)
             return despite if at is None else Contradicted(at, despite)
@@ -308,6 +308,10 @@ class Document:
         known = encode_state_vector(state)
         return self._native(lambda: self._doc.get_update(known))
 
+    def _diff_between_characters(self, state: dict[int, int]) -> bytes:
+        """Return the same as ``diff``, from whole characters on: the engine cannot begin with half of one."""
+        return self.diff(self._pairs.between_characters(state) if self._pairs else state)
+
     def text(self) -> str:
         """Return the document as plain text."""
         return self._native(lambda: read_text(self._doc))
@@ -359,7 +363,7 @@ class Document:
 
     def compare_in_steps(self, update: InspectedUpdate) -> Steps[Id | None]:
         """Return the first id at which ``update`` has other content than the document, if there is one."""
-        return find_contradiction_in_steps(update, self.state, self.diff)
+        return find_contradiction_in_steps(update, self.state, self._diff_between_characters)
 
     def knows_structure_for(self, update: InspectedUpdate) -> bool:
         """True unless ``learn_structure_in_steps`` must be done before ``update`` can be judged."""

@@ -44,6 +44,10 @@ class SurrogatePairs:
         if _FOUR_BYTES.search(snapshot):
             self.add(inspect_stored_update(snapshot))
 
+    def between_characters(self, state: Mapping[int, int]) -> dict[int, int]:
+        """Return a state vector with the high surrogate of each pair out of which ``state`` has only that."""
+        return {client: clock - ((client, clock) in self._lows) for client, clock in state.items()}
+
     def split_by(self, update: InspectedUpdate, state: Mapping[int, int]) -> list[Id]:
         """Return the low surrogates that the update would split from their high ones."""
         return sorted(self._lows.intersection(update.splits(state))) if self._lows else []
