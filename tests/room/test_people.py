@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.node, pytest.mark.schedules]
 STORIES = 400
 LONG_STORIES = 2_000
 PARTS = 4
-SEEDS_PER_FAULT = 200
+SEEDS_PER_FAULT = 400
 
 
 def assert_all_end_well(oracle: Oracle, seeds: range) -> None:
