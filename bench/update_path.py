@@ -151,6 +151,7 @@ class Path:
             clock=time.monotonic,
             call_later=lambda delay_s, act: self._ends.append((time.monotonic() + delay_s, act)),
             on_fail=lambda host: None,
+            ask_turn=lambda host: None,
         )
         self._log: list[Row] = []
         self._sinks: list[NullSocket] = []
@@ -163,6 +164,8 @@ class Path:
         """Have the writer say every message, and commit each row at once."""
         for message in messages:
             self._host.tell(Said(WRITER, message))
+            while self._host.has_work:
+                self._host.go_on()
             while (row := self._host.next_row()) is not None:
                 self._log.append(row)
                 self._host.row_written(Committed(Sequence(len(self._log))))

@@ -7,6 +7,7 @@
     │   ├── ProtocolError
     │   │   └── TextFrame
     │   ├── UpdateRefused
+    │   │   └── DocumentFull
     │   ├── InvalidName
     │   ├── InvalidRequest
     │   ├── NotAuthenticated          named as PyJWT names them
@@ -105,6 +106,13 @@ class UpdateRefused(PeerError):
 
     slug = "update-refused"
     sentence = "The update was refused as harmful or too large."
+
+
+class DocumentFull(UpdateRefused):
+    """An update that would make a document larger than it may be."""
+
+    slug = "document-full"
+    sentence = "The document is as large as it may be. Copy what you wrote, reload, and delete something."
 
 
 class InvalidName(PeerError):

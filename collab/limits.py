@@ -11,16 +11,19 @@ Some names are older than the code's words and stay because operators use them: 
 from pydantic import BaseModel, ConfigDict, Field
 
 from collab.protocol.limits import Limits
+from collab.room.capacity import BYTES_MAX
 from collab.room.pending import PendingLimits
 from collab.room.slow_readers import LagLimits
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
+from collab.room.work import WorkLimits
 
 MIB = 1024 * 1024
 
 _UPDATE = Limits()
 _PENDING = PendingLimits()
 _WINDOW = WindowLengths()
+_WORK = WorkLimits()
 
 
 class ServerLimits(BaseModel):
@@ -120,6 +123,25 @@ class ServerLimits(BaseModel):
         default=_WINDOW.large_sessions_min, ge=1, description="Clients from which on the larger window counts."
     )
 
+    document_bytes_max: int = Field(
+        default=BYTES_MAX,
+        ge=1024,
+        description="Size limit of one document. It should be smaller than COLLAB_FRAME_BYTES_MAX, since a client that "
+        "comes back sends its whole copy as one message. Editors are told from 80 % on; deletions are always accepted.",
+    )
+    work_stretch_ms: float = Field(
+        default=_WORK.stretch_s * 1000,
+        gt=0,
+        le=1000,
+        description="Milliseconds of processor time that one user's edits may take before others have a turn.",
+    )
+    work_s_max: float = Field(
+        default=_WORK.frame_s_max,
+        gt=0,
+        description="Seconds of processor time after which an update is refused as too costly. Its size adds to them: "
+        "4 seconds for each million bytes.",
+    )
+
     # --- the log and the other replicas -----------------------------------------------------------------
 
     flush_window_ms: float = Field(
@@ -164,4 +186,14 @@ class ServerLimits(BaseModel):
     @property
     def room(self) -> RoomLimits:
         """The limits of one room."""
-        return RoomLimits(self.update, self.pending, self.window, LagLimits(self.lag_s_max))
+        lag = LagLimits(self.lag_s_max)
+        return RoomLimits(self.update, self.pending, self.window, lag, self.work, self.document_bytes_max)
+
+    @property
+    def work(self) -> WorkLimits:
+        """How much time updates may take."""
+        return WorkLimits(
+            stretch_s=self.work_stretch_ms / 1000,
+            frame_s_max=self.work_s_max,
+            bytes_max=2 * self.frame_bytes_max,
+        )

@@ -56,6 +56,7 @@ from collab.room.room import Room
 from collab.room.session import Session, SessionState
 from collab.room.updates import RoomLimits
 from collab.room.window import WindowLengths
+from collab.room.work import WorkLimits
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica as ServerReplica
@@ -67,6 +68,7 @@ NAME = DocumentName("story")
 WINDOWS_S = 0.0, 0.02, 0.05
 """Lengths of the batching window; the seed of a story chooses one."""
 
+SMALL_SLICES = WorkLimits(at_once_bytes_max=24, slice_structs_max=1, slice_jumps_max=1)
 DOWN_MAX = 3
 """Messages to a congested client; with more in flight it has fallen behind."""
 
@@ -239,6 +241,7 @@ class Replica:
         self.clients: dict[SessionId, SimulatedClient] = {}
         self.inbox: deque[RelayFrame] = deque()
         self.subscribed = False
+        self.wants_turn = False
         self.row: Row | None = None
         self.outcome: Outcome | None = None
         self.timer: tuple[float, Callable[[], None]] | None = None
@@ -261,7 +264,7 @@ class Replica:
                 epoch=stored.epoch,
                 cursor=stored.head,
                 writer=WriterId(self.network.random.getrandbits(63)),
-                limits=RoomLimits(window=WindowLengths(self.network.window_s, sessions_min=1)),
+                limits=self.network.limits,
             )
             self.host = Host(
                 self.room,
@@ -276,6 +279,7 @@ class Replica:
                 clock=lambda: self.network.now_s,
                 call_later=self._call_later,
                 on_fail=self._failed,
+                ask_turn=self._note_turn,
             )
             self.host.request_presence()
         return self.host
@@ -285,15 +289,19 @@ class Replica:
             self.network.report("a room has two timers")
         self.timer = self.network.now_s + delay_s, act
 
+    def _note_turn(self, _host: Host) -> None:
+        self.wants_turn = True
+
     def _failed(self, host: Host) -> None:
         self.network.report(f"the room cannot continue: {host.failed!r}")
 
     def may_unload(self) -> bool:
-        return self.host is not None and not self.clients and self.host.is_all_committed
+        host = self.host
+        return host is not None and not self.clients and host.is_all_committed and not host.has_work
 
     def unload(self) -> None:
         self.room = self.host = self.row = self.outcome = self.timer = None
-        self.subscribed = False
+        self.subscribed = self.wants_turn = False
         self.log_writer.queued_bytes = 0
         self.inbox.clear()
 
@@ -366,6 +374,12 @@ class Replica:
         after = self.host.cursor
         self.host.tell(RowsRead(now(self.network.store.rows_after(NAME, after)), after))
 
+    def take_turn(self) -> None:
+        """Go on with the updates that wait for their turn."""
+        assert self.host is not None
+        self.wants_turn = False
+        self.host.go_on()
+
     def compact(self) -> None:
         stored = now(self.network.store.load(NAME))
         if stored.tail:
@@ -388,6 +402,8 @@ class Replica:
             possible.append(self.catch_up)
         if self.timer is not None:
             possible.append(self.run_timer)
+        if self.wants_turn:
+            possible.append(self.take_turn)
         return possible
 
 
@@ -409,7 +425,11 @@ class Network:
         self.make_room = make_room
         self.document_class = document_class
         self.merge = merge
-        self.window_s = window_s
+        self.limits = RoomLimits(
+            window=WindowLengths(window_s, sessions_min=1),
+            work=SMALL_SLICES if seed // len(WINDOWS_S) % 2 else WorkLimits(),
+        )
+        """In half of the stories nearly every update takes turns, a struct each."""
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0

@@ -14,11 +14,12 @@ from collab.access import policy
 from collab.api.deps import NameDep, PrincipalDep, ServerDep
 from collab.api.documents import ON_ANY, etag
 from collab.api.problems import problems
-from collab.crdt.stored import load_document
+from collab.crdt.stored import load_in_steps
 from collab.errors import DocumentDeleted, InvalidRequest, TooLarge
 from collab.ids import DocumentName
 from collab.serve.rest_writer import write_update
 from collab.serve.server import Server
+from collab.serve.stepwise import take_steps
 from collab.store.base import Stored
 
 router = APIRouter(prefix="/api/v1/documents", tags=["content"], responses=problems(*ON_ANY, 410))
@@ -66,7 +67,8 @@ async def get_content(
     headers = {"ETag": etag(stored.head), "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     if _names(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    document = load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
+    snapshot = None if stored.snapshot is None else stored.snapshot.state
+    document = await take_steps(load_in_steps(snapshot, stored.tail))
     if form is Format.UPDATE:
         return Response(document.encode(), media_type=OCTETS, headers=headers)
     return Response(document.text(), media_type=TEXT, headers=headers)

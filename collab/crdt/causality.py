@@ -6,15 +6,15 @@ Yjs keeps the rest in ``pendingStructs`` and ``pendingDs``; ``room/pending.py`` 
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from collab.crdt.encoding import encode_update
+from collab.crdt.encoding import encode_in_steps, encode_numbers, encode_update
 from collab.crdt.guard import inspect_stored_update
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct
 from collab.protocol.limits import CLOCK_END
-from collab.protocol.varint import Writer
 
 NO_CLIENTS: frozenset[int] = frozenset()
 
@@ -68,43 +68,7 @@ def split_update(update: InspectedUpdate, state: Mapping[int, int], withheld: fr
     waits_for = integration.waits_for()
     for client, clock, _ in rest_deletes:
         waits_for[client] = min(clock, waits_for.get(client, clock))
-    return Split(ready, _part_of(update, rest_structs, rest_deletes), waits_for)
-
-
-def in_slices(update: InspectedUpdate, state: Mapping[int, int], structs_max: int) -> Iterator[bytes]:
-    """Yield an update that is ready for ``state`` as updates of at most ``structs_max`` structs, in order.
-
-    Deletions come last. The order is the engine's own, in which what is written at one place is inserted from the
-    right; in another order the engine would search for each place from the left.
-    """
-    structs = _in_order(update, state)
-    for at in range(0, len(structs), structs_max):
-        yield encode_update(structs[at : at + structs_max], (), update.payload)
-    if update.deletes:
-        yield encode_update((), update.deletes, update.payload)
-
-
-def _in_order(update: InspectedUpdate, state: Mapping[int, int]) -> list[Struct]:
-    """Order the structs of an update that is ready: higher clients first, but after what they refer to."""
-    queues: dict[int, deque[Struct]] = defaultdict(deque)
-    for struct in update.structs:
-        queues[struct.client].append(struct)
-    have = {client: state.get(client, 0) for client in queues}
-    ordered: list[Struct] = []
-    waiting: list[int] = []
-    for client in sorted(queues, reverse=True):
-        while waiting or queues[client]:
-            now = waiting[-1] if waiting else client
-            struct = queues[now][0]
-            missing = _missing(struct, have, state)
-            if missing is not None:
-                waiting += [missing[0]] if waiting else [client, missing[0]]
-                continue
-            ordered.append(queues[now].popleft())
-            have[now] = struct.clock + struct.length
-            if waiting:
-                waiting.pop()
-    return ordered
+    return Split(ready, finish(rest_in_steps(update, rest_structs, rest_deletes)), waits_for)
 
 
 def _split_deletes(
@@ -125,37 +89,37 @@ def _split_deletes(
     return ready, rest
 
 
-def _part_of(update: InspectedUpdate, structs: list[Struct], deletes: list[DeletedRange]) -> InspectedUpdate:
+def rest_in_steps(
+    update: InspectedUpdate, structs: Iterable[Struct], deletes: Iterable[DeletedRange]
+) -> Steps[InspectedUpdate]:
     """Return a part of an update as an update of its own, in which a gap stays a Skip.
 
     It is not read again: an update may lose its structs one by one, and each time the whole rest would be read.
     """
     runs: dict[int, list[Struct]] = defaultdict(list)
-    for struct in structs:
+    for index, struct in enumerate(structs, 1):
         runs[struct.client].append(struct)
-    payload = bytearray(_encoded(len(runs)))
+        if index % ITEMS_PER_STEP == 0:
+            yield
+    payload = bytearray(encode_numbers(len(runs)))
     moved: list[Struct] = []
     for client, run in runs.items():
-        payload += _encoded(len(run), client, run[0].clock)
+        payload += encode_numbers(len(run), client, run[0].clock)
         for struct in run:
             begin = len(payload)
             payload += update.payload[struct.begin : struct.end]
             moved.append(struct._replace(begin=begin, end=len(payload)))
-    payload += encode_update((), deletes, b"")[1:]  # the deletions, behind "no structs"
+            if len(moved) % ITEMS_PER_STEP == 0:
+                yield
+    deletes = tuple(deletes)
+    payload += (yield from encode_in_steps((), deletes, b""))[1:]  # the deletions, behind "no structs"
     # Pairs of the other part are not ours: where it splits one itself, two characters stand in its place.
     lows = frozenset((client, low) for client, low in update.low_surrogates if low >= _begin(runs.get(client)))
-    return replace(update, payload=bytes(payload), structs=tuple(moved), deletes=tuple(deletes), low_surrogates=lows)
+    return replace(update, payload=bytes(payload), structs=tuple(moved), deletes=deletes, low_surrogates=lows)
 
 
 def _begin(run: list[Struct] | None) -> int:
     return run[0].clock if run else CLOCK_END
-
-
-def _encoded(*numbers: int) -> bytes:
-    writer = Writer()
-    for number in numbers:
-        writer.var_uint(number)
-    return writer.to_bytes()
 
 
 class _Integration:

@@ -11,11 +11,16 @@ from functools import lru_cache, partial
 from typing import TypeAlias
 
 from collab.crdt.content import first_difference, read_content
-from collab.crdt.guard import inspect_front, inspect_stored_update
+from collab.crdt.guard import inspect_front, inspect_in_steps
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.update import DELETED, GC, SKIP, Id, InspectedUpdate, Struct
+from collab.protocol.limits import STORED
 
 READ_APART_MAX = 32
 """Clients whose structs are read one client at a time, where that client has written much since."""
+
+COMPARED_PER_STEP = 64
+"""Structs compared in one step."""
 
 MUCH_SINCE = 1000
 """Clocks. Reading so many costs as much as asking the engine for one client alone."""
@@ -28,24 +33,34 @@ Diff: TypeAlias = Callable[[dict[int, int]], bytes]
 
 def find_contradiction(update: InspectedUpdate, state: Mapping[int, int], diff: Diff) -> Id | None:
     """Return the first id at which ``update`` has other content than the document; None when they agree."""
-    repeated = repeated_structs(update, state)
+    return finish(find_contradiction_in_steps(update, state, diff))
+
+
+def find_contradiction_in_steps(update: InspectedUpdate, state: Mapping[int, int], diff: Diff) -> Steps[Id | None]:
+    """Do the same in steps."""
+    repeated = yield from _repeated_structs(update, state)
     if not repeated:
         return None
     state = dict(state)
     firsts = {client: structs[0].clock for client, structs in repeated.items()}
     since = sum(state[client] - first for client, first in firsts.items())
     if len(repeated) > READ_APART_MAX or since <= MUCH_SINCE * len(repeated):
-        return contradiction(update, inspect_stored_update(diff(state | firsts)))
-    parts = (replace(update, structs=tuple(structs)) for structs in repeated.values())
-    found = (contradiction(part, _known_beside(part, state, diff)) for part in parts)
-    return next((id_ for id_ in found if id_ is not None), None)
+        known = yield from inspect_in_steps(diff(state | firsts), STORED)
+        return (yield from _contradiction(update, known))
+    for structs in repeated.values():
+        part = replace(update, structs=tuple(structs))
+        known = yield from _known_beside(part, state, diff)
+        found = yield from _contradiction(part, known)
+        if found is not None:
+            return found
+    return None
 
 
-def _known_beside(part: InspectedUpdate, state: dict[int, int], diff: Diff) -> InspectedUpdate:
+def _known_beside(part: InspectedUpdate, state: dict[int, int], diff: Diff) -> Steps[InspectedUpdate]:
     """Return what the document has beside the structs of one client, and little more: a history may be long."""
     first, last = part.structs[0], part.structs[-1]
     rest = diff(state | {first.client: first.clock})
-    return inspect_front(rest, min(last.clock + last.length, state[first.client]))
+    return (yield from inspect_front(rest, min(last.clock + last.length, state[first.client])))
 
 
 def is_known_in_part(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
@@ -53,10 +68,12 @@ def is_known_in_part(update: InspectedUpdate, state: Mapping[int, int]) -> bool:
     return any(struct.clock < state.get(struct.client, 0) for struct in update.structs)
 
 
-def repeated_structs(update: InspectedUpdate, state: Mapping[int, int]) -> dict[int, list[Struct]]:
+def _repeated_structs(update: InspectedUpdate, state: Mapping[int, int]) -> Steps[dict[int, list[Struct]]]:
     """Return the structs with content that the document has, by client. The last of a client may extend beyond it."""
     repeated: dict[int, list[Struct]] = {}
-    for struct in update.structs:
+    for index, struct in enumerate(update.structs, 1):
+        if index % ITEMS_PER_STEP == 0:
+            yield
         if struct.clock < state.get(struct.client, 0) and struct.kind not in _WITHOUT_CONTENT:
             repeated.setdefault(struct.client, []).append(struct)
     return repeated
@@ -67,9 +84,16 @@ def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
 
     What is deleted on either side agrees with anything.
     """
+    return finish(_contradiction(update, known))
+
+
+def _contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Steps[Id | None]:
     runs: dict[int, list[Struct]] = {}
-    for struct in known.structs:
+    for index, struct in enumerate(known.structs, 1):
         runs.setdefault(struct.client, []).append(struct)
+        if index % ITEMS_PER_STEP == 0:
+            yield
+    steps = 0
     # One text may overlap as many structs as it has units. Both sides advance, so only the latest is kept.
     their_content, our_content = (lru_cache(1)(partial(read_content, each)) for each in (update, known))
     for theirs in update.structs:
@@ -77,6 +101,9 @@ def contradiction(update: InspectedUpdate, known: InspectedUpdate) -> Id | None:
         at = max(bisect_right(run, theirs.clock, key=_clock) - 1, 0)
         while at < len(run) and run[at].clock < theirs.clock + theirs.length:
             ours = run[at]
+            steps += 1
+            if steps % COMPARED_PER_STEP == 0:
+                yield
             begin, end = _overlap(theirs, ours)
             if begin < end and not _WITHOUT_CONTENT & {theirs.kind, ours.kind}:
                 if theirs.kind != ours.kind:

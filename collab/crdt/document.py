@@ -9,35 +9,41 @@ pairs and, once an update changes its structure, how deep everything lies. ``ass
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import pycrdt
 
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
-from collab.crdt.causality import in_slices, is_ready, split_update
-from collab.crdt.comparison import find_contradiction, is_known_in_part
+from collab.crdt.causality import is_ready, split_update
+from collab.crdt.comparison import find_contradiction, find_contradiction_in_steps, is_known_in_part
 from collab.crdt.content import equivalent_updates
 from collab.crdt.diff import diff_update
-from collab.crdt.guard import inspect_stored_update
+from collab.crdt.encoding import encode_update
+from collab.crdt.guard import inspect_in_steps, inspect_stored_update
 from collab.crdt.nesting import Nesting
 from collab.crdt.plaintext import read_text
 from collab.crdt.ranges import IdRanges
 from collab.crdt.shared_diffs import NOTHING, SharedDiffs
+from collab.crdt.slices import SLICE_STRUCTS_MAX, CausalOrder, SliceSize, deletion_slices, jumps, slices
 from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
-from collab.crdt.update import SKIP, Id, InspectedUpdate
+from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
-from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX
+from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX, STORED
 
 T = TypeVar("T")
 
-SLICE_STRUCTS_MAX = 500
-"""Structs given to the engine at a time. At the end of each call it joins what belongs together, one by one: a day of
-typing in one update, as many clients send it when they reconnect, would take it seconds."""
+STORED_SLICE = SliceSize(jumps=4)
+"""What the engine is given at once of an update of the log."""
+
+QUICKLY_READ_BYTES = 4096
+"""A document of so many bytes is read in a moment."""
 
 
 class Document:
@@ -49,7 +55,15 @@ class Document:
         self._deleted = IdRanges()
         self._deleted_exact = True
         self._nesting: Nesting | None = None
+        self._learners: list[list[InspectedUpdate]] = []
+        """What was integrated since each reading of the structure began."""
+        self._version = 0
+        """Grows with each change."""
         self._pairs = SurrogatePairs()
+        self.size = 0
+        """About how many bytes ``encode`` returns: what it returned last, and what was integrated since."""
+        self.changed = 0
+        """Bytes that were integrated and elements that were deleted since ``size`` was exact."""
         self._shared = SharedDiffs()
         self.state: dict[int, int] = {}
         """The state vector: client id → number of clocks. Read it, never write it."""
@@ -61,19 +75,43 @@ class Document:
         Raises DocumentPoisoned when an update builds on what no earlier one brings. Rows are committed in the order in
         which they were applied, so such a log is damaged.
         """
+        return finish(cls.load_in_steps(snapshot, updates))
+
+    @classmethod
+    def load_in_steps(cls, snapshot: bytes | None, updates: Iterable[bytes]) -> Steps["Document"]:
+        """Do the same in steps. Reading the snapshot is one of them: ``compact`` has seen that it is quick."""
         document = cls()
         if snapshot is not None:
             document._native(lambda: document._doc.apply_update(snapshot))
             document.state = document._engine_state()
             document._deleted_exact = False
             document._pairs.add_snapshot(snapshot)
+            document.size = len(snapshot)
         for payload in updates:
-            match document._assess_committed(inspect_stored_update(payload)):
-                case News() as news:
-                    document.apply(news)
-                case Lacks(_, waits_for):
-                    raise DocumentPoisoned(f"The log is damaged: no row holds {min(waits_for.items())}.")
+            yield
+            update = yield from inspect_in_steps(payload, STORED)
+            yield from document.take_committed(update)
         return document
+
+    def take_committed(self, update: InspectedUpdate) -> Steps[None]:
+        """Apply an update of the log, in steps. Raises DocumentPoisoned if it builds on what is not here."""
+        order = CausalOrder(update, self.state)
+        if len(update.structs) <= STORED_SLICE.structs and jumps(update, STORED_SLICE.jumps) <= STORED_SLICE.jumps:
+            parts: Iterable[InspectedUpdate | None] = (update,)
+        else:
+            parts = chain(
+                slices(update, order, lambda: STORED_SLICE),
+                deletion_slices(update, update.deletes, lambda: STORED_SLICE),
+            )
+        for part in parts:
+            match self._assess_committed(part) if part is not None else None:
+                case News() as news:
+                    self.apply(news)
+                case Lacks(_, waits_for):
+                    raise _damaged(waits_for)
+            yield
+        if waits_for := order.waits_for:
+            raise _damaged(waits_for)
 
     # --- assess --------------------------------------------------------------------------------------
 
@@ -99,7 +137,7 @@ class Document:
         Raises UpdateRefused when the document must not become what it would.
         """
         repeats, new_clients = self._compare_clocks(update)
-        at = find_contradiction(update, self.state, self.diff) if repeats else None
+        at = find_contradiction(update, self.state, self._diff_between_characters) if repeats else None
         if committed:
             despite = self._assess_committed(update)
             return despite if at is None else Contradicted(at, despite)
@@ -152,13 +190,10 @@ class Document:
         if len(news.structs) + len(self.state) > DOCUMENT_CLIENTS_MAX:
             self._check_clients(news)
         if self._nesting is None:
-            if not news.depth and not any(news.parent_of(struct) for struct in news.structs):
+            if not _has_structure(news):
                 return None
-            # Read on first need: a plain text never pays for it, nor does a document that is only read.
-            nesting = Nesting()
-            content = inspect_stored_update(self.encode())
-            nesting.add(content, nesting.check(content))
-            self._nesting = nesting
+            finish(self.learn_structure_in_steps())
+            assert self._nesting is not None
         return self._nesting.check(news)
 
     def _check_splits(self, news: InspectedUpdate) -> None:
@@ -210,8 +245,9 @@ class Document:
     def _integrate(self, update: InspectedUpdate, levels: list[int] | None = None) -> None:
         if self._nesting is not None:
             self._nesting.add(update, self._nesting.check(update) if levels is None else levels)
-        is_small = len(update.structs) <= SLICE_STRUCTS_MAX
-        for payload in (update.payload,) if is_small else in_slices(update, self.state, SLICE_STRUCTS_MAX):
+        for meanwhile in self._learners:
+            meanwhile.append(update)
+        for payload in self._slices(update):
             self._native(partial(self._doc.apply_update, payload))
         for struct in update.structs:
             end = struct.clock + struct.length
@@ -221,18 +257,34 @@ class Document:
             self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
         # Structs delete too: a value of a map the one before it, and what comes into a deleted parent goes with it.
         self._deleted_exact = False
+        self._version += 1
+        self.size += len(update.payload)
+        self.changed += len(update.payload) + sum([deleted.length for deleted in update.deletes])
         if update.low_surrogates:
             self._pairs.add(update)
         self._shared.add(update)
+
+    def _slices(self, update: InspectedUpdate) -> Iterator[bytes]:
+        """Yield an update that is ready as the engine is given it."""
+        if len(update.structs) <= SLICE_STRUCTS_MAX:
+            yield update.payload
+            return
+        for part in slices(update, CausalOrder(update, self.state), SliceSize):
+            if part is not None:
+                yield part.payload
+        if update.deletes:
+            yield encode_update((), update.deletes, b"")
 
     # --- read ----------------------------------------------------------------------------------------
 
     def encode(self) -> bytes:
         """Return the whole document as one update: the same bytes object until the next change."""
         known = self._shared.find(NOTHING)
-        if known is None or not known.is_current or self.is_poisoned:
-            return self._shared.keep(NOTHING, self._native(self._doc.get_update))
-        return known.payload
+        if known is not None and known.is_current and not self.is_poisoned:
+            return known.payload
+        payload = self._shared.keep(NOTHING, self._native(self._doc.get_update))
+        self.size, self.changed = len(payload), 0
+        return payload
 
     def catch_up(self, state: dict[int, int]) -> tuple[bytes, bytes | None]:
         """Return what brings a peer with ``state`` up to date: an update, and perhaps another one to apply after it.
@@ -255,6 +307,10 @@ class Document:
             return self.encode()
         known = encode_state_vector(state)
         return self._native(lambda: self._doc.get_update(known))
+
+    def _diff_between_characters(self, state: dict[int, int]) -> bytes:
+        """Return the same as ``diff``, from whole characters on: the engine cannot begin with half of one."""
+        return self.diff(self._pairs.between_characters(state) if self._pairs else state)
 
     def text(self) -> str:
         """Return the document as plain text."""
@@ -284,15 +340,59 @@ class Document:
         return [(client, low) for client, low in lows if not self._deleted.covers(client, low - 1, low + 1)]
 
     def _covers(self, update: InspectedUpdate) -> bool:
-        return all(self._deleted.covers(d.client, d.clock, d.clock + d.length) for d in update.deletes)
+        return all(map(self.is_deleted, update.deletes))
 
     def _learn_deletions(self) -> bool:
         """Read every deletion from the engine. Return False if all were known already."""
         if self._deleted_exact:
             return False
-        self._deleted = self._deletions()
-        self._deleted_exact = True
+        finish(self.learn_deletions_in_steps())
         return True
+
+    # --- in steps --------------------------------------------------------------------------------------
+
+    def is_deleted(self, deleted: DeletedRange) -> bool:
+        """True if a range is known to be deleted."""
+        return self._deleted.covers(deleted.client, deleted.clock, deleted.clock + deleted.length)
+
+    def is_quick_about(self, update: InspectedUpdate, *, exact: bool) -> bool:
+        """True if ``assess`` need not read the document to judge a small update. ``exact``: as there."""
+        if self._nesting is None and self.size > QUICKLY_READ_BYTES and _has_structure(update):
+            return False
+        return not exact or self._deleted_exact or self.size <= QUICKLY_READ_BYTES or self._covers(update)
+
+    def compare_in_steps(self, update: InspectedUpdate) -> Steps[Id | None]:
+        """Return the first id at which ``update`` has other content than the document, if there is one."""
+        return find_contradiction_in_steps(update, self.state, self._diff_between_characters)
+
+    def knows_structure_for(self, update: InspectedUpdate) -> bool:
+        """True unless ``learn_structure_in_steps`` must be done before ``update`` can be judged."""
+        return self._nesting is not None or not _has_structure(update)
+
+    def learn_structure_in_steps(self) -> Steps[None]:
+        """Read how deep everything lies. On first need: a plain text never pays for it, nor a document only read."""
+        nesting = Nesting()
+        meanwhile: list[InspectedUpdate] = []
+        self._learners.append(meanwhile)
+        try:
+            content = yield from inspect_in_steps(self.encode(), STORED)
+            yield from nesting.check_and_add(content)
+            for update in meanwhile:  # which grows until the last has been added
+                yield from nesting.check_and_add(update)
+        finally:
+            self._learners = [each for each in self._learners if each is not meanwhile]
+        self._nesting = nesting
+
+    def learn_deletions_in_steps(self) -> Steps[None]:
+        """Read every deletion from the engine."""
+        version = self._version
+        own = self._native(self._doc.get_state)
+        only_deletes = yield from inspect_in_steps(self._native(lambda: self._doc.get_update(own)), STORED)
+        for index, deleted in enumerate(only_deletes.deletes, 1):
+            self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
+            if index % ITEMS_PER_STEP == 0:
+                yield
+        self._deleted_exact = version == self._version
 
     def _deletions(self) -> IdRanges:
         """Return every deleted range: a diff against our own state holds nothing else."""
@@ -319,6 +419,15 @@ class Document:
         except BaseException as cause:
             self.is_poisoned = True
             raise DocumentPoisoned from cause
+
+
+def _damaged(waits_for: Mapping[int, int]) -> DocumentPoisoned:
+    return DocumentPoisoned(f"The log is damaged: no row holds {min(waits_for.items())}.")
+
+
+def _has_structure(update: InspectedUpdate) -> bool:
+    """True if an update makes a shared type, or puts something into one."""
+    return bool(update.depth) or any(update.parent_of(struct) for struct in update.structs)
 
 
 def _counted(state: dict[int, int]) -> dict[int, int]:

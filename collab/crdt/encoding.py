@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from collab.crdt.scan import read_text
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate, Struct, content_start
 from collab.protocol.varint import Writer
 
@@ -28,11 +29,19 @@ def encode_update(structs: Iterable[Struct], deletes: Iterable[DeletedRange], pa
 
 def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> bytes:
     """Return the same as ``encode_update``, of structs in which a Skip may stand for a gap."""
+    return finish(encode_in_steps(structs, deletes, payload))
+
+
+def encode_in_steps(structs: Iterable[Struct], deletes: Iterable[DeletedRange], payload: bytes) -> Steps[bytes]:
+    """Do the same as ``encode_structs`` in steps."""
     by_client: dict[int, list[Struct]] = {}
-    for struct in structs:
+    for index, struct in enumerate(structs, 1):
         by_client.setdefault(struct.client, []).append(struct)
+        if index % ITEMS_PER_STEP == 0:
+            yield
     writer = Writer()
     writer.var_uint(len(by_client))
+    written = 0
     for client in sorted(by_client, reverse=True):
         run = by_client[client]
         writer.var_uint(len(run))
@@ -40,16 +49,35 @@ def encode_structs(structs: Iterable[Struct], deletes: Iterable[DeletedRange], p
         writer.var_uint(run[0].clock)
         for struct in run:
             writer.raw(payload[struct.begin : struct.end])
+            written += 1
+            if written % ITEMS_PER_STEP == 0:
+                yield
+    yield from _write_deletes(writer, deletes)
+    return writer.to_bytes()
+
+
+def _write_deletes(writer: Writer, deletes: Iterable[DeletedRange]) -> Steps[None]:
     ranges: dict[int, list[DeletedRange]] = {}
-    for deleted in deletes:
+    for index, deleted in enumerate(deletes, 1):
         ranges.setdefault(deleted.client, []).append(deleted)
+        if index % ITEMS_PER_STEP == 0:
+            yield
     writer.var_uint(len(ranges))
     for client in sorted(ranges, reverse=True):
         writer.var_uint(client)
         writer.var_uint(len(ranges[client]))
-        for deleted in ranges[client]:
+        for index, deleted in enumerate(ranges[client], 1):
             writer.var_uint(deleted.clock)
             writer.var_uint(deleted.length)
+            if index % ITEMS_PER_STEP == 0:
+                yield
+
+
+def encode_numbers(*numbers: int) -> bytes:
+    """Return varUints one after the other."""
+    writer = Writer()
+    for number in numbers:
+        writer.var_uint(number)
     return writer.to_bytes()
 
 

@@ -19,12 +19,13 @@ Layout (integers are varUints, an id is client then clock)::
 Source: yjs 13 ``src/utils/UpdateDecoder.js`` and ``src/structs``. In prose: ``docs/protocol.md``.
 """
 
+import heapq
 import re
-from collections.abc import Iterable
 
 from collab.crdt import update_v2
-from collab.crdt.encoding import encode_structs
-from collab.crdt.scan import read_clock, read_parent, read_span, read_text, refuse, skip_json, skip_values
+from collab.crdt.encoding import encode_in_steps
+from collab.crdt.scan import read_clock, read_parent, read_span, read_text, refuse, skip_json, skip_values_in_steps
+from collab.crdt.steps import BYTES_PER_STEP, ITEMS_PER_STEP, Steps, finish
 from collab.crdt.update import (
     ANY,
     BINARY,
@@ -53,10 +54,23 @@ _XML_ELEMENT, _XML_HOOK, _TYPE_MAX, _WEAK_LINK = 3, 5, 6, 7
 
 def inspect_update(payload: bytes, limits: Limits = DEFAULT) -> InspectedUpdate:
     """Return the description of an update. Raises UpdateRefused with the rule that the update breaks."""
+    if len(payload) <= min(_KEYSTROKE_BYTES_MAX, limits.bytes_max):  # spare nine updates in ten the generators below
+        try:
+            if (keystroke := _keystroke(payload)) is not None:
+                return keystroke
+        except (IndexError, ProtocolError, UpdateRefused):
+            pass  # what is wrong with it is said below
+    return finish(inspect_in_steps(payload, limits))
+
+
+def inspect_in_steps(
+    payload: bytes, limits: Limits = DEFAULT, structs: list[Struct] | None = None
+) -> Steps[InspectedUpdate]:
+    """Do the same in steps. ``structs`` gets what has been read, from which the caller may see that it is enough."""
     if len(payload) > limits.bytes_max:
         raise UpdateRefused(f"An update has at most {limits.bytes_max} bytes.")
     try:
-        return _keystroke(payload) or _read(payload, limits)
+        return (yield from _read(payload, limits, structs=structs))
     except (IndexError, ProtocolError, UpdateRefused) as error:
         if update_v2.looks_like_v2(payload):
             raise UpdateRefused(update_v2.REFUSAL) from None
@@ -73,14 +87,14 @@ def inspect_stored_update(payload: bytes) -> InspectedUpdate:
     return inspect_update(payload, STORED)
 
 
-def inspect_front(payload: bytes, end: int) -> InspectedUpdate:
+def inspect_front(payload: bytes, end: int) -> Steps[InspectedUpdate]:
     """Return the description of the first client's structs up to clock ``end``, in an update of the engine.
 
     The structs behind them and the deletions are not read.
     """
     most = 16
     while True:
-        front = _read(payload, STORED, most)
+        front = yield from _read(payload, STORED, most)
         last = front.structs[-1]
         if len(front.structs) < most or last.clock + last.length >= end:
             return front
@@ -118,26 +132,30 @@ def _keystroke(data: bytes) -> InspectedUpdate | None:
     struct = Struct(client, clock, length, STRING, needs, begin, end)
     deletes: tuple[DeletedRange, ...] = ()
     if data[end:] != b"\0":
-        deletes, tidy = _read_deletes(data, end)
+        deletes, tidy = finish(_read_deletes(data, end))
         if not tidy:
             return None
     return InspectedUpdate(data, (struct,), deletes, _NO_IDS, 0)
 
 
 _KEYSTROKE_BYTES_MIN = 9
+_KEYSTROKE_BYTES_MAX = 1024
 _BOTH_ORIGINS = LEFT_ORIGIN | RIGHT_ORIGIN | STRING
 _KEYSTROKE_INFOS = (LEFT_ORIGIN | STRING, RIGHT_ORIGIN | STRING, _BOTH_ORIGINS)
 _NO_IDS: frozenset[Id] = frozenset()
 
 
-def _read(data: bytes, limits: Limits, structs_max: int | None = None) -> InspectedUpdate:  # noqa: C901 - one flat loop
+def _read(  # noqa: C901 - one flat loop
+    data: bytes, limits: Limits, structs_max: int | None = None, structs: list[Struct] | None = None
+) -> Steps[InspectedUpdate]:
     """Return the description of an update, or only of the first ``structs_max`` structs of its first client.
 
     Large updates spend their time here, so it is one loop with few calls.
     """
+    pause = BYTES_PER_STEP
     size = len(data)
-    structs: list[Struct] = []
-    low_surrogates: list[Id] = []
+    structs = [] if structs is None else structs
+    low_surrogates: set[Id] = set()
     parents: dict[Id, Id | None] = {}
     seen: set[int] = set()
     known: dict[bytes, int] = {}  # the bytes of each client id so far → the id, because origins repeat them
@@ -159,6 +177,9 @@ def _read(data: bytes, limits: Limits, structs_max: int | None = None) -> Inspec
         seen.add(client)
         for _ in range(count if structs_max is None else min(count, structs_max)):
             begin = at
+            if at >= pause:
+                pause = at + BYTES_PER_STEP
+                yield
             info = data[at]
             at += 1
             kind = info & 31
@@ -204,14 +225,12 @@ def _read(data: bytes, limits: Limits, structs_max: int | None = None) -> Inspec
                     inserted = data[start:at]
                     length = at - start
                     if not inserted.isascii():
-                        length = _utf16(inserted, client, clock, low_surrogates)
-                        if len(low_surrogates) > limits.surrogates_max:
-                            refuse("holds too many characters outside the basic plane")
+                        length = yield from _utf16(inserted, client, clock, low_surrogates, limits)
                 elif kind == DELETED:
                     length, at = read_clock(data, at)
                 elif kind == ANY:
                     length, at = read_var_uint(data, at)
-                    at = skip_values(data, at, length, limits)
+                    at = yield from skip_values_in_steps(data, at, length, limits)
                 elif kind == TYPE:
                     at = _skip_type(data, at)
                     parents[client, clock] = parent
@@ -227,10 +246,12 @@ def _read(data: bytes, limits: Limits, structs_max: int | None = None) -> Inspec
             clock = end
         if structs_max is not None:
             return InspectedUpdate(data, tuple(structs), (), frozenset(low_surrogates), 0)
-    deletes, tidy = _read_deletes(data, at)
+    deletes, tidy = yield from _read_deletes(data, at)
     if emptied or not tidy:
-        return inspect_update(encode_structs(structs, deletes, data), limits)
-    return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), _depth(parents))
+        tidied = yield from encode_in_steps(structs, deletes, data)
+        return (yield from inspect_in_steps(tidied, limits))
+    depth = yield from _depth(parents)
+    return InspectedUpdate(data, tuple(structs), deletes, frozenset(low_surrogates), depth)
 
 
 _new_struct = _new_range = tuple.__new__
@@ -238,18 +259,22 @@ _NEEDS_ITSELF = "holds a struct that needs itself"
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 
 
-def _utf16(inserted: bytes, client: int, clock: int, low_surrogates: list[Id]) -> int:
+def _utf16(inserted: bytes, client: int, clock: int, low_surrogates: set[Id], limits: Limits) -> Steps[int]:
     """Return the length of UTF-8 text in UTF-16 units. Adds the ids of its low surrogates to ``low_surrogates``."""
     try:
         characters = inserted.decode()
     except UnicodeDecodeError:
         refuse("holds a text that is not UTF-8")
-    length = len(characters)
-    for match in _ASTRAL.finditer(characters):
-        clock += 1  # the extra unit of this character; the earlier ones have been added
-        low_surrogates.append((client, clock + match.start()))
-        length += 1
-    return length
+    extra = 0
+    for extra, match in enumerate(_ASTRAL.finditer(characters), 1):
+        low_surrogates.add((client, clock + match.start() + extra))  # each before it has one more unit than characters
+        if extra % ITEMS_PER_STEP == 0:
+            if len(low_surrogates) > limits.surrogates_max:
+                break
+            yield
+    if len(low_surrogates) > limits.surrogates_max:
+        refuse("holds too many characters outside the basic plane")
+    return len(characters) + extra
 
 
 def _skip_single(data: bytes, at: int, kind: int) -> int:
@@ -276,9 +301,10 @@ def _skip_type(data: bytes, at: int) -> int:
     return read_text(data, at)[1] if type_ == _XML_ELEMENT else at
 
 
-def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]:
+def _read_deletes(data: bytes, at: int) -> Steps[tuple[tuple[DeletedRange, ...], bool]]:
     """Return the deletions, sorted and merged within each client, and True if the bytes have them so already."""
     size = len(data)
+    pause = at + BYTES_PER_STEP
     deletes: list[DeletedRange] = []
     tidy = True
     seen: set[int] = set()
@@ -293,6 +319,9 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
             refuse("claims too many deletions")
         first, end, in_order = len(deletes), -1, True
         for _ in range(count):
+            if at >= pause:
+                pause = at + BYTES_PER_STEP
+                yield
             clock, at = read_clock(data, at)
             length, at = read_clock(data, at)
             if length == 0 or clock + length >= CLOCK_END:
@@ -303,19 +332,30 @@ def _read_deletes(data: bytes, at: int) -> tuple[tuple[DeletedRange, ...], bool]
             deletes.append(_new_range(DeletedRange, (client, clock, length)))
         if not in_order:
             tidy = False
-            deletes[first:] = merge_ranges(deletes[first:])
+            deletes[first:] = yield from _merged(deletes[first:])
     if at != size:
         refuse("goes on after its end")
     return tuple(deletes), tidy
 
 
-def merge_ranges(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
+def merge_ranges(ranges: list[DeletedRange]) -> list[DeletedRange]:
     """Return one client's ranges sorted and merged, as Yjs writes them.
 
     For each range that is out of order, the engine would read a text again from its beginning.
     """
+    return finish(_merged(ranges))
+
+
+def _merged(ranges: list[DeletedRange]) -> Steps[list[DeletedRange]]:
+    runs = []
+    for at in range(0, len(ranges), SORTED_PER_STEP):
+        runs.append(sorted(ranges[at : at + SORTED_PER_STEP]))
+        if at:
+            yield
     merged: list[DeletedRange] = []
-    for deleted in sorted(ranges):
+    for index, deleted in enumerate(heapq.merge(*runs)):
+        if index % ITEMS_PER_STEP == ITEMS_PER_STEP - 1:
+            yield
         end = merged[-1].clock + merged[-1].length if merged else -1
         if deleted.clock > end:
             merged.append(deleted)
@@ -324,20 +364,29 @@ def merge_ranges(ranges: Iterable[DeletedRange]) -> list[DeletedRange]:
     return merged
 
 
-def _depth(parents: dict[Id, Id | None]) -> int:
+SORTED_PER_STEP = 4096
+
+
+def _depth(parents: dict[Id, Id | None]) -> Steps[int]:
     """Return the length of the longest chain of parents, which may come in any order."""
     depths: dict[Id, int] = {}
-    for type_ in parents:
+    deepest = 0
+    for index, type_ in enumerate(parents, 1):
+        if index % ITEMS_PER_STEP == 0:
+            yield
         chain: list[Id] = []
         above: Id | None = type_
         while above is not None and above in parents and above not in depths:
             depths[above] = 0
             chain.append(above)
             above = parents[above]
+            if len(chain) % ITEMS_PER_STEP == 0:
+                yield
         depth = depths.get(above, 0) if above is not None else 0
         if depth == 0 and above in depths:
             refuse("holds a type inside itself")
         for link in reversed(chain):
             depth += 1
             depths[link] = depth
-    return max(depths.values(), default=0)
+        deepest = max(deepest, depth)
+    return deepest

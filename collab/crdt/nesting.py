@@ -9,6 +9,7 @@ in advance, so this is kept beside the document.
 from bisect import bisect_right
 
 from collab.crdt.ranges import IdRanges
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.update import DELETED, GC, STRING, TYPE, Id, InspectedUpdate
 from collab.errors import UpdateRefused
 from collab.protocol.limits import NESTING_MAX
@@ -36,14 +37,27 @@ class Nesting:
         """
         if len(update.structs) == 1 and (level := self._continued_level(update)) is not None:
             return [level]
-        levels = _LevelSearch(self, update).levels()
+        return finish(self._check(update))
+
+    def check_and_add(self, update: InspectedUpdate) -> Steps[None]:
+        """Check an update and take it in, in steps."""
+        levels = yield from self._check(update)
+        yield from self._add(update, levels)
+
+    def _check(self, update: InspectedUpdate) -> Steps[list[int]]:
+        levels = yield from _LevelSearch(self, update).levels()
         if max(levels, default=0) > self._deepest:
             raise UpdateRefused(f"The update nests shared types more than {self._deepest} deep.")
         return levels
 
     def add(self, update: InspectedUpdate, levels: list[int]) -> None:
         """Take in an update whose structs have these ``levels``, as ``check`` returned them."""
-        for struct, level in zip(update.structs, levels, strict=True):
+        finish(self._add(update, levels))
+
+    def _add(self, update: InspectedUpdate, levels: list[int]) -> Steps[None]:
+        for index, (struct, level) in enumerate(zip(update.structs, levels, strict=True), 1):
+            if index % ITEMS_PER_STEP == 0:
+                yield
             end = struct.clock + struct.length
             self._levels.setdefault(struct.client, _Levels()).extend(struct.clock, end, level)
             if struct.kind in _CONTAINERS:
@@ -108,11 +122,15 @@ class _LevelSearch:
         for index, struct in enumerate(update.structs):
             self._clients.setdefault(struct.client, ([], index))[0].append(struct.clock)
 
-    def levels(self) -> list[int]:
+    def levels(self) -> Steps[list[int]]:
         """Return the level of each struct. It does not recurse, because a chain may be as long as the update."""
+        steps = 0
         for index in range(len(self._found)):
             stack = [index]
             while stack:
+                steps += 1
+                if steps % ITEMS_PER_STEP == 0:
+                    yield
                 assert len(stack) <= 3 * len(self._found), "the references of the update are cyclic"
                 missing = self._find(stack[-1])
                 if missing:

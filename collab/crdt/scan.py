@@ -8,6 +8,7 @@ into a refusal in one place.
 
 from typing import NoReturn
 
+from collab.crdt.steps import BYTES_PER_STEP, Steps, finish
 from collab.errors import UpdateRefused
 from collab.protocol.json_text import check_json, has_lone_surrogates, has_unsigned_numbers
 from collab.protocol.limits import CLOCK_END, Limits
@@ -15,6 +16,13 @@ from collab.protocol.varint import read_var_int, read_var_uint
 
 _PLAIN_JSON = frozenset((b"null", b"true", b"false", b"{}", b'""'))
 """The values of nearly all formatting marks, which need no parser."""
+
+
+_JSON_MARKS = (b",", b":", b"[", b"{", b"\\", b".")
+
+JSON_PARTS_MAX = 50_000
+"""Commas, colons, brackets, escapes and decimal points in one JSON value, which is read in one go. An embed is a
+formula, a mention, or an image as one long string, which is read quickly."""
 
 
 def refuse(why: str) -> NoReturn:
@@ -68,6 +76,8 @@ def skip_json(data: bytes, at: int) -> int:
     at, end = read_span(data, at)
     raw = data[at:end]
     if raw not in _PLAIN_JSON:
+        if len(raw) > JSON_PARTS_MAX and sum(map(raw.count, _JSON_MARKS)) > JSON_PARTS_MAX:
+            refuse(f"holds a JSON value of more than {JSON_PARTS_MAX} parts")
         try:
             value = check_json(raw)
         except ValueError:
@@ -81,10 +91,19 @@ def skip_json(data: bytes, at: int) -> int:
 
 def skip_values(data: bytes, at: int, count: int, limits: Limits) -> int:
     """Return the position behind ``count`` lib0 values ("any"). It does not recurse. Source: lib0 0.2 ``readAny``."""
+    return finish(skip_values_in_steps(data, at, count, limits))
+
+
+def skip_values_in_steps(data: bytes, at: int, count: int, limits: Limits) -> Steps[int]:
+    """Do the same in steps: one struct may hold millions of values."""
     size = len(data)
+    pause = at + BYTES_PER_STEP
     outer: list[tuple[int, bool]] = []
     keyed = False
     while True:
+        if at >= pause:
+            pause = at + BYTES_PER_STEP
+            yield
         if count > size - at:  # which is below zero after a value that goes past the end
             refuse("claims more values than it holds")
         while count == 0:

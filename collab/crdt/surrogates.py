@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 
 from collab.crdt.encoding import encode_update, replace_pairs
 from collab.crdt.guard import inspect_stored_update
+from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.update import STRING, DeletedRange, Id, InspectedUpdate
 
 _FOUR_BYTES = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
@@ -42,6 +43,10 @@ class SurrogatePairs:
         """Take in the pairs of the snapshot that the document begins with. It is read only if it can hold one."""
         if _FOUR_BYTES.search(snapshot):
             self.add(inspect_stored_update(snapshot))
+
+    def between_characters(self, state: Mapping[int, int]) -> dict[int, int]:
+        """Return a state vector with the high surrogate of each pair out of which ``state`` has only that."""
+        return {client: clock - ((client, clock) in self._lows) for client, clock in state.items()}
 
     def split_by(self, update: InspectedUpdate, state: Mapping[int, int]) -> list[Id]:
         """Return the low surrogates that the update would split from their high ones."""
@@ -76,5 +81,21 @@ def replace_split_pairs(update: InspectedUpdate, state: Mapping[int, int]) -> In
     """
     if not update.low_surrogates:
         return update
-    cut = {id_ for id_ in update.splits(state) if id_ in update.low_surrogates and id_[1] >= state.get(id_[0], 0)}
-    return inspect_stored_update(replace_pairs(update, cut)) if cut else update
+    return replace_cut_pairs(update, finish(own_pairs_cut(update, state)))
+
+
+def own_pairs_cut(update: InspectedUpdate, state: Mapping[int, int]) -> Steps[set[Id]]:
+    """Return the low surrogates of the update's own new pairs that it splits itself."""
+    cut: set[Id] = set()
+    for index, id_ in enumerate(update.splits(state) if update.low_surrogates else (), 1):
+        if id_ in update.low_surrogates and id_[1] >= state.get(id_[0], 0):
+            cut.add(id_)
+        if index % ITEMS_PER_STEP == 0:
+            yield
+    return cut
+
+
+def replace_cut_pairs(update: InspectedUpdate, cut: set[Id]) -> InspectedUpdate:
+    """Return the update with replacement characters for those of its pairs that are in ``cut``."""
+    own = cut.intersection(update.low_surrogates)
+    return inspect_stored_update(replace_pairs(update, own)) if own else update

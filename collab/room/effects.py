@@ -69,6 +69,11 @@ class CatchUp:
 
 
 @record
+class Again:
+    """Updates wait for their turn: tell the room ``Continued`` once others have been served."""
+
+
+@record
 class End:
     """A session is over and the room has forgotten it. With an ``error`` the room ended it, for this reason."""
 
@@ -84,5 +89,5 @@ class Fail:
 
 
 Effect: TypeAlias = (
-    Send | EndWindowAt | Queued | AppendRow | Committed | Publish | PublishPresence | CatchUp | End | Fail
+    Send | EndWindowAt | Queued | AppendRow | Committed | Publish | PublishPresence | CatchUp | Again | End | Fail
 )

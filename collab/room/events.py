@@ -144,6 +144,11 @@ class WindowEnded:
 
 
 @record
+class Continued:
+    """Others have been served: it is the turn of the updates for which the room asked with ``Again``."""
+
+
+@record
 class Ticked:
     """Time has passed."""
 
@@ -165,5 +170,6 @@ Event: TypeAlias = (
     | FellBehind
     | Drained
     | WindowEnded
+    | Continued
     | Ticked
 )

@@ -28,6 +28,7 @@ from collab.errors import (
     Fault,
     PeerError,
     RoomClosed,
+    UpdateRefused,
 )
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, WriterId
 from collab.protocol.messages import (
@@ -42,6 +43,7 @@ from collab.protocol.rows import CommittedRow, Entry, decode_entries
 from collab.room.effects import AppendRow, CatchUp, Committed, Effect, Fail, Publish
 from collab.room.events import (
     Congested,
+    Continued,
     Dismissed,
     Drained,
     Event,
@@ -61,12 +63,14 @@ from collab.room.events import (
     Ticked,
     WindowEnded,
 )
+from collab.room.integration import CONTRADICTION
 from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
 from collab.room.slow_readers import SlowReaders
 from collab.room.uncommitted import UncommittedQueue
-from collab.room.updates import RoomLimits, Updates, contradiction_error
+from collab.room.updates import SIZE_WANTED, RoomLimits, Updates
+from collab.room.work import WorkTimes
 
 
 class Room:
@@ -81,8 +85,12 @@ class Room:
         cursor: Sequence,
         writer: WriterId,
         limits: RoomLimits | None = None,
+        times: WorkTimes | None = None,
     ) -> None:
-        """``writer``: a random id of this room's life, which its rows of the log carry."""
+        """``writer``: a random id of this room's life, which its rows of the log carry.
+
+        ``times``: how much time the users have used, in this and other rooms.
+        """
         self.name = name
         self.epoch = epoch
         self.document = document
@@ -90,8 +98,9 @@ class Room:
         self._log = LogCursor(cursor, writer)
         limits = limits or RoomLimits()
         self._sessions = Sessions(self._uncommitted, limits.window)
+        times = times or WorkTimes(limits.work)
         self._slow_readers = SlowReaders(document, self._sessions, limits.lag)
-        self._updates = Updates(document, self._sessions, self._uncommitted, limits)
+        self._updates = Updates(document, self._sessions, self._uncommitted, limits, times)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} cursor={self.cursor} sessions={len(self._sessions)} pending={self.pending}>"
@@ -105,6 +114,11 @@ class Room:
     def is_all_committed(self) -> bool:
         """True if everything accepted is committed. Only then may the room be forgotten."""
         return self._uncommitted.is_all_committed
+
+    @property
+    def has_work(self) -> bool:
+        """True if updates wait for their turn."""
+        return bool(self._updates.turns)
 
     @property
     def pending(self) -> int:
@@ -130,7 +144,13 @@ class Room:
             self._sessions.release_dismissed(self._updates.has_pending)
         if self._sessions.window.is_filled:
             self._sessions.end_step()
+        if self._updates.turns:
+            self._updates.turns.ask()
         return effects
+
+    def charge(self, seconds: float) -> None:
+        """Note how long the last step took: that time counts against the user for whom it worked."""
+        self._updates.turns.charge(seconds)
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event
         match event:
@@ -161,11 +181,15 @@ class Room:
             case Congested(session_id):
                 self._slow_readers.congest(session_id)
             case FellBehind(session_id, waiting_bytes):
+                self._updates.turns.release_all()  # what is held back was not sent
                 self._slow_readers.fall_behind(session_id, waiting_bytes)
             case Drained(session_id):
+                self._updates.turns.release_all()  # what a session is sent, it may build on
                 self._slow_readers.drain(session_id)
             case WindowEnded():
                 self._sessions.end_window()
+            case Continued():
+                self._updates.turns.go_on()
             case Ticked():
                 self.document.forget_shared()
                 self._sessions.expire_presence()
@@ -180,6 +204,7 @@ class Room:
         """Begin a session. Its client asks for the document, unless it resumes an earlier session."""
         self._sessions.join(session)
         if resumes:
+            self._updates.turns.release_all()
             session.become(SessionState.SYNCED)
             self._sessions.send(session.id, Update(self.document.diff({})))
             self._updates.ask(session)
@@ -200,12 +225,15 @@ class Room:
                 self._sessions.receive_awareness(sender, entries)
             case QueryAwareness():
                 self._sessions.answer_query(sender.id)
-            case Stateless():
-                pass  # an application's own message; nothing here listens to it yet
+            case Stateless(text):
+                if text == SIZE_WANTED:  # any other is an application's own
+                    sender.wants_size = True
+                    self._updates.tell_size(sender)
             case _:
                 assert_never(message)
 
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
+        self._updates.turns.release_all()  # what the sender is sent, it may build on
         has, later = self.document.state, None
         if any(clocks > has.get(client, 0) for client, clocks in state.items()):
             # It has edits that are not here yet. A kept answer may return them once they are, before they are saved.
@@ -272,6 +300,7 @@ class Room:
     def _apply_committed(self, entry: Entry) -> None:
         """Apply an update of the log: show it, and add nothing but what keeps characters whole."""
         update = inspect_stored_update(entry.update)
+        self._updates.turns.release_mentioned(update)
         assessment: Assessment | None = self.document.assess(update, committed=True)
         if isinstance(assessment, Contradicted):
             self._yield_to_log(update)
@@ -298,5 +327,5 @@ class Room:
         losers = {each.author for each in later if contradiction(update, inspect_stored_update(each.update))}
         if losers:
             for session in [each.id for each in self._sessions if each.user in losers]:
-                self._sessions.end(session, contradiction_error())
+                self._sessions.end(session, UpdateRefused(CONTRADICTION))
             raise RoomClosed

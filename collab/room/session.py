@@ -78,6 +78,9 @@ class Session:
     lacks: Id | None = None
     """The id that was missing when an update of this session was given up; it is asked again once that has arrived."""
 
+    wants_size: bool = False
+    """True if its client asked to be told when the document is nearly full."""
+
     client_id: ClientId | None = None
     """The client of its first awareness message. Later messages may be about others: echoes of what it received."""
 

@@ -2,18 +2,22 @@
 
 One method, ``_settle``, decides about an update: when it arrives, whenever something it waits for has arrived, and when
 its time is over. The document says what the update would do (``Document.assess``), ``ownership`` whose ids it may use,
-and the session's role whether it may be taken at all.
+and the session's role whether it may be taken at all. What may take long is decided in the same way, in steps, when its
+turn comes (``integration``, ``work``).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
-from collab.crdt.assessment import Contradicted, Known, Lacks, News
+from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
+from collab.crdt.slices import jumps
 from collab.crdt.statevector import encode_state_vector
+from collab.crdt.steps import Steps
 from collab.crdt.update import InspectedUpdate
 from collab.errors import (
     CollabError,
@@ -21,21 +25,30 @@ from collab.errors import (
     DocumentPoisoned,
     MissingDependencies,
     Overloaded,
+    PermissionDenied,
     UpdateRefused,
 )
 from collab.ids import SessionId, UserId
 from collab.protocol.limits import Limits
-from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, SyncStep1
+from collab.protocol.messages import EMPTY_UPDATE, Refused, Saved, Stateless, SyncStep1
 from collab.protocol.rows import Entry
+from collab.room.capacity import BYTES_MAX, Capacity
 from collab.room.effects import Queued
+from collab.room.held_back import HeldBack
+from collab.room.integration import CONTRADICTION, Integration, read_update
 from collab.room.ownership import is_carried, is_of_another
 from collab.room.pending import ExaminationBudget, PendingLimits, PendingUpdate, PendingUpdates
 from collab.room.session import Session
 from collab.room.sessions import Sessions
 from collab.room.slow_readers import LagLimits
 from collab.room.stalled import StalledUpdates
+from collab.room.turns import Turns
 from collab.room.uncommitted import UncommittedQueue
 from collab.room.window import WindowLengths
+from collab.room.work import WorkLimits, WorkTimes
+
+SIZE_WANTED = '{"type":"collab.size"}'
+"""The message by which a client asks to be told when the document is nearly full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,8 @@ class RoomLimits:
     pending: PendingLimits = field(default_factory=PendingLimits)
     window: WindowLengths = field(default_factory=WindowLengths)
     lag: LagLimits = field(default_factory=LagLimits)
+    work: WorkLimits = field(default_factory=WorkLimits)
+    document_bytes_max: int = BYTES_MAX
 
 
 class Updates:
@@ -57,14 +72,20 @@ class Updates:
         sessions: Sessions,
         uncommitted: UncommittedQueue,
         limits: RoomLimits,
+        times: WorkTimes,
     ) -> None:
         self._document = document
         self._sessions = sessions
         self._uncommitted = uncommitted
         self._limits = limits.update
+        self._at_once_bytes_max = limits.work.at_once_bytes_max
         self._pending = PendingUpdates(limits.pending)
         self._examinations = ExaminationBudget()
         self._stalled = StalledUpdates()
+        self._capacity = Capacity(document, limits.document_bytes_max)
+        self._has_warned = False
+        """True if the sessions that want to know were told that the document is nearly full."""
+        self.turns = Turns(sessions, times, self._accept_held)
         self._changed: set[int] = set()
         """Clients of which the document has gained something that pending updates may wait for."""
         self._some_lack = False
@@ -82,10 +103,16 @@ class Updates:
 
     def has_pending(self, session: SessionId) -> bool:
         """Return True if an update of this session waits whose answer its client waits for."""
-        return self._pending.has_unanswered(session)
+        return self._pending.has_unanswered(session) or self.turns.has_unanswered(session)
 
     def receive(self, sender: Session, payload: bytes, *, counted: bool, resync: bool) -> None:
         """Settle one update frame. ``counted``: its client waits for the answer; ``resync``: it is a SyncStep2."""
+        frame = _Frame(sender, payload, counted, resync)
+        if len(payload) > self._at_once_bytes_max or self.turns.must_wait(sender):
+            held = HeldBack(sender)
+            self.turns.add(len(payload), counted=counted, held=held, steps=self._settle_frame(frame, held))
+            return
+        self.turns.note_at_once(sender.user)
         if payload == EMPTY_UPDATE:
             if counted:
                 self._sessions.answer(sender.id, Saved())
@@ -95,8 +122,10 @@ class Updates:
         except UpdateRefused as error:
             self._sessions.refuse(sender.id, error, counted=counted)
             return
-        now_s = self._sessions.now_s
-        self._settle(PendingUpdate(sender, update, update.payload, counted, resync, now_s))
+        self._settle(self._pending_of(frame, update))
+
+    def _pending_of(self, frame: "_Frame", update: InspectedUpdate) -> PendingUpdate:
+        return PendingUpdate(frame.sender, update, update.payload, frame.counted, frame.resync, self._sessions.now_s)
 
     def ask(self, session: Session) -> None:
         """Ask a client for all it has that is not here, unless it is being asked already."""
@@ -109,14 +138,15 @@ class Updates:
 
         This happens when it arrives, whenever something it waits for has arrived, and when its time is over.
         """
+        if not self._is_quick(pending):
+            held = HeldBack(pending.sender)
+            steps = self._settle_in_steps(pending, held)
+            self.turns.add(pending.size, counted=pending.counted, held=held, steps=steps)
+            return
+        self.turns.release_mentioned(pending.update)
         may_write = pending.sender.can_write  # a role counts as it is now, not as it was when the frame arrived
         try:
-            assessment = self._document.assess(
-                pending.update,
-                exact=pending.resync,
-                read_only=not may_write,
-                is_withheld=partial(is_of_another, user=pending.sender.user, owner=self._sessions.awareness.owner),
-            )
+            assessment = self._assess(pending)
         except UpdateRefused as error:
             self._refuse(pending, error)
             return
@@ -128,7 +158,7 @@ class Updates:
                 repeats = pending.update.structs or pending.waits_for
                 self._answer(pending, Saved(pending.frame if repeats else b""))
             case Contradicted():
-                self._refuse(pending, contradiction_error())
+                self._refuse(pending, UpdateRefused(CONTRADICTION))
             case Lacks() if not may_write:
                 self._answer(pending, Refused())
             case _ if not pending.sender.queues_incomplete:
@@ -140,6 +170,19 @@ class Updates:
                 self._keep(pending, rest, waits_for)
             case _:
                 assert_never(assessment)
+
+    def _assess(self, pending: PendingUpdate) -> Assessment:
+        """Return what an update would do. Raises UpdateRefused when it must not do that."""
+        sender = pending.sender
+        assessment = self._document.assess(
+            pending.update,
+            exact=pending.resync,
+            read_only=not sender.can_write,
+            is_withheld=partial(is_of_another, user=sender.user, owner=self._sessions.awareness.owner),
+        )
+        if isinstance(assessment, News):
+            self._capacity.check(assessment.update)
+        return assessment
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
         """Apply what is new, show it at once, and queue it for the log."""
@@ -172,6 +215,17 @@ class Updates:
         size = self._uncommitted.accept(Entry(user, update.payload, carried))
         self.show(update, author=author)
         self._sessions.effects.append(Queued(size))
+        if self._capacity.is_nearly_full != self._has_warned:
+            self._has_warned = not self._has_warned
+            for session in self._sessions:
+                self.tell_size(session)
+
+    def tell_size(self, session: Session) -> None:
+        """Tell an editor that has asked for it that the document is nearly full, or no longer."""
+        if session.wants_size and session.can_write:
+            bytes_, bytes_max = self._document.size, self._capacity.bytes_max
+            told = {"type": "collab.size", "nearly_full": self._has_warned, "bytes": bytes_, "bytes_max": bytes_max}
+            self._sessions.send(session.id, Stateless(json.dumps(told)))
 
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Show an update to every synced session but its author, and note what it may make ready."""
@@ -186,12 +240,87 @@ class Updates:
     def _refuse(self, pending: PendingUpdate, error: CollabError) -> None:
         self._sessions.refuse(pending.sender.id, error, counted=pending.counted)
 
+    # --- updates that take turns --------------------------------------------------------------------
+
+    def _is_quick(self, pending: PendingUpdate) -> bool:
+        """Return True if an update can be settled at once, without keeping everybody else waiting."""
+        update, size = pending.update, self.turns.slice_size
+        return (
+            len(update.structs) <= size.structs
+            and jumps(update, size.jumps) <= size.jumps
+            and self._document.is_quick_about(update, exact=pending.resync or not pending.sender.can_write)
+        )
+
+    def _settle_frame(self, frame: "_Frame", held: HeldBack) -> Steps[None]:
+        """Read a frame and settle it, in steps. What is taken of it is in ``held`` until all is."""
+        update = yield from read_update(frame.payload, self._limits, frame.sender, self._document.state)
+        answer: Saved | Refused = Saved()
+        if update is None:
+            answer = Refused()
+        elif update.structs or update.deletes:
+            yield from self._settle_in_steps(self._pending_of(frame, update), held)
+            return
+        if frame.counted:
+            self._sessions.answer(frame.sender.id, answer)
+
+    def _settle_in_steps(self, pending: PendingUpdate, held: HeldBack) -> Steps[None]:
+        """Do in steps what ``_settle`` does."""
+        integration = Integration(
+            self._document,
+            pending.update,
+            size=lambda: self.turns.slice_size,
+            is_withheld=partial(is_of_another, user=pending.sender.user, owner=self._sessions.awareness.owner),
+            before=partial(self.turns.release_mentioned, but=held),
+            take=partial(self._hold, pending, held),
+            exact=pending.resync,
+        )
+        if not pending.sender.can_write:
+            is_known = yield from integration.is_known()
+            self._answer(pending, Saved(pending.frame) if is_known else Refused())
+            return
+        if not pending.sender.queues_incomplete and not (yield from integration.is_ready()):
+            self._refuse(pending, Conflict(_INCOMPLETE))
+            return
+        try:
+            outcome = yield from integration.run()
+        except PermissionDenied:  # its sender's role has changed
+            self.turns.release(held)
+            self._answer(pending, Refused())
+            return
+        self.turns.release(held)
+        if outcome.rest is not None:
+            self._keep(pending, outcome.rest, outcome.waits_for)
+        else:
+            repeats = outcome.adds or pending.update.structs or pending.waits_for
+            self._answer(pending, Saved(pending.frame if repeats else b""), adds=outcome.adds)
+
+    def _hold(self, pending: PendingUpdate, held: HeldBack, news: News) -> None:
+        """Apply one slice, and hold it back."""
+        sender = pending.sender
+        if not sender.can_write:
+            raise PermissionDenied
+        self._capacity.check(news.update)
+        held.carried |= is_carried(news.update, self._document.state, sender.user, self._sessions.awareness.owner)
+        self.apply(news, sender.user)
+        if sender.lag is not None:
+            sender.lag.note_written(news.update)
+        self.turns.hold(held, news.update)
+
+    def _accept_held(self, held: HeldBack) -> None:
+        """Log and show what was held back of an update."""
+        author = held.author
+        self._sessions.window.divide()  # what is not fully described cannot be merged
+        self.accept(held.take(), author.user, carried=held.carried, author=author.id)
+        self._sessions.window.divide()
+
     # --- updates that wait --------------------------------------------------------------------------
 
     def _keep(self, pending: PendingUpdate, rest: InspectedUpdate | None, waits_for: Mapping[int, int]) -> None:
         """Let the rest of an update wait for what it builds on, as long as it may and as far as there is space."""
         assert rest is not None
         is_first_wait = not pending.waits_for
+        if is_first_wait:
+            pending.since_s = self._sessions.now_s  # until now it may have waited for its turn
         pending.update, pending.waits_for = rest, waits_for
         if len(pending.frame) > self._pending.bytes_max:
             pending.frame = b""
@@ -257,6 +386,11 @@ _INCOMPLETE = "The update builds on edits that are not here, or that their autho
 _TOO_MUCH_WAITS = "Too many edits wait for others that have not arrived; reconnect."
 
 
-def contradiction_error() -> UpdateRefused:
-    """Return the refusal of an update that has other content where the document has some."""
-    return UpdateRefused("Other text stands at the place of one of your edits: copy what you wrote, and reload.")
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One update as it came from a session."""
+
+    sender: Session
+    payload: bytes
+    counted: bool
+    resync: bool

@@ -6,24 +6,39 @@ deleted.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 
-from collab.crdt.stored import compact
+from collab.crdt.stored import checked_state, load_in_steps, read_in_slices
 from collab.errors import CollabError, StoreUnavailable
 from collab.ids import DocumentName
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
 from collab.room.compaction import ROW_COST_BYTES, TAIL_BYTES_MIN, is_due
+from collab.serve.stepwise import slow_s, take_steps
 from collab.store.base import Snapshot, Store, Tail
 
 log = get_logger("compactor")
 
 CANDIDATES_MAX = 50
 
+COSTLY_S = 1.0
+"""Seconds that the slow slices of a state may take together. A snapshot is read in one go, and keeps everybody waiting.
+A document that somebody made costly on purpose stays in its log, which is read in slices."""
+
 
 class Compactor:
     """Compacts the documents whose log has grown enough; ``run`` is its task."""
 
-    def __init__(self, store: Store, *, interval_s: float, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        interval_s: float,
+        metrics: Metrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._store = store
         self._interval_s = interval_s
         self._metrics = metrics or Metrics()
@@ -80,8 +95,12 @@ class Compactor:
             if stored.deleted or not stored.tail:
                 return False
             before = stored.snapshot
-            # Many rows hold the event loop for milliseconds; the rule above bounds the tail.
-            state = compact(None if before is None else before.state, stored.tail)
+            document = await take_steps(load_in_steps(None if before is None else before.state, stored.tail))
+            if await slow_s(read_in_slices(document.encode()), self._clock) > COSTLY_S:
+                log.warning("fold_too_costly", document=name)
+                self._refused.add(name)
+                return False
+            state = checked_state(document)
         except StoreUnavailable:
             raise
         except CollabError:

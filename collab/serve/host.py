@@ -16,6 +16,7 @@ from collab.protocol.presence import PresenceEntry, decode_presence, encode_pres
 from collab.protocol.rows import Row
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.room.effects import (
+    Again,
     AppendRow,
     CatchUp,
     Committed,
@@ -29,6 +30,7 @@ from collab.room.effects import (
     Send,
 )
 from collab.room.events import (
+    Continued,
     Dismissed,
     Event,
     Joined,
@@ -65,7 +67,9 @@ class Host:
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], object],
         on_fail: Callable[["Host"], None],
+        ask_turn: Callable[["Host"], None],
     ) -> None:
+        """``ask_turn``: have ``go_on`` called once others have been served."""
         self._room = room
         self._writer = replica.writer
         self._log_writer = log_writer
@@ -73,6 +77,7 @@ class Host:
         self._clock = clock
         self._call_later = call_later
         self._on_fail = on_fail
+        self._ask_turn = ask_turn
         self._metrics = replica.metrics
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
@@ -109,6 +114,11 @@ class Host:
     def is_all_committed(self) -> bool:
         """True if everything accepted is committed, so that the room may be forgotten."""
         return self._room.is_all_committed
+
+    @property
+    def has_work(self) -> bool:
+        """True if updates wait for their turn."""
+        return self._room.has_work and self.failed is None
 
     @property
     def pending(self) -> int:
@@ -149,6 +159,11 @@ class Host:
             case _:
                 pass
         self._step(event)
+
+    def go_on(self) -> bool:
+        """Take one step of the updates that wait for their turn. Return True if there is more to do."""
+        self._step(Continued())
+        return self.has_work
 
     def stop_hearing(self) -> None:
         """Accept no more messages, and so acknowledge none. Sessions still get the answers to what they sent before."""
@@ -234,7 +249,10 @@ class Host:
         if self.failed:
             return
         try:
-            self._perform(self._room.step(self._clock(), event))
+            began_s = self._clock()
+            effects = self._room.step(began_s, event)
+            self._room.charge(self._clock() - began_s)
+            self._perform(effects)
         except CollabError as error:  # the caller has other rooms to serve: the log writer a whole batch
             if error.fault is Fault.PEER:
                 raise
@@ -261,6 +279,8 @@ class Host:
                     self._relay.publish(RowFrame(self.name, self._room.epoch, row))
                 case PublishPresence(entries):
                     self._presence.update((each.entry.client, each) for each in entries)
+                case Again():
+                    self._ask_turn(self)
                 case EndWindowAt(at_s):
                     self._call_later(max(0.0, at_s - self._clock()), self._end_window)
                 case CatchUp():

@@ -8,7 +8,7 @@ that asks for a room while it is being forgotten waits and then joins a new one.
 import asyncio
 from collections.abc import Callable, Iterable
 
-from collab.crdt.stored import load_document
+from collab.crdt.stored import load_in_steps
 from collab.errors import CollabError, DocumentDeleted, Draining
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
@@ -16,12 +16,15 @@ from collab.relay.base import RelayFrame
 from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.room import Room
 from collab.room.session import Session
+from collab.room.work import WorkTimes
 from collab.serve import tasks
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
+from collab.serve.loop_turns import LoopTurns
 from collab.serve.replica import Replica, draw_writer_id
 from collab.serve.room_entry import RoomEntry, RoomState
 from collab.serve.sink import Sink
+from collab.serve.stepwise import take_steps
 
 log = get_logger("rooms")
 
@@ -48,6 +51,8 @@ class Rooms:
         self._clock = clock
         self._on_left = on_left
         self._on_interrupted = on_interrupted
+        self._turns = LoopTurns(clock)
+        self._work_times = WorkTimes(replica.limits.work)
         self._rooms: dict[DocumentName, RoomEntry] = {}
 
     def __len__(self) -> int:
@@ -124,7 +129,8 @@ class Rooms:
         stored = await self._store.load(name)
         if stored.deleted:
             raise DocumentDeleted
-        document = load_document(None if stored.snapshot is None else stored.snapshot.state, stored.tail)
+        snapshot = None if stored.snapshot is None else stored.snapshot.state
+        document = await take_steps(load_in_steps(snapshot, stored.tail))
         room = Room(
             name,
             document,
@@ -132,6 +138,7 @@ class Rooms:
             cursor=stored.head,
             writer=draw_writer_id(),
             limits=self._replica.limits.room,
+            times=self._work_times,
         )
         return Host(
             room,
@@ -140,6 +147,7 @@ class Rooms:
             clock=self._clock,
             call_later=asyncio.get_running_loop().call_later,
             on_fail=self._note_failure,
+            ask_turn=self._turns.ask,
         )
 
     def _note_failure(self, host: Host) -> None:
@@ -211,6 +219,7 @@ class Rooms:
             and since_s is not None
             and self._clock() - since_s >= linger_s
             and host.is_all_committed
+            and not host.has_work
         )
 
     async def _forget(self, room: RoomEntry) -> None:

@@ -19,6 +19,7 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.ProtocolError: (4422, 400),
     errors.TextFrame: (1003, 400),
     errors.UpdateRefused: (4422, 422),
+    errors.DocumentFull: (4422, 422),
     errors.InvalidName: (4404, 400),
     errors.InvalidRequest: (4422, 400),
     errors.NotAuthenticated: (4401, 401),

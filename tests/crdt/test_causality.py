@@ -5,8 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.crdt.causality import in_slices, is_ready, split_update
+from collab.crdt.causality import is_ready, split_update
 from collab.crdt.guard import inspect_update
+from collab.crdt.slices import CausalOrder, SliceSize, deletion_slices, slices
 from collab.crdt.update import InspectedUpdate
 from tests.crdt.asking import take
 from tests.protocol.build import gc, item, skip, text, update
@@ -122,14 +123,22 @@ def test_slices_are_bounded_and_each_is_ready_after_those_before() -> None:
         deletes={ANN: [(0, 3)], COY: [(1, 1)]},
     )
     state = {COY: 2}
-    slices = [inspect_update(each) for each in in_slices(inspect_update(zigzag), state, 3)]
-    assert [len(each.structs) for each in slices] == [3] * 13 + [1, 0]
-    assert slices[-1].payload == update(deletes={COY: [(1, 1)], ANN: [(0, 3)]})
-    for each in slices:
+    parts = [inspect_update(each) for each in in_slices(inspect_update(zigzag), state, 3)]
+    assert [len(each.structs) for each in parts] == [3] * 13 + [1, 0]
+    assert parts[-1].payload == update(deletes={COY: [(1, 1)], ANN: [(0, 3)]})
+    for each in parts:
         assert waits_for(each, state) == {}
         for struct in each.structs:
             state[struct.client] = struct.clock + struct.length
     assert state == {ANN: many, BOB: many, COY: 2}
+
+
+def in_slices(update: InspectedUpdate, state: dict[int, int], structs_max: int) -> list[bytes]:
+    """Return what the engine is given of an update that is ready."""
+    size = SliceSize(structs_max)
+    parts = [*slices(update, CausalOrder(update, state), lambda: size)]
+    parts += deletion_slices(update, update.deletes, lambda: size)
+    return [part.payload for part in parts if part is not None]
 
 
 def test_slices_are_in_the_order_of_the_engine() -> None:
@@ -138,8 +147,8 @@ def test_slices_are_in_the_order_of_the_engine() -> None:
         (BOB, 0, [text("2", left=(ANN, 0)), text("2")]),
         (COY, 0, [text("3", left=(BOB, 0)), text("3")]),
     )
-    slices = [inspect_update(each) for each in in_slices(whole, {}, 1)]
-    order = [(struct.client, struct.clock) for each in slices for struct in each.structs]
+    parts = [inspect_update(each) for each in in_slices(whole, {}, 1)]
+    order = [(struct.client, struct.clock) for each in parts for struct in each.structs]
     assert order == [(ANN, 0), (BOB, 0), (COY, 0), (COY, 1), (BOB, 1), (ANN, 1)]
 
 

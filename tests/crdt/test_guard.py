@@ -10,6 +10,7 @@ import pytest
 
 from collab.crdt.encoding import encode_update
 from collab.crdt.guard import inspect_front, inspect_stored_update, inspect_update
+from collab.crdt.steps import finish
 from collab.crdt.update import DELETED, GC, DeletedRange, InspectedUpdate
 from collab.errors import UpdateRefused
 from collab.protocol.limits import CLOCK_END, Limits
@@ -103,10 +104,10 @@ def test_the_front_of_a_long_history_is_read_alone() -> None:
     data = update((9, 5, [text("ab")] * 100), (3, 0, [text("c")]), deletes={3: [(0, 1)]})
     whole = inspect_update(data)
     for end, count in ((6, 16), (5 + 2 * 16, 16), (6 + 2 * 16, 64), (5 + 2 * 100, 100)):
-        front = inspect_front(data, end)
+        front = finish(inspect_front(data, end))
         assert front.structs == whole.structs[:count]
         assert [front.text_of(struct) for struct in front.structs] == ["ab"] * count
-    assert inspect_front(update((9, 5, [text("ab")])), 7).structs == whole.structs[:1]
+    assert finish(inspect_front(update((9, 5, [text("ab")])), 7)).structs == whole.structs[:1]
 
 
 # --- structs without content ---------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import pycrdt
 import pytest
 
 from collab.crdt import stored
-from collab.crdt.document import Document
-from collab.crdt.stored import compact, load_document
+from collab.crdt.document import STORED_SLICE, Document
+from collab.crdt.stored import compact, load_document, load_in_steps
 from collab.errors import DocumentPoisoned
 from tests.protocol.build import shared, text, update
 from tests.room.build import YjsClient, a_row, document_of, inspected
@@ -31,6 +31,30 @@ def test_malformed_row_makes_no_document(payload: bytes) -> None:
     row = a_row(1)
     with pytest.raises(DocumentPoisoned):
         load_document(None, [type(row)(row.seq, row.writer, row.n, payload)])
+
+
+def test_large_row_is_loaded_in_slices() -> None:
+    jumps = update((ANN, 0, [text("x")] * 200), deletes={ANN: [(clock, 1) for clock in range(0, 100, 2)]})
+    steps, taken = load_in_steps(None, [a_row(1, jumps)]), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            loaded = end.value
+            break
+        taken += 1
+    assert taken >= 200 // STORED_SLICE.jumps + 50 // (STORED_SLICE.jumps // 2)
+    whole = Document()
+    whole._doc.apply_update(jumps)
+    assert loaded._doc.get_update() == whole._doc.get_update()
+
+
+def test_large_row_that_builds_on_what_is_missing_makes_no_document() -> None:
+    damaged = update((ANN, 0, [*[text("x")] * 20, text("y", left=(BOB, 0))]))
+    with pytest.raises(DocumentPoisoned, match="no row holds"):
+        load_document(None, [a_row(1, damaged)])
+    with pytest.raises(DocumentPoisoned, match="no row holds"):
+        load_document(None, [a_row(1, update((ANN, 0, [text("x")] * 20), deletes={BOB: [(0, 1)]}))])
 
 
 def test_row_that_the_guard_refuses_makes_no_document() -> None:

@@ -14,9 +14,11 @@ from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterI
 from collab.protocol.messages import FromServer, Update
 from collab.protocol.presence import PresenceEntry
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
-from collab.room.effects import AppendRow, Committed, Effect, End, Send
+from collab.room.effects import Again, AppendRow, Committed, Effect, End, Send
 from collab.room.events import (
+    Continued,
     Dismissed,
+    Event,
     HeadRead,
     Joined,
     Left,
@@ -107,7 +109,18 @@ def document_of(*updates: bytes) -> Document:
 
 
 class SteppedRoom(Room):
-    """A room with a method for each event, which keeps the tests short."""
+    """A room with a method for each event, which keeps the tests short.
+
+    Updates that take turns have them at once, unless ``takes_turns`` is set to False.
+    """
+
+    takes_turns = True
+
+    def step(self, now_s: float, event: Event) -> list[Effect]:
+        effects = super().step(now_s, event)
+        while self.takes_turns and self.has_work:
+            effects += super().step(now_s, Continued())
+        return [effect for effect in effects if not self.takes_turns or not isinstance(effect, Again)]
 
     @property
     def sessions(self) -> tuple[SessionId, ...]:

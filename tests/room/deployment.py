@@ -54,6 +54,7 @@ class RoomDeployment:
             clock=lambda: self._now_s,
             call_later=lambda _, act: self._timers[replica].append(act),
             on_fail=lambda _: None,
+            ask_turn=lambda _: None,
         )
 
     @property

@@ -148,6 +148,15 @@ class SendsBackWhatALaggingSessionWrote(SlowReaders):
         super()._catch_up(session)
 
 
+class HoldsBackWhatOthersNeed(Room):
+    """A room that logs a large update only once it is complete, whatever others build on it meanwhile."""
+
+    def __init__(self, *args: Any, **parts: Any) -> None:
+        super().__init__(*args, **parts)
+        self._updates.turns.release_mentioned = lambda *_, **__: None  # type: ignore[method-assign]
+        self._updates.turns.release_all = lambda: None  # type: ignore[method-assign]
+
+
 class UnloadsWithoutFlushing(Replica):
     def may_unload(self) -> bool:
         return self.host is not None and not self.clients
@@ -178,6 +187,9 @@ FAULTS = {
     "window lost": Fault(DIFFERS, window=LosesWhatWaits),
     "author sent its own edit": Fault(ITS_OWN, window=SendsAuthorsTheirOwn),
     "timer for every edit": Fault("a room has two timers", window=AsksForItsEndAgain),
+    "large update held back too long": Fault(
+        f"{NOT_COMMITTED}|causal order|the room cannot continue", parts={"make_room": HoldsBackWhatOthersNeed}
+    ),
     "lagging session misses what waited": Fault(DIFFERS, window=TakesWhatWaitsForSent),
     "lagging session misses all": Fault(DIFFERS, slow_readers=ForgetsWhatWasMissed),
     "lagging session sent its own edit": Fault(ITS_OWN, slow_readers=SendsBackWhatALaggingSessionWrote),
@@ -188,7 +200,7 @@ FAULTS = {
 def first_seed_that_finds(fault: Fault) -> int | None:
     for seed in range(SEEDS_PER_FAULT):
         try:
-            random_story(seed, make_room=fault.make_room, **fault.parts)
+            random_story(seed, **{"make_room": fault.make_room, **fault.parts})
         except Violation as violation:
             if re.search(fault.found, str(violation)):
                 return seed

@@ -170,3 +170,11 @@ def test_edits_beside_a_character_leave_it_whole() -> None:
         news = room.document.assess(inspect_update(beside))
         assert isinstance(news, News)
         assert news.before is None
+
+
+def test_author_who_deleted_half_a_character_while_away_comes_back_with_the_rest() -> None:
+    room = a_room(BASE, sessions=[a_session(1), a_session(2, "bob")])
+    front, rest = item(DELETED, uint(2), root="content"), text("\N{REPLACEMENT CHARACTER}b", left=(1, 1))
+    effects = room.receive(SessionId(1), Update(update((1, 0, [front, rest]), deletes={1: [(0, 2)]})), 0.0)
+    assert ends(effects) == {}
+    assert room.document.text() == "b"

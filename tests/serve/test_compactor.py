@@ -65,3 +65,12 @@ async def test_documents_that_cannot_be_compacted_hide_no_other(store: MemorySto
 async def test_missing_document_is_skipped(store: MemoryStore, compactor: Compactor) -> None:
     compactor.left(DocumentName("never written"))
     assert await compactor.compact_due() == 0
+
+
+async def test_document_whose_slices_are_slow_keeps_its_log(store: MemoryStore) -> None:
+    name = await write(store, "costly", typing(40, size=2_000))
+    seconds = iter(range(100_000))
+    compactor = Compactor(store, interval_s=10, clock=lambda: float(next(seconds)))
+    assert await compactor.compact_due() == 0
+    assert (await store.load(name)).snapshot is None
+    assert await compactor.compact_due() == 0

@@ -52,6 +52,7 @@ class Bench:
             clock=lambda: self.now_s,
             call_later=lambda delay_s, act: self.calls.append((delay_s, act)),
             on_fail=lambda _: None,
+            ask_turn=lambda _: None,
         )
         self.host.tell(Joined(a_session(ANN)), RecordingSink())
         self.host.tell(Joined(a_session(READER, can_write=False)), RecordingSink())

@@ -30,6 +30,7 @@ def host() -> Host:
         clock=lambda: 0.0,
         call_later=lambda _, act: None,
         on_fail=lambda _: None,
+        ask_turn=lambda _: None,
     )
 
 

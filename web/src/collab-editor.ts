@@ -37,7 +37,12 @@ import { findUnsupported, watchUnsupported } from './unsupported';
 /** How long we wait for another key before showing Saved, so that the line does not flicker during typing. */
 const SAVED_AFTER_MS = 400;
 
-const CONNECTING: StateLine = { kind: 'connecting', text: LOOKS.connecting.label, waiting: 0 };
+const CONNECTING: StateLine = {
+  kind: 'connecting',
+  text: LOOKS.connecting.label,
+  waiting: 0,
+  nearlyFull: false,
+};
 
 /** What each event of the element carries. All bubble and cross shadow roots. */
 export interface CollabEventDetails {

@@ -18,7 +18,7 @@ import {
   type State,
   unsavedEdits,
 } from './state';
-import { observedSocket, type ReceivedFrame } from './wire';
+import { nearlyFullIn, observedSocket, type ReceivedFrame, SIZE_WANTED } from './wire';
 
 export type Token = string | (() => string | Promise<string>);
 
@@ -97,6 +97,7 @@ export class Session {
       token: () => this.#readToken(),
       onAuthenticated: ({ scope }) => this.#authenticated(scope === 'readonly' ? 'readonly' : 'read-write'),
       onAuthenticationFailed: ({ reason }) => this.#refused(reason),
+      onStateless: ({ payload }) => this.#told(payload),
       onUnsyncedChanges: ({ number }) => this.#dispatch({ type: 'unsynced', count: number }),
       onDisconnect: () => this.#dispatch({ type: 'closed' }),
     });
@@ -191,8 +192,15 @@ export class Session {
   #authenticated(scope: Scope): void {
     const promoted = this.state.scope === 'readonly' && scope === 'read-write';
     this.#dispatch({ type: 'authenticated', scope });
+    this.#provider.sendStateless(SIZE_WANTED);
     // A new exchange offers the edits again that were refused while we could only read.
     if (promoted && unsavedEdits(this.state) > 0) this.#reconnect(0);
+  }
+
+  /** Take in a message outside of the document. Of an application's own messages we know nothing. */
+  #told(payload: string): void {
+    const nearlyFull = nearlyFullIn(payload);
+    if (nearlyFull !== null) this.#dispatch({ type: 'size', nearlyFull });
   }
 
   #refused(reason: string): void {

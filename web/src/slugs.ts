@@ -6,7 +6,15 @@
  */
 
 /** Why the document is closed to us. It stays closed until there is a new token or the page is reloaded. */
-export type Denial = 'signed-out' | 'origin' | 'forbidden' | 'not-found' | 'deleted' | 'change' | 'other';
+export type Denial =
+  | 'signed-out'
+  | 'origin'
+  | 'forbidden'
+  | 'not-found'
+  | 'deleted'
+  | 'change'
+  | 'full'
+  | 'other';
 
 /** `retry`: the trouble passes by itself, and the client reconnects without a word. */
 export type Outcome = Denial | 'retry';
@@ -25,6 +33,7 @@ export const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'document-not-found': 'not-found',
   'document-deleted': 'deleted',
   'update-refused': 'change',
+  'document-full': 'full',
   'protocol-error': 'change',
   'too-large': 'change',
   'invalid-name': 'other',
@@ -92,6 +101,11 @@ export const DENIALS: Readonly<Record<Denial, DenialText>> = {
     kind: 'refused',
     happened: 'The server did not accept a change.',
     advice: 'Reload the page to continue.',
+  },
+  full: {
+    kind: 'refused',
+    happened: 'The document is as large as it may be.',
+    advice: 'Copy what you wrote last, reload the page, and delete something.',
   },
   other: {
     kind: 'denied',

@@ -51,6 +51,8 @@ export interface State {
   readonly refused: boolean;
   /** The provider's counter of unacknowledged frames. */
   readonly unsynced: number;
+  /** True once the server has said that the document is nearly as large as it may be. */
+  readonly nearlyFull: boolean;
 }
 
 export type Action =
@@ -63,7 +65,8 @@ export type Action =
   | { readonly type: 'sent'; readonly frame: 'step1' | 'step2' | 'update' }
   | { readonly type: 'synced' }
   | { readonly type: 'answered'; readonly accepted: boolean }
-  | { readonly type: 'unsynced'; readonly count: number };
+  | { readonly type: 'unsynced'; readonly count: number }
+  | { readonly type: 'size'; readonly nearlyFull: boolean };
 
 export type LineKind =
   | 'connecting'
@@ -82,6 +85,8 @@ export interface StateLine {
   readonly text: string;
   /** Number of local edits that are not known to be committed. */
   readonly waiting: number;
+  /** True if the document is nearly as large as it may be, which is said where there is nothing worse to say. */
+  readonly nearlyFull: boolean;
 }
 
 interface Look {
@@ -117,6 +122,7 @@ export function initialState(online: boolean): State {
     committed: 0,
     refused: false,
     unsynced: 0,
+    nearlyFull: false,
   };
 }
 
@@ -149,6 +155,8 @@ function apply(state: State, action: Action): State {
       return answered(state, action.accepted);
     case 'unsynced':
       return { ...state, unsynced: action.count };
+    case 'size':
+      return { ...state, nearlyFull: action.nearlyFull };
   }
 }
 
@@ -217,7 +225,8 @@ export function isSynced(state: State): boolean {
 
 export function stateLine(state: State): StateLine {
   const kind = kindOf(state);
-  return { kind, text: textOf(state, kind), waiting: unsavedEdits(state) };
+  const nearlyFull = state.nearlyFull && kind === 'saved';
+  return { kind, text: textOf(state, kind), waiting: unsavedEdits(state), nearlyFull };
 }
 
 /** The first of these that holds is what the status line says. */
@@ -233,8 +242,9 @@ function kindOf(state: State): LineKind {
 }
 
 /** Return what the header has room for. */
-export function headerText({ kind, waiting }: StateLine): string {
+export function headerText({ kind, waiting, nearlyFull }: StateLine): string {
   const { label } = LOOKS[kind];
+  if (nearlyFull) return `${asSentence(label)} ${NEARLY_FULL}`;
   return waiting > 0 && isAway(kind) ? `${asSentence(label)} Keep this tab open.` : label;
 }
 
@@ -242,6 +252,7 @@ function textOf(state: State, kind: LineKind): string {
   const unsaved = unsavedEdits(state) > 0;
   const { label, severity } = LOOKS[kind];
   if (severity === 'closed') return closedText(state, unsaved);
+  if (state.nearlyFull && kind === 'saved') return `${asSentence(label)} ${NEARLY_FULL}`;
   return unsaved && isAway(kind) ? `${asSentence(label)} ${KEEP_OPEN}` : label;
 }
 
@@ -262,6 +273,7 @@ function closedText(state: State, unsaved: boolean): string {
 }
 
 const DEMOTED = { happened: 'You can no longer edit this document.', advice: '' };
+const NEARLY_FULL = 'The document is nearly as large as it may be.';
 const KEEP_OPEN = 'Your changes are not saved yet: keep this tab open.';
 const KEEP_A_COPY = 'Your latest changes are not saved: download a copy of the text.';
 

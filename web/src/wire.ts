@@ -44,6 +44,20 @@ export function readReceived(frame: Uint8Array): ReceivedFrame | null {
   }
 }
 
+/** The stateless message that asks the server to say when the document is nearly as large as it may be. */
+export const SIZE_WANTED = '{"type":"collab.size"}';
+
+/** Return what a stateless message says of that, or null if it is an application's own. */
+export function nearlyFullIn(payload: string): boolean | null {
+  try {
+    const message: unknown = JSON.parse(payload);
+    const told = message as { type?: unknown; nearly_full?: unknown } | null;
+    return told?.type === 'collab.size' && typeof told.nearly_full === 'boolean' ? told.nearly_full : null;
+  } catch {
+    return null;
+  }
+}
+
 export interface SocketObserver {
   opened(): void;
   closed(): void;

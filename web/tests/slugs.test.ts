@@ -5,6 +5,7 @@ test.each([
   ['token-expired: The token has expired; sign in anew.', 'signed-out'],
   ['permission-denied', 'forbidden'],
   ['document-deleted: The document was deleted.', 'deleted'],
+  ['document-full: The document is as large as it may be.', 'full'],
   ['update-refused: The update nests shared types more than 32 deep.', 'change'],
   ['draining: This replica is shutting down; reconnect.', 'retry'],
 ] as const)('the slug of "%s" means %s', (reason, outcome) => expect(outcomeOf(reason)).toBe(outcome));

@@ -68,6 +68,13 @@ describe('Saved', () => {
     expect(kind(...handshake, accepted, ...typed, accepted)).toBe('saved');
   });
 
+  test('says more when the document is nearly full', () => {
+    const full: Action = { type: 'size', nearlyFull: true };
+    expect(text(...handshake, accepted, full)).toBe('Saved. The document is nearly as large as it may be.');
+    expect(text(...handshake, accepted, full, edited)).toBe('Saving…');
+    expect(text(...handshake, accepted, full, { type: 'size', nearlyFull: false })).toBe('Saved');
+  });
+
   test('needs every answer', () => {
     const two = [...handshake, accepted, ...typed, ...typed];
     expect(stateLine(stateAfter(...two, accepted))).toMatchObject({ kind: 'saving', waiting: 1 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readReceived, readSent } from '../src/wire';
+import { nearlyFullIn, readReceived, readSent, SIZE_WANTED } from '../src/wire';
 
 const frame = (hex: string): Uint8Array =>
   Uint8Array.from(hex.match(/../g) ?? [], byte => Number.parseInt(byte, 16));
@@ -32,4 +32,11 @@ test('other frames of the server are ignored', () => {
   expect(readReceived(frame(`${ADDRESS}010100`))).toBeNull();
   expect(readReceived(frame(`${ADDRESS}02020a726561642d7772697465`))).toBeNull();
   expect(readReceived(frame('09'))).toBeNull();
+});
+
+test('a word about the size is told from an application’s own messages', () => {
+  expect(nearlyFullIn('{"type":"collab.size","nearly_full":true,"bytes":9,"bytes_max":10}')).toBe(true);
+  expect(nearlyFullIn('{"type":"collab.size","nearly_full":false}')).toBe(false);
+  for (const other of ['', 'null', '{"type":"chat"}', SIZE_WANTED, '7'])
+    expect(nearlyFullIn(other)).toBeNull();
 });
