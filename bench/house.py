@@ -37,6 +37,7 @@ import collab
 from bench.rooms import READER, YjsClient, make_room, next_row, say
 from collab.ids import ClientId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, SyncStep2, Update
+from collab.room.events import Continued
 
 CODE = Path(collab.__file__).parent
 TESTS = CODE.parent / "tests"
@@ -172,6 +173,8 @@ def _follow(way: Way) -> Trace:
         sys.setprofile(trace)
         try:
             say(room, message)
+            while room.has_work:
+                room.step(0.0, Continued())
             next_row(room)
         finally:
             sys.setprofile(None)

@@ -47,6 +47,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "row_refused": ("document", "origin", "n"),
     "snapshot_written": ("document", "seq", "bytes"),
     "fold_refused": ("document",),
+    "fold_too_costly": ("document",),
     # the relay
     "relay_up": (),
     "relay_down": ("error",),
