@@ -554,6 +554,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _tell_closed(self) -> None:
         assert self._ending is not None
+        self._reader.drop()
         receiver, self._receiver = self._receiver, NOWHERE
         receiver.closed(SocketClosed(self._ending))
 

@@ -48,6 +48,9 @@ _SYNC, _AWARENESS, _AUTH, _STATELESS, _CLOSE, _SYNC_STATUS = 0, 1, 2, 5, 7, 8
 _TOKEN, _PERMISSION_DENIED, _AUTHENTICATED = 0, 1, 2
 _PONG = b"\x0a"
 
+SESSION_SEPARATOR = "\0"
+"""Between the document's name and a session id, in an address of a provider with session awareness."""
+
 
 class Hocuspocus:
     """The Hocuspocus dialect."""

@@ -193,6 +193,10 @@ class FrameReader:
         self._skipping = Skipping.ALL
         self._message = self._decoder = None
 
+    def drop(self) -> None:
+        """Let go of everything that waits, and of the message in progress: the connection has ended."""
+        self._data, self._at, self._message, self._decoder = b"", 0, None, None
+
     def next_event(self) -> Event | None:
         """Return what the next frame means, or None if more bytes are needed for it."""
         if self._left == _NOWHERE:
@@ -290,7 +294,7 @@ class FrameReader:
 
     def _fail(self, code: CloseCode, reason: str) -> Fault:
         """Read nothing any more."""
-        self._data, self._at, self._message, self._decoder = b"", 0, None, None
+        self.drop()
         return Fault(code, reason)
 
     # --- its payload ------------------------------------------------------------------------------------

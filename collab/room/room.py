@@ -234,7 +234,12 @@ class Room:
 
     def _answer_step1(self, sender: Session, state: dict[int, int]) -> None:
         self._updates.turns.release_all()  # what the sender is sent, it may build on
-        diff, later = self.document.catch_up(state)
+        has, later = self.document.state, None
+        if any(clocks > has.get(client, 0) for client, clocks in state.items()):
+            # It has edits that are not here yet. A kept answer may return them once they are, before they are saved.
+            diff = self.document.diff(state)
+        else:
+            diff, later = self.document.catch_up(state)
         sender.acks_next_step2 = True
         self._slow_readers.note_sent_all(sender)
         self._updates.ask(sender)

@@ -113,8 +113,8 @@ class Connection:
         "_error",
         "_frames_seen",
         "_hold",
+        "_is_backlog_watched",
         "_is_congested",
-        "_is_falling_behind",
         "_parts",
         "_paused_for",
         "_silent_beats",
@@ -139,7 +139,7 @@ class Connection:
         self._ending: Ending | None = None
         self._hold: asyncio.TimerHandle | None = None
         self._unknown = 0
-        self._is_congested = self._is_falling_behind = False
+        self._is_congested = self._is_backlog_watched = False
         self._frames_seen = self._silent_beats = 0
         self._beats_to_ping = self._beats_a_ping
         socket.attach(self)
@@ -261,14 +261,16 @@ class Connection:
             self._conversation.congested()
 
     def _watch_backlog(self) -> None:
-        if not self._is_falling_behind and self._is_backlog_full:
-            self._is_falling_behind = True
+        """Look once a turn: what waits is summed up each time, and a commit may acknowledge thousands of edits."""
+        if not self._is_backlog_watched:
+            self._is_backlog_watched = True
             # Later, since a room is just performing its effects, and this is an event of its own.
             asyncio.get_running_loop().call_soon(self._fall_behind)
 
     def _fall_behind(self) -> None:
-        self._is_falling_behind = False
-        if self._conversation is not None:
+        self._is_backlog_watched = False
+        # The peer may have taken it meanwhile, and then nobody would tell of that again.
+        if self._conversation is not None and self._is_congested and self._is_backlog_full:
             self._conversation.fell_behind(self._socket.buffered_bytes)
 
     def drained(self) -> None:
@@ -349,6 +351,7 @@ class Connection:
         if self._state is ConnectionState.CLOSED:
             return
         self._cancel_hold()
+        self._parts.log_writer.forget(self._go_on_with_log)
         ending = closed.ending
         if self._error is not None:
             ending = self._ending or self._socket.close(self._error)

@@ -11,7 +11,7 @@ from collab.access.tokens import Principal
 from collab.errors import CollabError, KeysUnavailable, MissingDependencies, PeerError, RoomClosed, TooLarge
 from collab.ids import DocumentName, document_name
 from collab.observe.logs import get_logger
-from collab.protocol.hocuspocus import Hocuspocus
+from collab.protocol.hocuspocus import SESSION_SEPARATOR, Hocuspocus
 from collab.protocol.messages import Denied, Refused, Saved, TokenWanted
 from collab.room.session import Session
 from collab.serve.connection import Connection
@@ -54,9 +54,6 @@ log = get_logger("hocuspocus_document")
 
 TOKEN_LEAD_S = 60.0
 """Seconds before its token expires at which a client is asked for a fresh one."""
-
-SESSION_SEPARATOR = "\0"
-"""Between the document's name and a session id, in an address of a provider with session awareness."""
 
 
 class DismissedSession:

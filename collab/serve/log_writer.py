@@ -3,7 +3,7 @@
 Grouping is what makes a durable acknowledgement cheap: one commit costs the same for one row and for a hundred. The
 rows of a batch do not change until its outcome is known; while the database does not answer they are offered again
 with the same keys, so an unknown outcome costs nothing. Nothing is acknowledged meanwhile. When too much is queued,
-the sockets are not read until there is space again (``writable``).
+the sockets are not read until there is space again (``call_when_writable``).
 """
 
 import asyncio
@@ -43,9 +43,9 @@ class RowProducer(Protocol):
 class LogWriter:
     """The writer of the log. One task runs ``run``; the other methods may be called from any task of the loop.
 
-    ``window_s`` is the shortest time from the beginning of one commit to the next: a row after a
-    pause is committed at once. ``queue_bytes_max`` bounds the uncommitted
-    bytes above which ``writable`` waits.
+    Two of the limits are for it: ``flush_window_ms`` is the shortest time from the beginning of one commit to the next
+    (a row after a pause is committed at once), and with more uncommitted bytes than ``persister_queue_bytes_max`` it is
+    full.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class LogWriter:
         self._has_work = asyncio.Event()
         self._has_space = asyncio.Event()
         self._has_space.set()
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: dict[Callable[[], None], None] = {}
         """What is called once there is space."""
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -97,7 +97,7 @@ class LogWriter:
         self._queued_bytes -= size
         if not self.is_full:
             self._has_space.set()
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting, {}
             for call in waiting:
                 call()
 
@@ -107,7 +107,11 @@ class LogWriter:
 
     def call_when_writable(self, call: Callable[[], None]) -> None:
         """Call ``call`` once when the queue has space. Until then its socket is not read: TCP makes the client wait."""
-        self._waiting.append(call)
+        self._waiting[call] = None
+
+    def forget(self, call: Callable[[], None]) -> None:
+        """Do not call ``call``: its socket is closed. The database may be away for hours, and sockets come and go."""
+        self._waiting.pop(call, None)
 
     async def flush(self) -> None:
         """Return when everything submitted before or meanwhile is committed."""

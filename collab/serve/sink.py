@@ -4,12 +4,17 @@ from typing import Protocol
 
 from collab.errors import CollabError
 from collab.protocol.dialect import Dialect
+from collab.protocol.hocuspocus import SESSION_SEPARATOR
 from collab.protocol.messages import FromServer
 from collab.protocol.websocket import Frame
 
 
 class EncodedMessage:
-    """One message for many sessions, encoded once for each dialect and address."""
+    """One message for many sessions, encoded once for each dialect and address.
+
+    The frame for a single session's address is of use to nobody else, and is not kept: a long answer is kept for a
+    while (``shared_frames``).
+    """
 
     __slots__ = ("_frames", "message")
 
@@ -24,7 +29,9 @@ class EncodedMessage:
             return self._frames[key]
         except KeyError:
             payload = dialect.encode(self.message, address)
-            frame = self._frames[key] = None if payload is None else Frame(payload)
+            frame = None if payload is None else Frame(payload)
+            if SESSION_SEPARATOR not in address:
+                self._frames[key] = frame
             return frame
 
 

@@ -11,7 +11,7 @@ from itertools import count
 
 LOOK_S = 1.0
 CANCELLED_MAX = 1024
-"""Cancelled timers that may stay on the heap. When there are more, at most as many stay as there are live ones."""
+"""Times of cancelled calls that may stay on the heap. When there are more, at most as many stay as there are calls."""
 
 
 class Timer:
@@ -35,8 +35,8 @@ class Timer:
     def stop(self) -> None:
         """Cancel the call. Does nothing if it was made or cancelled already."""
         if self.number:
+            self._timers.cancel(self.number)
             self.number = 0
-            self._timers.count_cancelled()
 
     def run(self) -> None:
         """Do what the timer is for."""
@@ -44,17 +44,22 @@ class Timer:
 
 
 class TimerQueue:
-    """All timers of a server; ``run`` is their task. ``wall_clock`` gives seconds since 1970."""
+    """All timers of a server; ``run`` is their task. ``wall_clock`` gives seconds since 1970.
+
+    The heap has only numbers: a timer that is cancelled is let go at once, and with it the connection that it belongs
+    to.
+    """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
-        self._heap: list[tuple[float, int, Timer]] = []
+        self._heap: list[tuple[float, int]] = []
+        self._calls: dict[int, Timer] = {}
+        """The calls that are to be made, by their numbers."""
         self._numbers = count(1)
-        self._cancelled = 0
         self._new_first = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self._calls)
 
     def now_s(self) -> float:
         """Return the time of day."""
@@ -63,7 +68,8 @@ class TimerQueue:
     def add(self, at_s: float, timer: Timer) -> int:
         """Have the timer run in the task of ``run`` once it is ``at_s``, and return the number of this call."""
         number = next(self._numbers)
-        heapq.heappush(self._heap, (at_s, number, timer))
+        heapq.heappush(self._heap, (at_s, number))
+        self._calls[number] = timer
         if self._heap[0][1] == number:
             self._new_first.set()
         return number
@@ -72,12 +78,11 @@ class TimerQueue:
         """Make every call that is due."""
         now_s = self._wall_clock()
         while self._heap and self._heap[0][0] <= now_s:
-            _, number, timer = heapq.heappop(self._heap)
-            if timer.number == number:
+            _, number = heapq.heappop(self._heap)
+            timer = self._calls.pop(number, None)
+            if timer is not None:
                 timer.number = 0
                 timer.run()
-            else:
-                self._cancelled -= 1
 
     async def run(self) -> None:
         """Make each call when its time has come, for ever."""
@@ -91,10 +96,10 @@ class TimerQueue:
             except TimeoutError:
                 continue
 
-    def count_cancelled(self) -> None:
-        """Note that a timer on the heap is cancelled. Tokens may live for months, and connections for seconds."""
-        self._cancelled += 1
-        if self._cancelled > CANCELLED_MAX and 2 * self._cancelled > len(self._heap):
-            self._heap = [each for each in self._heap if each[2].number == each[1]]
+    def cancel(self, number: int) -> None:
+        """Do not make this call. Tokens may live for months, and connections for seconds."""
+        del self._calls[number]
+        cancelled = len(self._heap) - len(self._calls)
+        if cancelled > CANCELLED_MAX and cancelled > len(self._calls):
+            self._heap = [each for each in self._heap if each[1] in self._calls]
             heapq.heapify(self._heap)
-            self._cancelled = 0

@@ -472,6 +472,17 @@ async def test_a_lost_connection_is_told(server: Running, lose: Any) -> None:
     assert await recorder.end() == (1006, "peer", "lost")
 
 
+async def test_an_unfinished_message_goes_with_its_connection(server: Running) -> None:
+    """The object that it is part of is kept for some seconds, until everybody has noticed that it is closed."""
+    raw, recorder = await opened(server)
+    reader = server.connections[0]._reader
+    raw.write(b"\x82\xff" + (MESSAGE_BYTES_MAX - 1).to_bytes(8) + bytes(4) + bytes(MESSAGE_BYTES_MAX // 2))
+    await eventually(lambda: len(reader._message or b"") == MESSAGE_BYTES_MAX // 2)
+    raw.close()
+    await recorder.end()
+    assert reader._message is None
+
+
 async def lost_while_paused(server: Running) -> Recorder:
     """Return a paused recorder whose connection is lost after its messages were read."""
     raw, recorder = await opened(server)

@@ -6,6 +6,7 @@ import pytest
 
 from collab.crdt import shared_diffs
 from collab.crdt.shared_diffs import SMALL_BYTES
+from collab.crdt.statevector import encode_state_vector
 from collab.protocol.messages import SyncStep1, SyncStep2, Update
 from collab.room.session import SessionState
 from tests.interop.content import hash_of
@@ -58,6 +59,19 @@ def test_answers_to_clients_that_had_something_are_forgotten_with_time() -> None
     assert isinstance(again, SyncStep2)
     assert isinstance(anew, SyncStep2)
     assert again.update is first.update is not anew.update
+
+
+def test_client_that_comes_back_is_not_sent_its_own_edit_before_the_commit() -> None:
+    """Newer clients of y-websocket take it for saved, so it must not be in an answer that was kept from before."""
+    room = a_room(YjsClient(1).type(0, "x" * SMALL_BYTES), sessions=[a_session(n, synced=False) for n in (1, 2)])
+    ann = YjsClient(2)
+    offline = ann.type(0, "offline")
+    hello = SyncStep1(encode_state_vector(ann.state))
+    room.receive(a_session(1).id, hello, 0.0)
+    room.receive(a_session(1).id, SyncStep2(offline), 0.0)
+    room.leave(a_session(1).id, 0.0, clean=False)
+    answers = told(room.receive(a_session(2).id, hello, 0.0), 2)
+    assert not any(offline in each.update for each in answers if isinstance(each, SyncStep2 | Update))
 
 
 @pytest.mark.node

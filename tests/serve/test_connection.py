@@ -1,10 +1,13 @@
 """A connection ends once and completely, reads only while there is space, and is kept alive."""
 
 import asyncio
+import gc
+import weakref
 from itertools import product
 
 import pytest
 
+from collab.api.close_codes import closed_by_peer
 from collab.errors import (
     CollabError,
     Draining,
@@ -20,7 +23,9 @@ from collab.observe.metrics import Metrics
 from collab.protocol.messages import KEEPALIVE, Denied
 from collab.protocol.ywebsocket import YWebsocket
 from collab.serve.connection import TRANSITIONS, UNKNOWN_MAX, Connection, ConnectionState, Pause
+from collab.serve.heartbeat import PARTS
 from collab.serve.parts import ServerParts
+from collab.serve.socket import SocketClosed
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.serve.parts import ScriptedSocket, make_server, ticks
@@ -291,6 +296,57 @@ async def test_peer_that_takes_too_little_falls_behind_and_is_told_of_once_a_tur
     bench.connection.send(KEEPALIVE)
     await ticks(2)
     assert bench.conversation.told == ["congested", "70000 bytes behind", "drained"]
+
+
+async def test_peer_that_takes_all_in_the_same_turn_has_not_fallen_behind() -> None:
+    """Nobody would say again that it has, so it would be sent no more edits."""
+    bench = Bench(outbox_bytes_max=64 << 10)
+    bench.socket.receiver.congested()
+    bench.socket.buffered_bytes = 1 << 20
+    bench.connection.send(KEEPALIVE)
+    bench.socket.buffered_bytes = 0
+    bench.socket.receiver.drained()
+    await ticks(2)
+    assert bench.conversation.told == ["congested", "drained"]
+
+
+async def test_what_waits_for_a_slow_peer_is_looked_at_once_a_turn() -> None:
+    """A commit may acknowledge thousands of edits at once, and what waits is summed up each time."""
+    bench, looks = Bench(), 0
+
+    class Watched(ScriptedSocket):
+        @property
+        def buffered_bytes(self) -> int:
+            nonlocal looks
+            looks += 1
+            return 0
+
+        @buffered_bytes.setter
+        def buffered_bytes(self, _: int) -> None:
+            pass
+
+    connection = Connection(Watched(), bench.conversation, bench.parts)
+    connection.congested()
+    looks = 0
+    for _ in range(50):
+        connection.send(KEEPALIVE)
+    await ticks(2)
+    assert looks == 1
+
+
+async def test_log_forgets_a_connection_that_ends_while_it_waits() -> None:
+    bench = Bench(b"one", persister_queue_bytes_max=1024)
+    log_writer, heartbeat, gone = bench.parts.log_writer, bench.parts.heartbeat, weakref.ref(bench.connection)
+    log_writer.release(-2000)
+    await ticks(5)
+    assert bench.conversation.heard == [b"one"]
+    bench.socket.receiver.closed(SocketClosed(closed_by_peer(1006)))
+    for _ in range(PARTS):
+        heartbeat.beat()
+    del bench
+    gc.collect()
+    assert gone() is None
+    assert log_writer.is_full
 
 
 async def test_messages_wait_until_every_reason_is_gone() -> None:

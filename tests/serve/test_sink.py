@@ -20,6 +20,15 @@ def test_a_message_is_encoded_once_for_each_address() -> None:
         assert (one.payload == other.payload) == (dialect.name == YWebsocket.name)
 
 
+def test_a_frame_for_one_session_is_not_kept() -> None:
+    """It is of use to nobody else, and may be a whole document."""
+    hocuspocus, message = DIALECTS[1], EncodedMessage(Update(b"edit"))
+    frame = message.frame(hocuspocus, "notes\0session")
+    assert frame is not None
+    assert frame.payload == hocuspocus.encode(Update(b"edit"), "notes\0session")
+    assert message.frame(hocuspocus, "notes\0session") is not frame
+
+
 def test_a_dialect_without_words_for_a_message_has_no_frame() -> None:
     ywebsocket, hocuspocus = DIALECTS
     assert EncodedMessage(TokenWanted()).frame(ywebsocket, "") is None

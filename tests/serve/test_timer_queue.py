@@ -1,7 +1,9 @@
 """Timers run at their time and once, or not at all if cancelled; cancelled ones do not pile up."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Callable
 
 from collab.serve.timer_queue import CANCELLED_MAX, Timer, TimerQueue
@@ -100,6 +102,18 @@ def test_cancelled_timers_do_not_fill_the_heap() -> None:
     clock.now_s += 1
     timers.run_due()
     assert len(timers) == 0
+
+
+def test_cancelled_timer_is_let_go_at_once() -> None:
+    """With it goes its connection: tokens last longer than the sockets on which they were shown."""
+    clock = WallClock()
+    timers = TimerQueue(clock)
+    timer = Calling(timers, clock.now_s + 1e9, lambda: None)
+    gone = weakref.ref(timer)
+    timer.stop()
+    del timer
+    gc.collect()
+    assert gone() is None
 
 
 async def test_new_earlier_timer_wakes_the_task() -> None:
