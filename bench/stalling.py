@@ -35,8 +35,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--senders", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30, help="how long to measure after the updates are sent")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--send", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    print("letters wait, ms:     calm p50      p50      p99    p99.9    worst   refused, closed after s")
+    if options.send:
+        kind, port, senders, seconds = options.send
+        asyncio.run(send_all(kind, int(port), int(senders), float(seconds)))
+        return
+    print("letters wait, ms:       calm p50      p50      p99    p99.9    worst   refused, closed after s")
     for kind in options.kinds:
         with server() as port:
             asyncio.run(measure(kind, port, options.senders, options.seconds))
@@ -160,46 +165,52 @@ def message(payload: bytes) -> bytes:
 
 async def measure(kind: str, port: int, senders: int, seconds: float) -> None:
     """Print how long a letter takes before and after the updates are sent."""
-    make, before, role = KINDS[kind]
+    _, before, _ = KINDS[kind]
     writer, reader = await join(port, "writer"), await join(port, "reader")
     pressed: dict[int, float] = {}
     waits: dict[int, float] = {}
     tasks = [asyncio.create_task(listen(reader, pressed, waits)), asyncio.create_task(drain(writer))]
     for each in before():
         await writer.send(message(each))
-    frames = [message(make(1_000 + number)) for number in range(senders)]
     await asyncio.sleep(2)  # until the document is there
-    attackers = [await join(port, f"sender{number}", role) for number in range(senders)]
-    tasks += [asyncio.create_task(drain(attacker)) for attacker in attackers]
     typing = asyncio.create_task(type_letters(writer, pressed))
-    await asyncio.sleep(3)
-    calm, began_s = sorted(waits.values()), time.perf_counter()
-    count = len(pressed)
-    await asyncio.gather(*(attacker.send(frame) for attacker, frame in zip(attackers, frames, strict=True)))
-    ends = asyncio.gather(*(closed_after(attacker, began_s) for attacker in attackers))
-    await asyncio.sleep(seconds)
+    others = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.stalling", "--send", kind, str(port), str(senders), str(seconds), stdout=-1
+    )
+    assert others.stdout is not None
+    await others.stdout.readline()  # they are ready
+    calm, count = sorted(waits.values()), len(pressed)
+    closed = (await others.stdout.read()).decode().split()
+    await others.wait()
     typing.cancel()
     await asyncio.sleep(1)
-    ends.cancel()
     late = sorted(waits.get(number, seconds) for number in range(count, len(pressed)))
-    refused = [attacker.close_code == 4422 for attacker in attackers]
-    closed_s = [f"{CLOSED[id(attacker)]:.0f}" for attacker in attackers if id(attacker) in CLOSED]
     figures = "".join(
         f"{1000 * late[min(len(late) - 1, int(len(late) * part))]:>9.1f}" for part in (0.5, 0.99, 0.999, 1)
     )
-    kind_and_bytes = f"{kind} ({len(frames[0])} B)"
-    print(f"{kind_and_bytes:<22}{1000 * calm[len(calm) // 2]:>8.1f}{figures}   {sum(refused)}/{senders} {closed_s}")
+    print(f"{kind:<12}{1000 * calm[len(calm) // 2]:>18.1f}{figures}   {len(closed)}/{senders} {' '.join(closed)}")
     for task in tasks:
         task.cancel()
 
 
-CLOSED: dict[int, float] = {}
-
-
-async def closed_after(socket: ClientConnection, began_s: float) -> None:
-    """Note when the server closes a connection."""
-    await socket.wait_closed()
-    CLOSED[id(socket)] = time.perf_counter() - began_s
+async def send_all(kind: str, port: int, senders: int, seconds: float) -> None:
+    """Send the updates, and print after how many seconds each sender was refused. It is a process of its own."""
+    make, _, role = KINDS[kind]
+    frames = [message(make(1_000 + number)) for number in range(senders)]
+    sockets = [await join(port, f"sender{number}", role) for number in range(senders)]
+    tasks = [asyncio.create_task(drain(socket)) for socket in sockets]
+    await asyncio.sleep(3)
+    print("ready", flush=True)
+    began_s = time.perf_counter()
+    await asyncio.gather(*(socket.send(frame) for socket, frame in zip(sockets, frames, strict=True)))
+    while time.perf_counter() - began_s < seconds:
+        await asyncio.sleep(0.1)
+        for socket in [each for each in sockets if each.close_code is not None]:
+            sockets.remove(socket)
+            if socket.close_code == 4422:
+                print(f"{time.perf_counter() - began_s:.0f}", flush=True)
+    for task in tasks:
+        task.cancel()
 
 
 async def type_letters(socket: ClientConnection, pressed: dict[int, float]) -> None:

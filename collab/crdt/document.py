@@ -322,7 +322,17 @@ class Document:
 
     def reads_back(self) -> bool:
         """Return True if what ``encode`` writes reads back as all of this document."""
-        return self.whole() and self.equals(Document.load(self.encode(), ()))
+        return finish(self.reads_back_in_steps())
+
+    def reads_back_in_steps(self) -> Steps[bool]:
+        """Do the same in steps. Each reads or writes the whole document once."""
+        if not self.whole():
+            return False
+        payload = self.encode()
+        yield
+        again = Document.load(payload, ())
+        yield
+        return (yield from self._equals(again))
 
     def equals(self, other: "Document") -> bool:
         """Return True if both hold the same content: clocks, deletions, and values.
@@ -330,10 +340,23 @@ class Document:
         Both are read back first, since how finely the engine cuts the same text depends on how it arrived. Values are
         compared where bytes differ, since the engine writes the keys of an object in another order each time.
         """
+        return finish(self._equals(other))
+
+    def _equals(self, other: "Document") -> Steps[bool]:
         if _counted(self.state) != _counted(other.state) or self._deletions() != other._deletions():
             return False
-        ours, theirs = (Document.load(each.encode(), ()).encode() for each in (self, other))
-        return ours == theirs or equivalent_updates(inspect_stored_update(ours), inspect_stored_update(theirs))
+        read = []
+        for each in (self, other):
+            yield
+            again = Document.load(each.encode(), ())
+            yield
+            read.append(again.encode())
+        if read[0] == read[1]:
+            return True
+        yield
+        ours = yield from inspect_in_steps(read[0], STORED)
+        theirs = yield from inspect_in_steps(read[1], STORED)
+        return equivalent_updates(ours, theirs)
 
     def _live(self, lows: Iterable[Id]) -> list[Id]:
         """Return the surrogate pairs that still have at least one live half."""

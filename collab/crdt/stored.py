@@ -30,12 +30,12 @@ def compact(snapshot: bytes | None, rows: Iterable[CommittedRow]) -> bytes:
     Raises DocumentPoisoned when what would be written does not read back as what was merged: a snapshot that
     leaves something out is worse than none, since opening the document trusts it.
     """
-    return checked_state(load_document(snapshot, rows))
+    return finish(checked_state(load_document(snapshot, rows)))
 
 
-def checked_state(document: Document) -> bytes:
+def checked_state(document: Document) -> Steps[bytes]:
     """Return the state of a document that was loaded. Raises DocumentPoisoned when it does not read back."""
-    if not document.reads_back():
+    if not (yield from document.reads_back_in_steps()):
         raise DocumentPoisoned("The merged state does not read back as what went in.")
     return document.encode()
 

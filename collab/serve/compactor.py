@@ -100,7 +100,7 @@ class Compactor:
                 log.warning("fold_too_costly", document=name)
                 self._refused.add(name)
                 return False
-            state = checked_state(document)
+            state = await take_steps(checked_state(document))
         except StoreUnavailable:
             raise
         except CollabError:
