@@ -43,8 +43,9 @@ class WorkLimits:
     """Seconds of a user's time that are forgotten each second."""
     bytes_max: int = 64 << 20
     """Bytes of frames that may wait for their turn in one room."""
-    frames_max: int = 4096
-    """Frames of one user that may wait for their turn in one room."""
+    frames_max: int = 65_536
+    """Frames of one user that may wait for their turn in one room. People do not type so fast, but an application that
+    replays a history sends thousands in one breath."""
 
 
 class WorkTimes:

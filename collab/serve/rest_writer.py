@@ -47,7 +47,7 @@ async def write_update(
     Takes ``timeout_s`` at most once the document is open.
 
     Raises:
-        UpdateRefused: the update is harmful or too large.
+        UpdateRefused: the update is harmful or too large. Of one that was taken in several turns, a part may be kept.
         Conflict: it builds on edits that are not in the document.
         TokenExpired: the token expired before the update was handed over.
         Draining, RoomClosed, StoreUnavailable: it may have been written, or may be yet. Sending the same update again
