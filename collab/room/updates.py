@@ -276,6 +276,7 @@ class Updates:
         )
         if not pending.sender.can_write:
             is_known = yield from integration.is_known()
+            self.turns.release_all()  # what is acknowledged as known must be in the log first
             self._answer(pending, Saved(pending.frame) if is_known else Refused())
             return
         if not pending.sender.queues_incomplete and not (yield from integration.is_ready()):
@@ -287,7 +288,7 @@ class Updates:
             self.turns.release(held)
             self._answer(pending, Refused())
             return
-        self.turns.release(held)
+        self.turns.release_all()  # what is acknowledged as known must be in the log first
         if outcome.rest is not None:
             self._keep(pending, outcome.rest, outcome.waits_for)
         else:

@@ -42,11 +42,13 @@ class LoopTurns:
         began_s = self._clock()
         spent_s = 0.0
         has_more = True
-        while has_more and spent_s < TURN_S:
-            has_more = worker.go_on()
-            spent_s = self._clock() - began_s
-        if has_more:
-            self._waiting.append(worker)
-        self._is_scheduled = bool(self._waiting)
-        if self._is_scheduled:
-            asyncio.get_running_loop().call_later(spent_s, self._take_turn)
+        try:
+            while has_more and spent_s < TURN_S:
+                has_more = worker.go_on()
+                spent_s = self._clock() - began_s
+        finally:  # or a bug in one room would keep every other from its turn
+            if has_more:
+                self._waiting.append(worker)
+            self._is_scheduled = bool(self._waiting)
+            if self._is_scheduled:
+                asyncio.get_running_loop().call_later(spent_s, self._take_turn)

@@ -11,7 +11,7 @@ from collab.ids import Sequence, SessionId
 from collab.protocol.messages import Refused, Saved, SyncStep1, SyncStep2, Update
 from collab.protocol.rows import decode_entries
 from collab.room.effects import Again, AppendRow, Effect, Queued
-from collab.room.events import Continued, RowWanted, Said
+from collab.room.events import Continued, RoleChanged, RowWanted, Said
 from collab.room.updates import RoomLimits
 from collab.room.work import WorkLimits
 from tests.protocol.build import EMPTY_STATE_VECTOR, item, text, update
@@ -371,3 +371,21 @@ def test_bytes_that_wait_for_their_turn_are_bounded(bytes_max: int) -> None:
     )
     say(room, 1, payload)
     assert ends(say(room, 2, payload)) == ({2: Overloaded} if bytes_max == 400 else {})
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+def test_large_frame_that_repeats_what_is_held_back_is_saved_after_that_is_committed(may_write: bool) -> None:
+    room = a_room_in_turns()
+    room.step(0.0, RoleChanged(SessionId(2), may_write, "Bob"))
+    say(room, 1, inserts(ANN, 40))
+    while room.document.state.get(ANN, 0) < 10:
+        turn(room)
+    room.charge(1.0)  # so that it is Bob's turn
+    say(room, 2, inserts(ANN, 10))
+    told_bob = []
+    while (rows := logged(room)) == []:
+        told_bob += told(turn(room), 2)
+    assert [message for message in told_bob if isinstance(message, Saved)] == []
+    assert rows == [inserts(ANN, room.document.state[ANN])]
+    assert room.has_work
+    assert Saved(inserts(ANN, 10)) in told(room.appended(Sequence(room.cursor + 1)), 2)
