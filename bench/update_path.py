@@ -25,7 +25,7 @@ from collab.protocol.messages import SyncStep2, Update
 from collab.protocol.rows import Row
 from collab.protocol.ywebsocket import YWebsocket
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.events import Joined, Said
+from collab.room.events import Joined
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
@@ -158,12 +158,12 @@ class Path:
         for session in sessions:
             self._sinks.append(NullSocket())
             self._host.tell(Joined(session), self._sinks[-1])
-            self._host.tell(Said(session.id, HELLO))
+            self._host.hear(session.id, HELLO)
 
     def say_all(self, messages: Iterable[Update | SyncStep2]) -> None:
         """Have the writer say every message, and commit each row at once."""
         for message in messages:
-            self._host.tell(Said(WRITER, message))
+            self._host.hear(WRITER, message)
             while self._host.has_work:
                 self._host.go_on()
             while (row := self._host.next_row()) is not None:

@@ -145,7 +145,7 @@ class ServerLimits(BaseModel):
     # --- the log and the other replicas -----------------------------------------------------------------
 
     flush_window_ms: float = Field(
-        default=10, ge=0, le=1000, description="Milliseconds in which updates are gathered into one commit, under load."
+        default=20, ge=0, le=1000, description="Milliseconds in which updates are gathered into one commit, under load."
     )
     persister_queue_bytes_max: int = Field(
         default=32 * MIB, ge=1024, description="Bytes waiting to be committed before the server stops reading sockets."

@@ -49,7 +49,6 @@ from collab.room.events import (
     Left,
     RoomMessage,
     RowsRead,
-    Said,
     Ticked,
 )
 from collab.room.room import Room
@@ -583,7 +582,7 @@ class Network:
             client.spoken.append(inspect_update(message.update))
         replica, session = client.replica, client.session
         if replica is not None and session is not None and replica.host is not None:
-            replica.host.tell(Said(session, message))
+            replica.host.hear(session, message)
 
     def tick(self, seconds: float) -> None:
         self.now_s += seconds

@@ -22,7 +22,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (limits.preauth_s, limits.preauth_bytes_max) == (10, MIB // 4)
     assert (limits.preauth_frames_max, limits.preauth_documents_max) == (1000, 100)
     assert (limits.held_bytes_max, limits.held_updates_max, limits.held_s) == (MIB, 256, 5)
-    assert (limits.room_linger_s, limits.flush_window_ms, limits.persister_queue_bytes_max) == (5, 10, 32 * MIB)
+    assert (limits.room_linger_s, limits.flush_window_ms, limits.persister_queue_bytes_max) == (5, 20, 32 * MIB)
     assert limits.lag_s_max == 60
     assert (limits.batch_window_ms, limits.batch_window_large_ms) == (20, 50)
     assert (limits.batch_sessions_min, limits.batch_large_sessions_min) == (9, 201)

@@ -11,9 +11,8 @@ pairs and, once an update changes its structure, how deep everything lies. ``ass
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import pycrdt
 
@@ -37,6 +36,7 @@ from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX, STORED
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 STORED_SLICE = SliceSize(jumps=4)
@@ -82,7 +82,7 @@ class Document:
         """Do the same in steps. Reading the snapshot is one of them: ``compact`` has seen that it is quick."""
         document = cls()
         if snapshot is not None:
-            document._native(lambda: document._doc.apply_update(snapshot))
+            document._native(document._doc.apply_update, snapshot)
             document.state = document._engine_state()
             document._deleted_exact = False
             document._pairs.add_snapshot(snapshot)
@@ -247,8 +247,11 @@ class Document:
             self._nesting.add(update, self._nesting.check(update) if levels is None else levels)
         for meanwhile in self._learners:
             meanwhile.append(update)
-        for payload in self._slices(update):
-            self._native(partial(self._doc.apply_update, payload))
+        if len(update.structs) <= SLICE_STRUCTS_MAX:
+            self._native(self._doc.apply_update, update.payload)
+        else:
+            for payload in self._slices(update):
+                self._native(self._doc.apply_update, payload)
         for struct in update.structs:
             end = struct.clock + struct.length
             if end > self.state.get(struct.client, 0):
@@ -265,10 +268,7 @@ class Document:
         self._shared.add(update)
 
     def _slices(self, update: InspectedUpdate) -> Iterator[bytes]:
-        """Yield an update that is ready as the engine is given it."""
-        if len(update.structs) <= SLICE_STRUCTS_MAX:
-            yield update.payload
-            return
+        """Yield an update that is ready in the parts that the engine is given."""
         for part in slices(update, CausalOrder(update, self.state), SliceSize):
             if part is not None:
                 yield part.payload
@@ -294,7 +294,7 @@ class Document:
         vector = encode_state_vector(state)
         known = self._shared.find(vector)
         if known is None or self.is_poisoned:
-            return self._shared.keep(vector, self._native(lambda: self._doc.get_update(vector))), None
+            return self._shared.keep(vector, self._native(self._doc.get_update, vector)), None
         return known.payload, known.later()
 
     def forget_shared(self) -> None:
@@ -306,7 +306,7 @@ class Document:
         if not state:
             return self.encode()
         known = encode_state_vector(state)
-        return self._native(lambda: self._doc.get_update(known))
+        return self._native(self._doc.get_update, known)
 
     def _diff_between_characters(self, state: dict[int, int]) -> bytes:
         """Return the same as ``diff``, from whole characters on: the engine cannot begin with half of one."""
@@ -314,7 +314,7 @@ class Document:
 
     def text(self) -> str:
         """Return the document as plain text."""
-        return self._native(lambda: read_text(self._doc))
+        return self._native(read_text, self._doc)
 
     def whole(self) -> bool:
         """Return True if the engine holds exactly what it was given: nothing pending, nothing lost."""
@@ -410,7 +410,7 @@ class Document:
         """Read every deletion from the engine."""
         version = self._version
         own = self._native(self._doc.get_state)
-        only_deletes = yield from inspect_in_steps(self._native(lambda: self._doc.get_update(own)), STORED)
+        only_deletes = yield from inspect_in_steps(self._native(self._doc.get_update, own), STORED)
         for index, deleted in enumerate(only_deletes.deletes, 1):
             self._deleted.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
             if index % ITEMS_PER_STEP == 0:
@@ -420,7 +420,7 @@ class Document:
     def _deletions(self) -> IdRanges:
         """Return every deleted range: a diff against our own state holds nothing else."""
         own = self._native(self._doc.get_state)
-        only_deletes = inspect_stored_update(self._native(lambda: self._doc.get_update(own)))
+        only_deletes = inspect_stored_update(self._native(self._doc.get_update, own))
         ranges = IdRanges()
         for deleted in only_deletes.deletes:
             ranges.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
@@ -430,12 +430,12 @@ class Document:
         """Return the state vector as the engine has it. The bound on peers' state vectors does not apply to our own."""
         return decode_state_vector(self._native(self._doc.get_state), entries_max=sys.maxsize)
 
-    def _native(self, call: Callable[[], T]) -> T:
+    def _native(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make one call into the engine. A panic arrives as a BaseException and poisons the document."""
         if self.is_poisoned:
             raise DocumentPoisoned
         try:
-            return call()
+            return call(*args, **kwargs)
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             self.is_poisoned = True  # the call may have stopped half-way
             raise
@@ -450,7 +450,12 @@ def _damaged(waits_for: Mapping[int, int]) -> DocumentPoisoned:
 
 def _has_structure(update: InspectedUpdate) -> bool:
     """True if an update makes a shared type, or puts something into one."""
-    return bool(update.depth) or any(update.parent_of(struct) for struct in update.structs)
+    if update.depth:
+        return True
+    for struct in update.structs:  # noqa: SIM110 - an iterator for one struct takes more than the rest
+        if update.parent_of(struct):
+            return True
+    return False
 
 
 def _counted(state: dict[int, int]) -> dict[int, int]:

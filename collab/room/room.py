@@ -154,12 +154,12 @@ class Room:
 
     def _decide(self, event: Event) -> None:  # noqa: C901 - one case for each event
         match event:
-            case Said(session_id, message):
-                self._receive(session_id, message)
+            case Said():
+                self._receive(event.session, event.message)
             case RowWanted():
                 self._hand_out_row()
-            case RowCommitted(seq):
-                self._commit(seq)
+            case RowCommitted():
+                self._commit(event.seq)
             case RowRelayed(row, epoch):
                 self._receive_row(row, epoch)
             case Joined(session, resumes):
@@ -214,8 +214,8 @@ class Room:
         if sender is None or sender.state is SessionState.DISMISSED:
             return  # it has just ended
         match message:
-            case Update(payload):
-                self._updates.receive(sender, payload, counted=True, resync=False)
+            case Update():
+                self._updates.receive(sender, message.update, counted=True, resync=False)
             case SyncStep1(state_vector):
                 self._answer_step1(sender, decode_state_vector(state_vector))
             case SyncStep2(payload):

@@ -184,6 +184,7 @@ class Connection:
         stats = self.stats
         stats.frames_in += 1
         stats.bytes_in += len(message)
+        bytes_out = stats.bytes_out
         conversation = self._conversation
         if self._state is not ConnectionState.OPEN or conversation is None:
             return
@@ -195,7 +196,10 @@ class Connection:
             log.exception("connection_crashed")
             self.end(RoomClosed())
         else:
-            self._pause_if_full()
+            if self._parts.log_writer.is_full:
+                self._wait_for_log()
+            if stats.bytes_out != bytes_out or self._is_congested:
+                self._pause_if_backlog()
 
     def received_text(self) -> None:
         """End: no dialect has text messages."""
@@ -234,10 +238,12 @@ class Connection:
             if not self._paused_for:
                 self._socket.resume()
 
-    def _pause_if_full(self) -> None:
-        if self._parts.log_writer.is_full:
-            self.pause(Pause.LOG)
-            self._parts.log_writer.call_when_writable(self._go_on_with_log)
+    def _wait_for_log(self) -> None:
+        self.pause(Pause.LOG)
+        self._parts.log_writer.call_when_writable(self._go_on_with_log)
+
+    def _pause_if_backlog(self) -> None:
+        """Read no more while too much of what was sent waits. What was answered just now may be what is too much."""
         if self._is_backlog_full:
             self.pause(Pause.PEER)
             # What is written now may go out at once; else the socket tells when it has.

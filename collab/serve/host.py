@@ -35,6 +35,7 @@ from collab.room.events import (
     Event,
     Joined,
     PresenceRelayed,
+    RoomMessage,
     RowCommitted,
     RowRelayed,
     RowsRead,
@@ -53,6 +54,9 @@ from collab.store import base as store
 log = get_logger("host")
 
 _UPDATES = (Update, SyncStep2)
+
+_FOR_A_USER = (Said, Continued)
+"""Events whose step works for one user, whom its time is charged to."""
 
 
 class Host:
@@ -143,11 +147,6 @@ class Host:
         ProtocolError when a message is malformed.
         """
         match event:
-            case Said(_, message):
-                if not self._accepts_messages:
-                    return
-                if isinstance(message, _UPDATES):
-                    self._metrics.updates_received.inc()
             case Joined(session):
                 self._attach(session.id, sink)
             case Dismissed(session) if session in self._sinks:
@@ -159,6 +158,13 @@ class Host:
             case _:
                 pass
         self._step(event)
+
+    def hear(self, session: SessionId, message: RoomMessage) -> None:
+        """Tell the room what a session says, while it accepts messages. Raises ProtocolError when it is malformed."""
+        if self._accepts_messages:
+            if isinstance(message, _UPDATES):
+                self._metrics.updates_received.inc()
+            self._step(Said(session, message))
 
     def go_on(self) -> bool:
         """Take one step of the updates that wait for their turn. Return True if there is more to do."""
@@ -251,7 +257,8 @@ class Host:
         try:
             began_s = self._clock()
             effects = self._room.step(began_s, event)
-            self._room.charge(self._clock() - began_s)
+            if isinstance(event, _FOR_A_USER):
+                self._room.charge(self._clock() - began_s)
             self._perform(effects)
         except CollabError as error:  # the caller has other rooms to serve: the log writer a whole batch
             if error.fault is Fault.PEER:
@@ -262,21 +269,22 @@ class Host:
             self.fail(RoomClosed())
 
     def _perform(self, effects: list[Effect]) -> None:  # noqa: C901 - one case for each effect
+        # The first cases are those of every edit. Their patterns take nothing apart, which takes twice the time.
         for effect in effects:
             match effect:
-                case Send(sessions, message):
-                    self._send(sessions, message)
-                case Queued(size):
+                case Send():
+                    self._send(effect.sessions, effect.message)
+                case Queued():
                     self._metrics.updates_accepted.inc()
-                    self._accepted.append((self._clock(), size))
-                    self._log_writer.submit(self, size)
-                case AppendRow(row):
-                    self._row = row
-                case Committed(size):
-                    self._log_writer.release(size)
-                    self._time_saving(size)
-                case Publish(row):
-                    self._relay.publish(RowFrame(self.name, self._room.epoch, row))
+                    self._accepted.append((self._clock(), effect.size))
+                    self._log_writer.submit(self, effect.size)
+                case AppendRow():
+                    self._row = effect.row
+                case Committed():
+                    self._log_writer.release(effect.size)
+                    self._time_saving(effect.size)
+                case Publish():
+                    self._relay.publish(RowFrame(self.name, self._room.epoch, effect.row))
                 case PublishPresence(entries):
                     self._presence.update((each.entry.client, each) for each in entries)
                 case Again():

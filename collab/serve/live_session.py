@@ -7,7 +7,7 @@ gate. That the log has space for more is seen to before a message is read (``con
 from collections.abc import Callable
 
 from collab.ids import DocumentName
-from collab.room.events import Congested, Dismissed, Drained, Event, FellBehind, Left, RoleChanged, RoomMessage, Said
+from collab.room.events import Congested, Dismissed, Drained, Event, FellBehind, Left, RoleChanged, RoomMessage
 from collab.room.session import Session
 from collab.serve.host import Host
 from collab.serve.parts import ServerParts
@@ -52,7 +52,7 @@ class LiveSession:
             return False
         if self._is_over:
             return False
-        self._host.tell(Said(self.session.id, message))
+        self._host.hear(self.session.id, message)
         return True
 
     def congested(self) -> None:

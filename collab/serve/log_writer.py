@@ -65,6 +65,8 @@ class LogWriter:
         """Those with rows queued, in the order in which they came."""
         self._batch: list[tuple[RowProducer, Row]] = []
         self._queued_bytes = 0
+        self.is_full = False
+        """True while nothing more should be accepted."""
         self._has_work = asyncio.Event()
         self._has_space = asyncio.Event()
         self._has_space.set()
@@ -78,24 +80,21 @@ class LogWriter:
         """Update bytes that are accepted and not committed."""
         return self._queued_bytes
 
-    @property
-    def is_full(self) -> bool:
-        """True while nothing more should be accepted."""
-        return self._queued_bytes > self._queue_bytes_max
-
     def submit(self, producer: RowProducer, size: int) -> None:
         """Take note that ``producer`` has ``size`` more bytes to write."""
         self._queued_bytes += size
         self._producers[producer] = None
         self._has_work.set()
         self._is_idle.clear()
-        if self.is_full:
+        if self._queued_bytes > self._queue_bytes_max:
+            self.is_full = True
             self._has_space.clear()
 
     def release(self, size: int) -> None:
         """Take note that ``size`` of the submitted bytes were committed, or dropped together with their room."""
         self._queued_bytes -= size
-        if not self.is_full:
+        if self.is_full and self._queued_bytes <= self._queue_bytes_max:
+            self.is_full = False
             self._has_space.set()
             waiting, self._waiting = self._waiting, {}
             for call in waiting:

@@ -6,7 +6,7 @@ that asks for a room while it is being forgotten waits and then joins a new one.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from collab.crdt.stored import load_in_steps
 from collab.errors import CollabError, DocumentDeleted, Draining
@@ -54,14 +54,16 @@ class Rooms:
         self._turns = LoopTurns(clock)
         self._work_times = WorkTimes(replica.limits.work)
         self._rooms: dict[DocumentName, RoomEntry] = {}
+        self._open_hosts: dict[DocumentName, Host] = {}
+        """The hosts of the rooms that are ``OPEN``: they are walked many times a second."""
 
     def __len__(self) -> int:
-        return len(self.hosts)
+        return len(self._open_hosts)
 
     @property
     def hosts(self) -> list[Host]:
         """Every open room."""
-        return [room.host for room in self._in(RoomState.OPEN)]
+        return list(self._open_hosts.values())
 
     async def join(
         self,
@@ -119,6 +121,7 @@ class Rooms:
                 del self._rooms[room.name]
             raise
         frames = room.open(host)
+        self._open_hosts[room.name] = host
         host.request_presence()
         for frame in frames:
             self._tell(host, frame)
@@ -152,14 +155,11 @@ class Rooms:
 
     def _note_failure(self, host: Host) -> None:
         if self._is_open(host):
+            del self._open_hosts[host.name]
             self._rooms[host.name].fail()
 
     def _is_open(self, host: Host) -> bool:
-        room = self._rooms.get(host.name)
-        return room is not None and room.state is RoomState.OPEN and room.host is host
-
-    def _in(self, state: RoomState) -> Iterable[RoomEntry]:
-        return [room for room in self._rooms.values() if room.state is state]
+        return self._open_hosts.get(host.name) is host
 
     # --- the relay's listener -----------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class Rooms:
                 await self._forget(self._rooms[host.name])
                 log.info("room_forgotten", document=host.name, seq=host.cursor)
                 self._on_left(host.name)
-        for room in self._in(RoomState.FAILED):
+        for room in list(self._rooms.values()):
             if room.state is RoomState.FAILED:  # while others were unsubscribed, a session may have opened it again
                 await self._forget(room)
 
@@ -225,6 +225,7 @@ class Rooms:
     async def _forget(self, room: RoomEntry) -> None:
         """Unsubscribe a room. A session that asks for it from now on waits for the next one."""
         room.forget()
+        self._open_hosts.pop(room.name, None)
         try:
             await self._relay.unsubscribe(room.name)
         finally:

@@ -6,7 +6,6 @@ from collab.errors import StoreUnavailable
 from collab.ids import DocumentName
 from collab.protocol.messages import Update
 from collab.protocol.rows import Row
-from collab.room.events import Said
 from collab.serve.compactor import Compactor
 from collab.store.base import Outcome
 from collab.store.memory import MemoryStore
@@ -33,7 +32,7 @@ class AbsentStore(MemoryStore):
 async def test_commit_is_counted_once_and_every_failed_try() -> None:
     async with make_server(AbsentStore()) as server:
         host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
-        host.tell(Said(a_session(1).id, Update(YjsClient(1).type(0, "a"))))
+        host.hear(a_session(1).id, Update(YjsClient(1).type(0, "a")))
         assert sample(server.metrics, "unsaved_bytes") == server.log_writer.queued_bytes > 0
         await server.log_writer.flush()
         assert sample(server.metrics, "store_unavailable_total") == 1
@@ -50,7 +49,7 @@ async def test_snapshot_is_counted_with_its_bytes() -> None:
         host = await server.rooms.join(NOTES, a_session(1), RecordingSink())
         ann = YjsClient(1)
         for at in range(100):
-            host.tell(Said(a_session(1).id, Update(ann.type(at, "a"))))
+            host.hear(a_session(1).id, Update(ann.type(at, "a")))
             await server.log_writer.flush()
         compactor = Compactor(store, interval_s=60, metrics=server.metrics)
         compactor.left(NOTES)

@@ -8,7 +8,6 @@ from collab.crdt.stored import load_document
 from collab.errors import Draining
 from collab.ids import DocumentName
 from collab.protocol.messages import Saved, SyncStep1, Update
-from collab.room.events import Said
 from collab.serve.sink import EncodedMessage
 from collab.store.base import Stored
 from collab.store.memory import MemoryStore
@@ -38,7 +37,7 @@ async def test_drain_ends_although_a_client_types_without_pause(caplog: pytest.L
     async def type_on() -> None:
         nonlocal typed
         while ada.ended is None:
-            host.tell(Said(writer(101).id, Update(author.type(typed, "x"))))
+            host.hear(writer(101).id, Update(author.type(typed, "x")))
             typed += 1
             await asyncio.sleep(0)
 
@@ -59,7 +58,7 @@ async def test_second_drain_waits_for_the_first() -> None:
     store, ada, author = SlowStore(), CountingSink(), YjsClient(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
-        host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
+        host.hear(writer(101).id, Update(author.type(0, "x")))
         first, second = (asyncio.create_task(server.drain()) for _ in range(2))
         await eventually(lambda: server.is_draining)
         first.cancel()  # the first caller may give up: the drain is not its own
@@ -74,7 +73,7 @@ async def test_session_that_joins_during_a_drain_is_refused() -> None:
     store, ada, author = SlowStore(), CountingSink(), YjsClient(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
-        host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
+        host.hear(writer(101).id, Update(author.type(0, "x")))
         draining = asyncio.create_task(server.drain())
         await eventually(lambda: server.is_draining)
         for name in (NOTES, DocumentName("other")):
@@ -90,12 +89,12 @@ async def test_message_during_a_drain_is_not_accepted() -> None:
     store, ada, author = SlowStore(), CountingSink(), YjsClient(7)
     async with make_server(store) as server:
         host = await server.rooms.join(NOTES, writer(101), ada)
-        host.tell(Said(writer(101).id, Update(author.type(0, "x"))))
+        host.hear(writer(101).id, Update(author.type(0, "x")))
         draining = asyncio.create_task(server.drain())
         await eventually(lambda: server.is_draining)
         await asyncio.sleep(0)
-        host.tell(Said(writer(101).id, Update(author.type(1, "y"))))
-        host.tell(Said(writer(101).id, SyncStep1(b"\0")))
+        host.hear(writer(101).id, Update(author.type(1, "y")))
+        host.hear(writer(101).id, SyncStep1(b"\0"))
         store.go_on.set()
         await draining
     assert ada.saved == 1
@@ -124,7 +123,7 @@ async def test_cancelled_shutdown_leaves_no_task() -> None:
     async def serve() -> None:
         async with make_server(store) as server:
             host = await server.rooms.join(NOTES, writer(101), CountingSink())
-            host.tell(Said(writer(101).id, Update(YjsClient(7).type(0, "x"))))
+            host.hear(writer(101).id, Update(YjsClient(7).type(0, "x")))
             stopping.set()
 
     stopping = asyncio.Event()

@@ -2,7 +2,7 @@
 
 from collab.ids import DocumentName
 from collab.protocol.messages import Update
-from collab.room.events import Left, Said
+from collab.room.events import Left
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import YjsClient
@@ -23,9 +23,9 @@ async def test_gauges_follow_rooms_sessions_and_updates() -> None:
     assert read() == (1, 1, 0)
     author = YjsClient(7)
     first, second = author.type(0, "a"), author.type(1, "b")
-    host.tell(Said(writer(1).id, Update(second)))
+    host.hear(writer(1).id, Update(second))
     assert read() == (1, 1, 1)
-    host.tell(Said(writer(1).id, Update(first)))
+    host.hear(writer(1).id, Update(first))
     assert read() == (1, 1, 0)
     assert sample(server.metrics, "unsaved_bytes") == server.log_writer.queued_bytes > 0
     host.tell(Left(writer(1).id, clean=True))

@@ -14,7 +14,7 @@ from collab.protocol.presence import decode_presence
 from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.room.effects import Effect
-from collab.room.events import Drained, Event, FellBehind, Joined, RowCommitted, Said, Ticked
+from collab.room.events import Drained, Event, FellBehind, Joined, RowCommitted, Ticked
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
@@ -73,15 +73,15 @@ async def bench() -> Bench:
 
 async def test_saving_is_timed_from_accepting_each_update_to_its_commit(bench: Bench) -> None:
     ann = YjsClient(1)
-    bench.host.tell(Said(ANN, Update(ann.type(0, "a"))))
+    bench.host.hear(ANN, Update(ann.type(0, "a")))
     bench.now_s += 2
-    bench.host.tell(Said(ANN, Update(ann.type(1, "b"))))
+    bench.host.hear(ANN, Update(ann.type(1, "b")))
     assert bench.counted("save_seconds_count") == bench.counted("acknowledgements_total") == 0
     bench.now_s += 1
     bench.commit(1)
     assert bench.counted("save_seconds_count") == bench.counted("acknowledgements_total") == 2
     assert bench.counted("save_seconds_sum") == 3 + 1
-    bench.host.tell(Said(ANN, Update(ann.type(2, "c"))))
+    bench.host.hear(ANN, Update(ann.type(2, "c")))
     bench.commit(2)
     assert (bench.counted("save_seconds_count"), bench.counted("save_seconds_sum")) == (3, 4)
 
@@ -92,7 +92,7 @@ async def test_clients_that_join_one_after_another_share_one_frame() -> None:
     def answer(number: int) -> EncodedMessage:
         sink = KeepingSink()
         bench.host.tell(Joined(a_session(number)), sink)
-        bench.host.tell(Said(SessionId(number), SyncStep1(EMPTY_STATE_VECTOR)))
+        bench.host.hear(SessionId(number), SyncStep1(EMPTY_STATE_VECTOR))
         assert isinstance(sink.kept[-1].message, SyncStep2)
         return sink.kept[-1]
 
@@ -112,11 +112,11 @@ class KeepingSink(RecordingSink):
 
 
 async def test_refused_update_is_counted_once_in_every_kind_of_frame(bench: Bench) -> None:
-    bench.host.tell(Said(READER, Update(YjsClient(2).type(0, "x"))))
+    bench.host.hear(READER, Update(YjsClient(2).type(0, "x")))
     assert bench.counted("updates_refused_total") == 1
-    bench.host.tell(Said(READER, SyncStep2(GARBAGE)))
+    bench.host.hear(READER, SyncStep2(GARBAGE))
     assert bench.counted("updates_refused_total") == 2
-    bench.host.tell(Said(ANN, Update(GARBAGE)))
+    bench.host.hear(ANN, Update(GARBAGE))
     assert bench.counted("updates_refused_total") == 3
     assert bench.counted("updates_received_total") == 3
     assert bench.counted("updates_accepted_total") == 0
@@ -130,7 +130,7 @@ async def test_room_failing_at_its_commit_raises_nothing(bench: Bench, monkeypat
             raise DocumentPoisoned
         return step(now_s, event)
 
-    bench.host.tell(Said(ANN, Update(YjsClient(1).type(0, "a"))))
+    bench.host.hear(ANN, Update(YjsClient(1).type(0, "a")))
     monkeypatch.setattr(bench.room, "step", fail)
     bench.commit(1)  # raises nothing
     assert isinstance(bench.host.failed, DocumentPoisoned)
@@ -141,8 +141,8 @@ async def test_commit_that_releases_a_pending_update_frees_its_bytes_too(bench: 
     bob = YjsClient(2)
     theirs = bob.type(0, "b")
     later = bob.type(1, "c")
-    bench.host.tell(Said(ANN, Update(YjsClient(1).type(0, "a"))))
-    bench.host.tell(Said(ANN, Update(later)))
+    bench.host.hear(ANN, Update(YjsClient(1).type(0, "a")))
+    bench.host.hear(ANN, Update(later))
     assert bench.host.pending == 1
     bench.host.relayed(RowFrame(NAME, Epoch(0), a_row(2, theirs)))
     bench.commit(1)
@@ -161,11 +161,11 @@ def test_room_with_a_broken_invariant_leaves_no_bytes_behind(
         raise AssertionError
 
     author = YjsClient(1)
-    bench.host.tell(Said(ANN, Update(author.type(0, "a"))))
+    bench.host.hear(ANN, Update(author.type(0, "a")))
     assert bench.log_writer.queued_bytes
     if moment == "an update":
         monkeypatch.setattr("collab.room.updates.Updates.show", break_down)
-        bench.host.tell(Said(ANN, Update(author.type(1, "b"))))
+        bench.host.hear(ANN, Update(author.type(1, "b")))
     else:
         monkeypatch.setattr("collab.room.log_cursor.LogCursor.from_commit", break_down)
         bench.commit(1)
@@ -174,7 +174,7 @@ def test_room_with_a_broken_invariant_leaves_no_bytes_behind(
 
 
 async def test_row_that_cannot_be_written_closes_its_room(bench: Bench) -> None:
-    bench.host.tell(Said(ANN, Update(YjsClient(1).type(0, "a"))))
+    bench.host.hear(ANN, Update(YjsClient(1).type(0, "a")))
     assert bench.host.next_row() is not None
     bench.host.row_failed(error := StoreUnavailable())
     assert bench.host.failed is error
@@ -205,7 +205,7 @@ async def test_presence_is_published_once_and_in_its_last_state(bench: Bench) ->
     await there.open(neighbour)
     await there.subscribe(NAME)
     for clock, state in ((1, b"{}"), (2, b'{"cursor":1}')):
-        bench.host.tell(Said(ANN, AwarenessUpdate((AwarenessEntry(ClientId(7), clock, state),))))
+        bench.host.hear(ANN, AwarenessUpdate((AwarenessEntry(ClientId(7), clock, state),)))
     bench.host.publish_presence()
     bench.host.publish_presence()
     await ticks(2)
@@ -222,7 +222,7 @@ async def test_end_of_a_window_is_called_once_and_after_a_failure_does_nothing()
     ann = YjsClient(1)
     edits = [ann.type(at, "x") for at in range(4)]
     for edit in edits[:3]:
-        bench.host.tell(Said(ANN, Update(edit)))
+        bench.host.hear(ANN, Update(edit))
         bench.now_s += 0.005
     assert reader.sent == [Update(edits[0])]
     ((delay_s, end_window),) = bench.calls
@@ -230,7 +230,7 @@ async def test_end_of_a_window_is_called_once_and_after_a_failure_does_nothing()
     bench.now_s += 0.005
     end_window()
     assert reader.sent[1:] == [merged(*edits[1:3])]
-    bench.host.tell(Said(ANN, Update(edits[3])))
+    bench.host.hear(ANN, Update(edits[3]))
     bench.host.fail(DocumentPoisoned())
     bench.calls[1][1]()
     assert len(reader.sent) == 2
@@ -248,7 +248,7 @@ async def test_sink_that_falls_behind_while_it_is_sent_something_is_told_of_afte
     ann = YjsClient(1)
     edits = [ann.type(at, "x") for at in range(3)]
     for edit in edits:
-        bench.host.tell(Said(ANN, Update(edit)))
+        bench.host.hear(ANN, Update(edit))
     assert [len(sink.sent) for sink in sinks] == [1, 3]
     bench.host.tell(Drained(SessionId(3)))
     (_, missed) = sinks[0].sent

@@ -10,7 +10,6 @@ from collab.crdt.stored import load_document
 from collab.errors import StoreUnavailable
 from collab.ids import ClientId, DocumentName, UserId
 from collab.protocol.messages import AwarenessEntry, AwarenessUpdate
-from collab.room.events import Said
 from collab.serve.rest_writer import write_update
 from tests.room.build import YjsClient
 from tests.serve.parts import RecordingSink, SlowStore, make_server, ticks, writer
@@ -48,7 +47,7 @@ async def test_presence_of_others_is_no_acknowledgement_of_a_write() -> None:
         host = await server.rooms.join(NOTES, ada, RecordingSink())
         writing = asyncio.create_task(write_update(server.parts, NOTES, ROBOT, YjsClient(7).type(0, "Hello.")))
         await eventually(lambda: host.sessions == 2 and not host.is_all_committed)
-        host.tell(Said(ada.id, AwarenessUpdate((AwarenessEntry(ClientId(8), 1, b"{}"),))))
+        host.hear(ada.id, AwarenessUpdate((AwarenessEntry(ClientId(8), 1, b"{}"),)))
         await ticks(10)
         assert not writing.done()
         store.go_on.set()

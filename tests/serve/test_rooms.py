@@ -14,7 +14,7 @@ from collab.protocol.messages import SyncStep1, SyncStep2
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.relay.base import RowFrame
 from collab.relay.memory import MemoryBus, MemoryRelay
-from collab.room.events import Left, Said
+from collab.room.events import Left
 from collab.serve.host import Host
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
@@ -209,7 +209,7 @@ async def test_a_room_begins_with_its_snapshot_and_the_rows_after_it() -> None:
     assert await store.put_snapshot(NOTES, Epoch(0), Snapshot(Sequence(1), snapshot, 0))
     sink, session = RecordingSink(), writer(1)
     host = await make_rooms(store).join(NOTES, session, sink)
-    host.tell(Said(session.id, SyncStep1(b"\0")))
+    host.hear(session.id, SyncStep1(b"\0"))
     (answer,) = (message for message in sink.sent if isinstance(message, SyncStep2))
     assert document_of(answer.update).text() == "one two"
 
