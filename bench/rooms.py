@@ -15,8 +15,7 @@ from collab.crdt.statevector import encode_state_vector
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import SyncStep1
 from collab.protocol.rows import Row
-from collab.room.effects import AppendRow
-from collab.room.events import Joined, RoomMessage, RowWanted, Said
+from collab.room.events import Joined, RoomMessage, Said
 from collab.room.room import Room
 from collab.room.session import Session
 from collab.room.updates import RoomLimits
@@ -58,8 +57,7 @@ def say(room: Room, message: RoomMessage, session: SessionId = WRITER) -> None:
 
 def next_row(room: Room) -> Row | None:
     """Return the row that the room has for the log."""
-    rows = [effect.row for effect in room.step(0.0, RowWanted()) if isinstance(effect, AppendRow)]
-    return rows[0] if rows else None
+    return room.next_row()
 
 
 class YjsClient:

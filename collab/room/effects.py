@@ -9,7 +9,7 @@ from collab.errors import CollabError
 from collab.ids import SessionId
 from collab.protocol.messages import FromServer
 from collab.protocol.presence import PresenceEntry
-from collab.protocol.rows import CommittedRow, Row
+from collab.protocol.rows import CommittedRow
 from collab.record import record
 
 
@@ -33,13 +33,6 @@ class Queued:
     """One more update waits for the log; it occupies ``size`` bytes of memory until it is committed."""
 
     size: int
-
-
-@record
-class AppendRow:
-    """Append this row to the log, and repeat it unchanged until its outcome is known."""
-
-    row: Row
 
 
 @record
@@ -88,6 +81,4 @@ class Fail:
     error: CollabError
 
 
-Effect: TypeAlias = (
-    Send | EndWindowAt | Queued | AppendRow | Committed | Publish | PublishPresence | CatchUp | Again | End | Fail
-)
+Effect: TypeAlias = Send | EndWindowAt | Queued | Committed | Publish | PublishPresence | CatchUp | Again | End | Fail

@@ -63,11 +63,6 @@ class RoleChanged:
 
 
 @record
-class RowWanted:
-    """The log is ready for the room's next row."""
-
-
-@record
 class RowCommitted:
     """The row handed out last is committed as row ``seq`` of the log."""
 
@@ -159,7 +154,6 @@ Event: TypeAlias = (
     | Left
     | Dismissed
     | RoleChanged
-    | RowWanted
     | RowCommitted
     | RowRelayed
     | RowsRead

@@ -39,8 +39,8 @@ from collab.protocol.messages import (
     SyncStep2,
     Update,
 )
-from collab.protocol.rows import CommittedRow, Entry, decode_entries
-from collab.room.effects import AppendRow, CatchUp, Committed, Effect, Fail, Publish
+from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
+from collab.room.effects import CatchUp, Committed, Effect, Fail, Publish
 from collab.room.events import (
     Congested,
     Continued,
@@ -58,7 +58,6 @@ from collab.room.events import (
     RowCommitted,
     RowRelayed,
     RowsRead,
-    RowWanted,
     Said,
     Ticked,
     WindowEnded,
@@ -118,7 +117,7 @@ class Room:
     @property
     def has_work(self) -> bool:
         """True if updates wait for their turn."""
-        return bool(self._updates.turns)
+        return bool(self._updates.turns.waiting)
 
     @property
     def pending(self) -> int:
@@ -133,7 +132,7 @@ class Room:
         effects = self._sessions.begin_step(now_s)
         try:
             self._decide(event)
-            if self._updates.has_news:
+            if self._updates.changed:
                 self._updates.settle_ready()
         except CollabError as error:
             if error.fault is Fault.PEER and not error.ends_room:
@@ -144,9 +143,13 @@ class Room:
             self._sessions.release_dismissed(self._updates.has_pending)
         if self._sessions.window.is_filled:
             self._sessions.end_step()
-        if self._updates.turns:
+        if self._updates.turns.waiting:
             self._updates.turns.ask()
         return effects
+
+    def next_row(self) -> Row | None:
+        """Return the row to append to the log next, until its outcome is known. None when nothing waits."""
+        return self._uncommitted.next_row()
 
     def charge(self, seconds: float) -> None:
         """Note how long the last step took: that time counts against the user for whom it worked."""
@@ -156,8 +159,6 @@ class Room:
         match event:
             case Said():
                 self._receive(event.session, event.message)
-            case RowWanted():
-                self._hand_out_row()
             case RowCommitted():
                 self._commit(event.seq)
             case RowRelayed(row, epoch):
@@ -248,10 +249,6 @@ class Room:
             self._sessions.send(sender.id, Update(later))
 
     # --- the log ------------------------------------------------------------------------------------
-
-    def _hand_out_row(self) -> None:
-        if (row := self._uncommitted.next_row()) is not None:
-            self._sessions.effects.append(AppendRow(row))
 
     def _commit(self, seq: Sequence) -> None:
         """Acknowledge what the row handed out last holds, and tell the other replicas."""

@@ -22,6 +22,8 @@ class Turns:
         self._sessions = sessions
         self._accept = accept
         self._queue = WorkQueue(times)
+        self.waiting = self._queue.users
+        """The frames that wait, by user: empty when no frame does, which is asked after each step."""
         self._pace = Pace(times.limits)
         self._holding: list[HeldBack] = []
         self._worked_for: tuple[UserId, Work | None] | None = None
@@ -30,9 +32,6 @@ class Turns:
         """True if this step took a slice into the document."""
         self._is_asked = False
         """True if the room has asked for its next turn."""
-
-    def __bool__(self) -> bool:
-        return bool(self._queue)
 
     @property
     def slice_size(self) -> SliceSize:
@@ -56,14 +55,14 @@ class Turns:
 
     def ask(self) -> None:
         """Ask for the next turn, if there is a need and it was not asked for yet."""
-        if self._queue and not self._is_asked:
+        if self.waiting and not self._is_asked:
             self._is_asked = True
             self._sessions.effects.append(Again())
 
     def go_on(self) -> None:
         """Take one step of the frame whose turn it is."""
         self._is_asked = False
-        if not self._queue:
+        if not self.waiting:
             return
         work = self._queue.next(self._sessions.now_s)
         self._worked_for = (work.sender.user, work)

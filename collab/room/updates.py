@@ -86,7 +86,7 @@ class Updates:
         self._has_warned = False
         """True if the sessions that want to know were told that the document is nearly full."""
         self.turns = Turns(sessions, times, self._accept_held)
-        self._changed: set[int] = set()
+        self.changed: set[int] = set()
         """Clients of which the document has gained something that pending updates may wait for."""
         self._some_lack = False
         """True while some session may continue without an update that was given up."""
@@ -95,11 +95,6 @@ class Updates:
     def pending(self) -> int:
         """Number of updates that wait for what they build on."""
         return len(self._pending)
-
-    @property
-    def has_news(self) -> bool:
-        """True if the document has gained something that pending updates may wait for."""
-        return bool(self._changed)
 
     def has_pending(self, session: SessionId) -> bool:
         """Return True if an update of this session waits whose answer its client waits for."""
@@ -230,7 +225,7 @@ class Updates:
     def show(self, update: InspectedUpdate, *, author: SessionId | None = None) -> None:
         """Show an update to every synced session but its author, and note what it may make ready."""
         if self._pending or self._some_lack:
-            self._changed.update([struct.client for struct in update.structs])
+            self.changed.update([struct.client for struct in update.structs])
         self._sessions.show(update, author=author)
 
     def _answer(self, pending: PendingUpdate, answer: Saved | Refused, *, adds: bool = False) -> None:
@@ -349,8 +344,8 @@ class Updates:
 
         What exceeds the budget is left to a later step.
         """
-        while self._changed and self._examinations.has_left(self._sessions.now_s):
-            changed, self._changed = self._changed, set()
+        while self.changed and self._examinations.has_left(self._sessions.now_s):
+            changed, self.changed = self.changed, set()
             for pending in self._pending.take_ready(changed, self._document.state):
                 self._examinations.spend(pending.parts)
                 self._settle(pending)

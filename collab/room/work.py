@@ -93,7 +93,7 @@ class WorkQueue:
 
     def __init__(self, times: WorkTimes) -> None:
         self._times = times
-        self._users: dict[UserId, deque[Work]] = {}
+        self.users: dict[UserId, deque[Work]] = {}
         self._sessions: Counter[SessionId] = Counter()
         self._bytes = 0
         self._turn: UserId | None = None
@@ -101,23 +101,23 @@ class WorkQueue:
         self._stretch_s = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._users)
+        return bool(self.users)
 
     def __iter__(self) -> Iterator[Work]:
-        for works in self._users.values():
+        for works in self.users.values():
             yield from works
 
     def is_full_for(self, sender: Session, size: int) -> bool:
         """Return True if there is no space for one more frame."""
         limits = self._times.limits
-        frames = len(self._users.get(sender.user, ()))
+        frames = len(self.users.get(sender.user, ()))
         return frames >= limits.frames_max or (self._bytes > 0 and self._bytes + size > limits.bytes_max)
 
     def must_wait(self, sender: Session, now_s: float) -> bool:
         """Return True if a frame must wait for its turn: its user has had a stretch, or its session has one waiting."""
         if self._times.used_s(sender.user, now_s) > self._times.limits.stretch_s:
             return True
-        return bool(self._users) and self.has_session(sender.id)
+        return bool(self.users) and self.has_session(sender.id)
 
     def has_session(self, session: SessionId) -> bool:
         """Return True if a frame of this session waits."""
@@ -133,34 +133,34 @@ class WorkQueue:
 
     def add(self, work: Work) -> None:
         """Have a frame wait for its turn."""
-        self._users.setdefault(work.sender.user, deque()).append(work)
+        self.users.setdefault(work.sender.user, deque()).append(work)
         self._sessions[work.sender.id] += 1
         self._bytes += work.size
 
     def next(self, now_s: float) -> Work:
         """Return the frame to be worked on. The queue is not empty."""
-        if self._turn not in self._users or self._stretch_s > self._times.limits.stretch_s:
-            self._turn = min(self._users, key=lambda user: self._times.used_s(user, now_s))
+        if self._turn not in self.users or self._stretch_s > self._times.limits.stretch_s:
+            self._turn = min(self.users, key=lambda user: self._times.used_s(user, now_s))
             self._stretch_s = 0.0
-        return self._users[self._turn][0]
+        return self.users[self._turn][0]
 
     def remove(self, work: Work) -> None:
         """Take out a frame that is done or refused."""
-        works = self._users[work.sender.user]
+        works = self.users[work.sender.user]
         assert works[0] is work, "a user's frames keep their order"
         works.popleft()
         self._forget(work)
         if not works:
-            del self._users[work.sender.user]
+            del self.users[work.sender.user]
 
     def remove_session(self, sender: Session) -> None:
         """Take out every frame of a session that was refused."""
-        works = self._users.pop(sender.user)
+        works = self.users.pop(sender.user)
         for work in works:
             if work.sender.id == sender.id:
                 self._forget(work)
         if kept := deque(work for work in works if work.sender.id != sender.id):
-            self._users[sender.user] = kept
+            self.users[sender.user] = kept
 
     def _forget(self, work: Work) -> None:
         self._bytes -= work.size

@@ -25,14 +25,13 @@ class EncodedMessage:
     def frame(self, dialect: Dialect, address: str) -> Frame | None:
         """Return the frame for this dialect, or None where it has no words for the message."""
         key = (dialect.name, address)
-        try:
+        if key in self._frames:
             return self._frames[key]
-        except KeyError:
-            payload = dialect.encode(self.message, address)
-            frame = None if payload is None else Frame(payload)
-            if SESSION_SEPARATOR not in address:
-                self._frames[key] = frame
-            return frame
+        payload = dialect.encode(self.message, address)
+        frame = None if payload is None else Frame(payload)
+        if SESSION_SEPARATOR not in address:
+            self._frames[key] = frame
+        return frame
 
 
 class Sink(Protocol):

@@ -13,8 +13,8 @@ from collab.crdt.update import InspectedUpdate
 from collab.ids import DocumentName, Epoch, Sequence, SessionId, UserId, WriterId
 from collab.protocol.messages import FromServer, Update
 from collab.protocol.presence import PresenceEntry
-from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
-from collab.room.effects import Again, AppendRow, Committed, Effect, End, Send
+from collab.protocol.rows import CommittedRow, Entry, encode_entries
+from collab.room.effects import Again, Committed, Effect, End, Send
 from collab.room.events import (
     Continued,
     Dismissed,
@@ -29,7 +29,6 @@ from collab.room.events import (
     RowCommitted,
     RowRelayed,
     RowsRead,
-    RowWanted,
     Said,
     Ticked,
     WindowEnded,
@@ -144,12 +143,6 @@ class SteppedRoom(Room):
 
     def change(self, session: SessionId, *, can_write: bool, name: str) -> list[Effect]:
         return self.step(self._sessions.now_s, RoleChanged(session, can_write, name))
-
-    def next_row(self) -> Row | None:
-        return next(
-            (effect.row for effect in self.step(self._sessions.now_s, RowWanted()) if isinstance(effect, AppendRow)),
-            None,
-        )
 
     def appended(self, seq: Sequence) -> list[Effect]:
         return [each for each in self.step(self._sessions.now_s, RowCommitted(seq)) if not isinstance(each, Committed)]

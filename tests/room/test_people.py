@@ -15,10 +15,8 @@ from collab.crdt.comparison import is_known_in_part
 from collab.crdt.document import Document
 from collab.crdt.update import Id, InspectedUpdate
 from collab.ids import UserId
-from collab.protocol.rows import decode_entries
+from collab.protocol.rows import Row, decode_entries
 from collab.room import updates
-from collab.room.effects import AppendRow, Effect
-from collab.room.events import Event
 from collab.room.ownership import Owner, is_of_another
 from collab.room.room import Room
 from tests.interop.oracle import Oracle
@@ -73,12 +71,11 @@ def test_stories_cover_every_intended_case(oracle: Oracle, monkeypatch: pytest.M
             return super().assess(update, **how)
 
     class Watched(Room):
-        def step(self, now_s: float, event: Event) -> list[Effect]:
-            effects = super().step(now_s, event)
-            for effect in effects:
-                if isinstance(effect, AppendRow):
-                    met["carried"] += any(entry.carried for entry in decode_entries(effect.row.payload))
-            return effects
+        def next_row(self) -> Row | None:
+            row = super().next_row()
+            if row is not None:
+                met["carried"] += any(entry.carried for entry in decode_entries(row.payload))
+            return row
 
     for seed in range(90):
         people = run_story(oracle, seed, document_class=Counting, make_room=Watched)

@@ -15,8 +15,8 @@ from collab.crdt.stored import compact
 from collab.crdt.update import InspectedUpdate
 from collab.ids import Sequence, SessionId
 from collab.protocol.messages import Saved, Update
-from collab.protocol.rows import CommittedRow, decode_entries, encode_entries
-from collab.room.effects import AppendRow, Effect, Queued, Send
+from collab.protocol.rows import CommittedRow, Row, decode_entries, encode_entries
+from collab.room.effects import Effect, Queued, Send
 from collab.room.events import Event, Joined, RowRelayed, Said
 from collab.room.room import Room
 from collab.room.session import Session
@@ -48,15 +48,6 @@ def acknowledge_before_the_commit(event: Event, effects: list[Effect]) -> list[E
     if isinstance(event, Said) and isinstance(event.message, Update) and any(isinstance(e, Queued) for e in effects):
         return [*effects, Send((event.session,), Saved(event.message.update))]
     return [each for each in effects if not (isinstance(each, Send) and isinstance(each.message, Saved))]
-
-
-def forget_the_last_entry_of_a_row(_event: Event, effects: list[Effect]) -> list[Effect]:
-    return [_shortened(each) if isinstance(each, AppendRow) else each for each in effects]
-
-
-def _shortened(write: AppendRow) -> AppendRow:
-    entries = decode_entries(write.row.payload)
-    return AppendRow(replace(write.row, payload=encode_entries(entries[:-1]))) if len(entries) > 1 else write
 
 
 def forget_to_send_updates_with_a(_event: Event, effects: list[Effect]) -> list[Effect]:
@@ -148,6 +139,13 @@ class SendsBackWhatALaggingSessionWrote(SlowReaders):
         super()._catch_up(session)
 
 
+class ForgetsTheLastEntryOfARow(Room):
+    def next_row(self) -> Row | None:
+        row = super().next_row()
+        entries = () if row is None else decode_entries(row.payload)
+        return row if row is None or len(entries) < 2 else replace(row, payload=encode_entries(entries[:-1]))
+
+
 class HoldsBackWhatOthersNeed(Room):
     """A room that logs a large update only once it is complete, whatever others build on it meanwhile."""
 
@@ -176,7 +174,7 @@ FAULTS = {
         "the log is not in causal order", parts={"document_class": AppliesUpdatesThatAreNotReady}
     ),
     "reader may write": Fault("is a reader, but changed the document", event=let_readers_write),
-    "entry left out of a row": Fault(f"{NOT_COMMITTED}|causal order", effects=forget_the_last_entry_of_a_row),
+    "entry left out of a row": Fault(f"{NOT_COMMITTED}|causal order", parts={"make_room": ForgetsTheLastEntryOfARow}),
     "update not sent": Fault(DIFFERS, effects=forget_to_send_updates_with_a),
     "row applied in the place of another": Fault(
         f"{DIFFERS}|the room cannot continue|causal order", event=TakesTheNextRowForTheMissingOne()

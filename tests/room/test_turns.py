@@ -10,8 +10,8 @@ from collab.errors import Conflict, Overloaded, UpdateRefused
 from collab.ids import Sequence, SessionId
 from collab.protocol.messages import Refused, Saved, SyncStep1, SyncStep2, Update
 from collab.protocol.rows import decode_entries
-from collab.room.effects import Again, AppendRow, Effect, Queued
-from collab.room.events import Continued, RoleChanged, RowWanted, Said
+from collab.room.effects import Again, Effect, Queued
+from collab.room.events import Continued, RoleChanged, Said
 from collab.room.updates import RoomLimits
 from collab.room.work import WorkLimits
 from tests.protocol.build import EMPTY_STATE_VECTOR, item, text, update
@@ -61,8 +61,8 @@ def take_some(room: SteppedRoom, client: int) -> None:
 
 
 def logged(room: SteppedRoom) -> list[bytes]:
-    rows = [effect.row for effect in room.step(0.0, RowWanted()) if isinstance(effect, AppendRow)]
-    return [entry.update for row in rows for entry in decode_entries(row.payload)]
+    row = room.next_row()
+    return [] if row is None else [entry.update for entry in decode_entries(row.payload)]
 
 
 def test_keystroke_takes_no_turn() -> None:

@@ -242,12 +242,25 @@ async def test_connection_does_not_linger_for_other_errors(error: type[CollabErr
     assert isinstance(await bench.ended(), error)
 
 
+class NothingToWrite:
+    """A row producer for a log writer that does not run."""
+
+    def next_row(self) -> None:
+        return None
+
+    def row_written(self, outcome: object) -> None:
+        raise AssertionError(outcome)
+
+    def row_failed(self, error: CollabError) -> None:
+        raise AssertionError(error)
+
+
 # --- back-pressure --------------------------------------------------------------------------------------
 
 
 async def test_messages_wait_while_the_log_is_full() -> None:
     bench = Bench(b"one", b"two", persister_queue_bytes_max=1024)
-    bench.parts.log_writer.release(-2000)
+    bench.parts.log_writer.submit(NothingToWrite(), 2000)
     await ticks(5)
     assert bench.conversation.heard == [b"one"]
     bench.parts.log_writer.release(2000)
@@ -337,7 +350,7 @@ async def test_what_waits_for_a_slow_peer_is_looked_at_once_a_turn() -> None:
 async def test_log_forgets_a_connection_that_ends_while_it_waits() -> None:
     bench = Bench(b"one", persister_queue_bytes_max=1024)
     log_writer, heartbeat, gone = bench.parts.log_writer, bench.parts.heartbeat, weakref.ref(bench.connection)
-    log_writer.release(-2000)
+    log_writer.submit(NothingToWrite(), 2000)
     await ticks(5)
     assert bench.conversation.heard == [b"one"]
     bench.socket.receiver.closed(SocketClosed(closed_by_peer(1006)))
