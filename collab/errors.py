@@ -18,14 +18,22 @@
     │   │   ├── TokenIssuerInvalid
     │   │   ├── TokenAudienceInvalid
     │   │   ├── TokenImmature
-    │   │   └── TokenExpired
+    │   │   ├── TokenExpired
+    │   │   ├── LinkInvalid
+    │   │   ├── LinkExpired
+    │   │   └── LinkPasswordWrong
     │   ├── PermissionDenied
     │   ├── DocumentNotFound
+    │   ├── MemberNotFound
+    │   ├── LinkNotFound
     │   ├── DocumentExists
     │   ├── DocumentDeleted           ends the room
     │   ├── TooLarge
     │   ├── BodyTimeout
     │   ├── Conflict
+    │   │   ├── LastOwner
+    │   │   ├── SharingFull
+    │   │   └── HasAccess
     │   └── TooSlow                   may come back
     └── TransientError                not the peer's fault; it passes, and the peer should try again
         ├── Draining                  ends the room
@@ -192,6 +200,27 @@ class TokenExpired(NotAuthenticated):
     sentence = "The token has expired. Sign in again."
 
 
+class LinkInvalid(NotAuthenticated):
+    """A secret of no link: it was revoked, or never existed."""
+
+    slug = "link-invalid"
+    sentence = "This link does not exist or was revoked. Ask for a new one."
+
+
+class LinkExpired(NotAuthenticated):
+    """A link that was good and has ended."""
+
+    slug = "link-expired"
+    sentence = "This link has expired. Ask for a new one."
+
+
+class LinkPasswordWrong(NotAuthenticated):
+    """A link with a password that was not given, or not rightly."""
+
+    slug = "link-password"
+    sentence = "This link needs a password, and this is not it."
+
+
 class PermissionDenied(PeerError):
     """A request that the role on the document does not allow."""
 
@@ -204,6 +233,20 @@ class DocumentNotFound(PeerError):
 
     slug = "document-not-found"
     sentence = "There is no such document."
+
+
+class MemberNotFound(PeerError):
+    """A user who is not a member of the document."""
+
+    slug = "member-not-found"
+    sentence = "This user is not a member of the document."
+
+
+class LinkNotFound(PeerError):
+    """A link that the document does not have."""
+
+    slug = "link-not-found"
+    sentence = "The document has no such link."
 
 
 class DocumentExists(PeerError):
@@ -240,6 +283,27 @@ class Conflict(PeerError):
 
     slug = "conflict"
     sentence = "The request depends on something that is not here."
+
+
+class LastOwner(Conflict):
+    """A change that would leave a document without an owner among its members."""
+
+    slug = "last-owner"
+    sentence = "This is the last owner of the document. Make another member an owner first."
+
+
+class SharingFull(Conflict):
+    """A document with as many members, links or requests as it may have."""
+
+    slug = "sharing-full"
+    sentence = "The document has as many of these as it may have. Remove one first."
+
+
+class HasAccess(Conflict):
+    """A request for access to a document that the user may read already."""
+
+    slug = "has-access"
+    sentence = "You have access to this document already."
 
 
 class TooSlow(PeerError):

@@ -29,6 +29,9 @@ Never derived from a replica's number: a collision would lose rows. The database
 log lines call it ``origin``; those names are stored and public, so they stay.
 """
 
+LinkId = NewType("LinkId", str)
+"""A link to a document, as its owner sees it in a list: random, and no secret."""
+
 Sequence = NewType("Sequence", int)
 """Position in a document's log: gapless from 1, in commit order. 0 is the empty document."""
 

@@ -38,7 +38,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.rows import CommittedRow, Row, decode_entries
-from collab.relay.base import Relay, RelayFrame
+from collab.relay.base import Relay, RelayFrame, SharingFrame
 from collab.room.events import (
     Congested,
     Drained,
@@ -348,7 +348,7 @@ class Replica:
 
     def hear_relay(self) -> None:
         frame = self.inbox.popleft()
-        if self.host is not None:
+        if self.host is not None and not isinstance(frame, SharingFrame):
             self.host.relayed(frame)
 
     def lose_frame(self) -> None:

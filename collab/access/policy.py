@@ -1,21 +1,38 @@
 """The decision what a principal may do with a document, taken on every message and every request.
 
-Nothing else compares roles or reads grants, so that share links or member lists, when they come, change one place.
+Nothing else compares roles or reads grants, members and links.
 """
 
 from collab.access.grants import matches, seek
 from collab.access.roles import Role
+from collab.access.sharing import NOT_SHARED, Sharing
 from collab.access.tokens import Principal
 from collab.errors import PermissionDenied
 from collab.ids import DocumentName
 
 
-def role(principal: Principal, document: DocumentName) -> Role | None:
-    """Return the strongest role that any grant gives on ``document``, or None if no grant is for it.
+def role(principal: Principal, document: DocumentName, sharing: Sharing = NOT_SHARED) -> Role | None:
+    """Return the strongest role that a grant, a membership or a link gives on ``document``, or None.
 
-    The time is not looked at: ``principal.is_expired`` says if the token has ended.
+    ``sharing``: what the lists of this document say. A guest has the role of the link, whatever the members' list says.
+    The time is not looked at: ``principal.is_expired`` says if the token or the link has ended.
     """
-    return max((granted for pattern, granted in principal.grants.items() if matches(pattern, document)), default=None)
+    return max((each for each in _roles(principal, document, sharing).values() if each is not None), default=None)
+
+
+def reasons(principal: Principal, document: DocumentName, sharing: Sharing) -> list[str]:
+    """Return what gives the role that ``role`` returns: ``token``, ``member`` or ``link``, or two of them."""
+    strongest = role(principal, document, sharing)
+    each = _roles(principal, document, sharing).items()
+    return [reason for reason, given in each if given is not None and given == strongest]
+
+
+def _roles(principal: Principal, document: DocumentName, sharing: Sharing) -> dict[str, Role | None]:
+    matching = (granted for pattern, granted in principal.grants.items() if matches(pattern, document))
+    token = max(matching, default=None)
+    if principal.link is not None:
+        return {"token": token, "link": sharing.links.get(principal.link)}
+    return {"token": token, "member": sharing.members.get(principal.user)}
 
 
 def can_read(principal: Principal, document: DocumentName) -> bool:
@@ -25,7 +42,7 @@ def can_read(principal: Principal, document: DocumentName) -> bool:
 
 
 def seek_readable(principal: Principal, after: str) -> str | None:
-    """Return a position at or behind ``after`` in a list of names that skips none the principal may read.
+    """Return a position at or behind ``after`` in a list of names that skips none a grant lets the principal read.
 
     None: there is nothing to read behind ``after``. A list that starts there does not even look at names that no grant
     speaks of, so its pages do not tell how many there are.
@@ -34,28 +51,20 @@ def seek_readable(principal: Principal, after: str) -> str | None:
     return min((start for start in starts if start is not None), default=None)
 
 
-def require_read(principal: Principal, document: DocumentName) -> Role:
-    """Return the role. Raises PermissionDenied unless it may read.
+def require(held: Role | None, needed: Role) -> Role:
+    """Return the role that is ``held``. Raises PermissionDenied if it allows less than ``needed``.
 
     The text is the same for a document that does not exist: it must not tell which exist.
     """
-    granted = role(principal, document)
-    if granted is None or not granted.can_read:
+    if held is None:
         raise PermissionDenied("You have no access to this document.")
-    return granted
+    if held < needed:
+        raise PermissionDenied(f"You are {held.word} of this document. {_NEEDED[needed]}")
+    return held
 
 
-def require_write(principal: Principal, document: DocumentName) -> Role:
-    """Return the role. Raises PermissionDenied unless it may write."""
-    granted = require_read(principal, document)
-    if not granted.can_write:
-        raise PermissionDenied(f"You are {granted.word} of this document. Only an editor can change it.")
-    return granted
-
-
-def require_manage(principal: Principal, document: DocumentName) -> Role:
-    """Return the role. Raises PermissionDenied unless it may delete, restore and share."""
-    granted = require_read(principal, document)
-    if not granted.can_manage:
-        raise PermissionDenied(f"You are {granted.word} of this document. Only an owner can do this.")
-    return granted
+_NEEDED = {
+    Role.COMMENTER: "Only a commenter can do this.",
+    Role.EDITOR: "Only an editor can change it.",
+    Role.OWNER: "Only an owner can do this.",
+}

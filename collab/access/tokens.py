@@ -43,7 +43,7 @@ from collab.errors import (
     TokenMissing,
     TokenSignatureInvalid,
 )
-from collab.ids import UserId
+from collab.ids import LinkId, UserId
 
 SECRET_BYTES_MIN = 32
 TOKEN_BYTES_MAX = 8 * 1024
@@ -59,14 +59,15 @@ _TIME_MAX = 2**53
 _PUBLIC = get_args(Algorithm)
 _JWS = PyJWS(algorithms=["HS256", *_PUBLIC])  # once: it builds an object for each algorithm
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A user, and what the user was granted. ``color`` is ``#rrggbb`` or None.
 
-    ``grants``: pattern → role. ``expires_at``: seconds since 1970, or None if it never expires.
+    ``grants``: pattern → role. ``expires_at``: seconds since 1970, or None if it never expires. ``link``: the link that
+    a guest came by, who has no token and whose ``user`` all guests of the link share.
     """
 
     user: UserId
@@ -74,6 +75,7 @@ class Principal:
     color: str | None
     grants: Mapping[str, Role]
     expires_at: float | None
+    link: LinkId | None = None
 
     def is_expired(self, now_s: float) -> bool:
         """Return True if the token has ended at ``now_s`` (seconds since 1970)."""
@@ -270,7 +272,7 @@ def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:
     text = claims.get(claim)
     if not isinstance(text, str) or not text.strip():
         raise TokenMalformed(f"The token lacks {claim!r}.")
-    if len(text) > characters_max or _UNPRINTABLE.search(text):
+    if len(text) > characters_max or UNPRINTABLE.search(text):
         raise TokenMalformed(f"The token's {claim!r} has control characters, or more than {characters_max} characters.")
     return text
 

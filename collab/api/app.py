@@ -13,7 +13,19 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
 from collab.access.tokens import SharedSecret
-from collab.api import content, documents, health, metrics, openapi_page, pages, problems, sockets
+from collab.api import (
+    access,
+    content,
+    documents,
+    health,
+    links,
+    members,
+    metrics,
+    openapi_page,
+    pages,
+    problems,
+    sockets,
+)
 from collab.api.dispatch import SocketDispatch
 from collab.api.list_cursor import ListCursor
 from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
@@ -60,7 +72,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     app.state.list_cursor = ListCursor(key.derive("list cursor"))
     problems.install(app)
     _add_middleware(app, settings)
-    for module in (sockets, documents, content, health, metrics, openapi_page, pages):
+    for module in (sockets, documents, content, members, links, access, health, metrics, openapi_page, pages):
         app.include_router(module.router)
     app.openapi = OpenApi(app)  # type: ignore[method-assign]
     return app
@@ -103,7 +115,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,  # the pages that may open a socket
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match"],
         expose_headers=["ETag", "Retry-After"],
     )

@@ -10,8 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from collab.access import policy
-from collab.api.deps import NameDep, PrincipalDep, ServerDep
+from collab.access.roles import Role
+from collab.api.deps import NameDep, OptionalPrincipalDep, PrincipalDep, ServerDep
 from collab.api.documents import ON_ANY, etag
 from collab.api.problems import problems
 from collab.crdt.stored import load_in_steps
@@ -54,15 +54,18 @@ class Written(BaseModel):
 )
 async def get_content(
     server: ServerDep,
-    principal: PrincipalDep,
+    principal: OptionalPrincipalDep,
     name: NameDep,
     form: Annotated[Format, Query(alias="format", description="`text`, or `update` for Yjs.")] = Format.TEXT,
     if_none_match: Annotated[
         str, Header(description="The ETag of the content that you have: 304 if it has not changed.")
     ] = "",
 ) -> Response:
-    """Read the content as plain text, or as one Yjs update (v1) that any Yjs client can apply."""
-    policy.require_read(principal, name)
+    """Read the content as plain text, or as one Yjs update (v1) that any Yjs client can apply.
+
+    A published document needs no token.
+    """
+    await server.authenticator.require_content(principal, name)
     stored = await _load(server, name)
     headers = {"ETag": etag(stored.head), "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     if _names(if_none_match, headers["ETag"]):
@@ -94,7 +97,7 @@ async def post_update(
     409 if it depends on edits that are not here, or contains edits of a connected user that this user has not sent; 422
     if it is refused as harmful.
     """
-    policy.require_write(principal, name)
+    await server.authenticator.require(principal, name, Role.EDITOR)
     update = await _body(request, server.limits.frame_bytes_max)
     if not update:
         raise InvalidRequest("The body is empty; it must be one Yjs update.")

@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import HTTPConnection
 
+from collab.access import links
 from collab.access.tokens import Principal
 from collab.api.list_cursor import ListCursor
 from collab.api.middleware import decoded
@@ -19,11 +20,16 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token;
 
 
 def handshake_token(connection: HTTPConnection) -> str:
-    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none."""
+    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none.
+
+    A link's secret may come with ``?name=`` and ``?password=`` beside it.
+    """
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()
-    return connection.query_params.get("token", "")
+    query = connection.query_params
+    token = query.get("token", "")
+    return links.extended(token, query.get("name", ""), query.get("password", "")) if links.is_link(token) else token
 
 
 def running_server(connection: HTTPConnection) -> Server:
@@ -37,10 +43,17 @@ def running_server(connection: HTTPConnection) -> Server:
 async def calling_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable."""
+    """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable, StoreUnavailable."""
     if credentials is None:
         raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)
+
+
+async def optional_principal(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal | None:
+    """Return the principal of the request's token; None if it has none. Raises like ``calling_principal``."""
+    return None if credentials is None else await calling_principal(request, credentials)
 
 
 class NameConvertor(Convertor[str]):
@@ -82,4 +95,5 @@ def _list_cursor(request: Request) -> ListCursor:
 CursorDep = Annotated[ListCursor, Depends(_list_cursor)]
 ServerDep = Annotated[Server, Depends(_http_server)]
 PrincipalDep = Annotated[Principal, Depends(calling_principal)]
+OptionalPrincipalDep = Annotated[Principal | None, Depends(optional_principal)]
 NameDep = Annotated[DocumentName, Depends(path_name)]

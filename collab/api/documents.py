@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from collab.access import policy
+from collab.access.roles import Role
 from collab.access.tokens import Principal
 from collab.api.deps import CursorDep, NameDep, PrincipalDep, ServerDep
 from collab.api.list_cursor import CURSOR_CHARACTERS_MAX
@@ -104,19 +105,32 @@ async def list_documents(
     after: Annotated[str, Query(description="The `next` of the page before.", max_length=CURSOR_CHARACTERS_MAX)] = "",
     limit: Annotated[int, Query(description="How many at most.", ge=1, le=500)] = 100,
 ) -> DocumentList:
-    """List the documents that the caller may read, by name.
+    """List the documents that the caller may read by token or as a member, by name.
 
     A page may be short, even empty, and still not be the last: look at `next`.
     """
-    found, position = await _scan(server.store, principal, cursor.open(after) if after else "", limit)
+    found, position = await _page(server.store, principal, cursor.open(after) if after else "", limit)
     return DocumentList(
         documents=[Document.of(info) for info in found],
         next=None if position is None else cursor.seal(position),
     )
 
 
+async def _page(store: Store, principal: Principal, position: str, limit: int) -> tuple[list[DocumentInfo], str | None]:
+    """Return at most ``limit`` documents behind ``position`` that the principal may read, and where to go on."""
+    granted, granted_end = await _scan(store, principal, position, limit)
+    shared: list[DocumentInfo] = []
+    if principal.link is None:
+        shared = await store.memberships(principal.user, position, limit)
+    shared_end = shared[-1].name if len(shared) == limit else None
+    end = min((each for each in (granted_end, shared_end) if each is not None), default=None)
+    by_name = {info.name: info for info in (*granted, *shared) if end is None or info.name <= end}
+    found = [by_name[name] for name in sorted(by_name)]
+    return (found, end) if len(found) <= limit else (found[:limit], found[limit - 1].name)
+
+
 async def _scan(store: Store, principal: Principal, position: str, limit: int) -> tuple[list[DocumentInfo], str | None]:
-    """Return at most ``limit`` documents behind ``position`` that the principal may read, and where to go on.
+    """Return at most ``limit`` documents behind ``position`` that a grant lets the principal read, and where to go on.
 
     None: there are no more. Looks at a bounded number of documents, since most may be hidden from the principal.
     """
@@ -146,10 +160,10 @@ async def _scan(store: Store, principal: Principal, position: str, limit: int) -
     responses=problems(408, 409, 410, 413),
 )
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
-    """Create an empty document. 409 if the name is taken, 410 if a deleted document has it."""
+    """Create an empty document, which the caller owns. 409 if the name is taken, 410 if a deleted document has it."""
     name = document_name(new.name)
-    policy.require_write(principal, name)
-    info = await server.store.create(name, new.title)
+    await server.authenticator.require(principal, name, Role.EDITOR)
+    info = await server.store.create(name, new.title, None if principal.link else principal.user)
     response.headers["ETag"] = etag(info.seq)
     return Document.of(info)
 
@@ -157,7 +171,7 @@ async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDo
 @router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
 async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
     """Read the title, the times, and how many rows the log has."""
-    policy.require_read(principal, name)
+    await server.authenticator.require(principal, name, Role.VIEWER)
     info = await server.store.find(name)
     response.headers["ETag"] = etag(info.seq)
     return Document.of(info)
@@ -173,7 +187,7 @@ async def change_document(
     server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange, response: Response
 ) -> Document:
     """Change the title. The name never changes."""
-    policy.require_write(principal, name)
+    await server.authenticator.require(principal, name, Role.EDITOR)
     info = await server.store.set_title(name, change.title)
     response.headers["ETag"] = etag(info.seq)
     return Document.of(info)
@@ -188,7 +202,7 @@ async def change_document(
 )
 async def delete_document(server: ServerDep, principal: PrincipalDep, name: NameDep) -> None:
     """Move the document to the bin. Everybody who has it open is told within a second."""
-    policy.require_manage(principal, name)
+    await server.authenticator.require(principal, name, Role.OWNER)
     await server.store.delete(name)
     server.log_sync.look_now()
 

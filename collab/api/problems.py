@@ -24,6 +24,8 @@ STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     errors.PermissionDenied: HTTPStatus.FORBIDDEN,
     errors.DocumentNotFound: HTTPStatus.NOT_FOUND,
+    errors.MemberNotFound: HTTPStatus.NOT_FOUND,
+    errors.LinkNotFound: HTTPStatus.NOT_FOUND,
     errors.DocumentExists: HTTPStatus.CONFLICT,
     errors.DocumentDeleted: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -44,6 +44,8 @@ class Row:
     writer: WriterId
     n: int
     payload: bytes
+    author: UserId | None = None
+    """The user of its first entry, who owns the document if this row creates it."""
 
 
 @record

@@ -35,7 +35,17 @@ class PresenceFrame:
     is_query: bool = False
 
 
-RelayFrame: TypeAlias = RowFrame | PresenceFrame
+@record
+class SharingFrame:
+    """The members or links of a document have changed; the store says how. A hint, like every frame."""
+
+    document: DocumentName
+
+
+RoomFrame: TypeAlias = RowFrame | PresenceFrame
+"""A frame for the room of the document."""
+
+RelayFrame: TypeAlias = RoomFrame | SharingFrame
 
 
 class Listener(Protocol):

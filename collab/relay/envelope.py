@@ -5,9 +5,10 @@ earlier frames; they are harmless, because rows are ordered by ``seq`` and prese
 
 Layout (integers are varUints, ``u64`` is 8 bytes, most significant first)::
 
-    envelope = version(=1)  kind  sender u64  origin u64  document varString  row | presence  seal(16 bytes)
+    envelope = version(=1)  kind  sender u64  origin u64  document varString  row | presence | sharing  seal(16 bytes)
     row      = epoch  seq  n  payload varBytes        kind 0
     presence = is_query(0|1)  payload varBytes          kind 1
+    sharing  = nothing                                  kind 2
 
 ``sender`` is the replica, which recognises its own frames by it; ``origin`` is the writer of the row or presence. They
 differ for rows, which one room's life writes. The seal is the HMAC-SHA-256 of all bytes before it, its first 16 bytes.
@@ -21,11 +22,11 @@ from collab.errors import ProtocolError
 from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
 from collab.protocol.varint import Reader, Writer
-from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
+from collab.relay.base import PresenceFrame, RelayFrame, RowFrame, SharingFrame
 
 VERSION = 1
 SEAL_BYTES = 16
-_ROW, _PRESENCE = 0, 1
+_ROW, _PRESENCE, _SHARING = range(3)
 _HEAD = struct.Struct(">BBQQ")
 _SENDER = struct.Struct(">2xQ")
 
@@ -46,6 +47,9 @@ def encode(frame: RelayFrame, *, sender: WriterId, key: bytes) -> bytes:
             out.var_string(document)
             out.byte(is_query)
             out.var_bytes(payload)
+        case SharingFrame(document):
+            out.raw(_HEAD.pack(VERSION, _SHARING, sender, sender))
+            out.var_string(document)
         case _:
             assert_never(frame)
     body = out.to_bytes()
@@ -70,6 +74,8 @@ def decode(envelope: bytes, *, key: bytes) -> tuple[WriterId, RelayFrame]:
     elif kind == _PRESENCE:
         is_query = reader.byte() == 1
         frame = PresenceFrame(document, WriterId(writer), reader.var_bytes(), is_query)
+    elif kind == _SHARING:
+        frame = SharingFrame(document)
     else:
         raise ProtocolError("The relay frame is of a kind this version does not know.")
     reader.end()

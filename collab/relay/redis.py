@@ -14,7 +14,7 @@ from collab.errors import ProtocolError
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
 from collab.observe.metrics import Metrics
-from collab.relay.base import Listener, RelayFrame, RowFrame
+from collab.relay.base import Listener, PresenceFrame, RelayFrame, RowFrame, SharingFrame
 from collab.relay.envelope import decode, encode, is_from
 from collab.relay.link import SILENCE_S, Link, LinkState
 from collab.relay.neighbours import Neighbours
@@ -90,7 +90,7 @@ class RedisRelay:
         Replicas that miss a row find it in the store.
         """
         publisher = None if self._link is None else self._link.publisher
-        size = len(frame.row.payload) if isinstance(frame, RowFrame) else len(frame.payload)
+        size = _payload_bytes(frame)
         if publisher is None or size > FRAME_BYTES_MAX:
             self.metrics.relay_frames_dropped.inc()
             return
@@ -187,3 +187,13 @@ class RedisRelay:
 
     def _channel(self, document: DocumentName) -> bytes:
         return f"{self._prefix}:doc:{hashlib.sha256(document.encode()).hexdigest()}".encode()
+
+
+def _payload_bytes(frame: RelayFrame) -> int:
+    match frame:
+        case RowFrame():
+            return len(frame.row.payload)
+        case PresenceFrame():
+            return len(frame.payload)
+        case SharingFrame():
+            return 0

@@ -101,7 +101,8 @@ class UncommittedQueue:
             entries.append(self._waiting.popleft())
             size += cost
         self._rows_formed += 1
-        row = Row(self._name, self._epoch, self._writer, self._rows_formed, encode_entries(entries))
+        author = entries[0].author
+        row = Row(self._name, self._epoch, self._writer, self._rows_formed, encode_entries(entries), author)
         self._in_flight = _RowInFlight(row, self._durable + len(entries), size)
         return row
 

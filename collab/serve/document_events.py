@@ -6,11 +6,10 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from collab.access.tokens import Principal
-from collab.errors import CollabError, PeerError
-from collab.ids import DocumentName
+from collab.errors import CollabError, PeerError, PermissionDenied
 from collab.protocol.messages import Authenticate, FromServer, Leave
 from collab.room.events import RoomMessage
+from collab.serve.permit import Permit
 
 DocumentMessage: TypeAlias = RoomMessage | Authenticate | Leave
 """What a client says about one document."""
@@ -30,9 +29,7 @@ class Received:
 class TokenAccepted:
     """The token that was checked is good for this document."""
 
-    name: DocumentName
-    principal: Principal
-    can_write: bool
+    permit: Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,13 @@ class LeaseExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRevoked:
+    """The user of the session has no role on the document any more."""
+
+    error: PermissionDenied
+
+
+@dataclass(frozen=True, slots=True)
 class RoomEnded:
     """The room has ended the session, and trying again would not help."""
 
@@ -91,6 +95,7 @@ Event: TypeAlias = (
     | RoomJoined
     | Delivered
     | LeaseExpired
+    | AccessRevoked
     | RoomEnded
     | TimedOut
     | Disconnected
@@ -150,9 +155,9 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """The session now rests on this principal's token."""
+    """The session now rests on this permit, and its principal's token."""
 
-    principal: Principal
+    permit: Permit
 
 
 @dataclass(frozen=True, slots=True)

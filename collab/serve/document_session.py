@@ -16,6 +16,7 @@ from collab.ids import UserId
 from collab.protocol.messages import Authenticate, Authenticated, Closed, Leave
 from collab.room.events import RoomMessage
 from collab.serve.document_events import (
+    AccessRevoked,
     Action,
     ChangeRole,
     CheckToken,
@@ -121,7 +122,9 @@ class DocumentSession:
             case Disconnected(clean):
                 yield from self._disconnect(clean)
             case LeaseExpired():
-                yield from self._expire()
+                yield from self._lose_session(TokenExpired())
+            case AccessRevoked(error):
+                yield from self._lose_session(error)
             case RoomEnded(error):
                 yield from self._end(error)
             case TimedOut():
@@ -170,9 +173,9 @@ class DocumentSession:
             yield LeaveRoom(clean)
         self.state = DocumentState.LEFT
 
-    def _expire(self) -> Iterator[Action]:
+    def _lose_session(self, error: PeerError) -> Iterator[Action]:
         if self.state is DocumentState.JOINED:
-            yield from self._deny(TokenExpired())
+            yield from self._deny(error)
             yield Dismiss(clean=False)
             yield from self._go_on()
 
@@ -203,8 +206,8 @@ class DocumentSession:
                 yield from self._put_off(token)
             case JoinRoom(grant), RoomJoined():
                 self.state = DocumentState.JOINED
-                self._user = grant.principal.user
-                yield Renew(grant.principal)
+                self._user = grant.permit.principal.user
+                yield Renew(grant.permit)
             case Deliver(message), Delivered(heard):
                 if not heard:
                     self._requeue(message, self._delivery_size)
@@ -213,10 +216,11 @@ class DocumentSession:
         yield from self._go_on()
 
     def _accept(self, grant: TokenAccepted) -> Iterator[Action]:
-        yield Reply(Authenticated(grant.can_write))
-        if self.state is DocumentState.JOINED and grant.principal.user == self._user:
-            yield Renew(grant.principal)
-            yield ChangeRole(grant.can_write, grant.principal.name)
+        permit, principal = grant.permit, grant.permit.principal
+        yield Reply(Authenticated(permit.can_write))
+        if self.state is DocumentState.JOINED and principal.user == self._user:
+            yield Renew(permit)
+            yield ChangeRole(permit.can_write, principal.name)
             return
         if self.state is DocumentState.JOINED:
             yield Dismiss(clean=True)  # what comes from now on must not stand under the other user's name

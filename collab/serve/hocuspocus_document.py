@@ -7,15 +7,26 @@ is joined, messages pass the gate of the live session. A denial is said in-band 
 import asyncio
 from typing import Protocol, assert_never
 
+from collab.access.roles import Role
 from collab.access.tokens import Principal
-from collab.errors import CollabError, KeysUnavailable, MissingDependencies, PeerError, RoomClosed, TooLarge
-from collab.ids import DocumentName, document_name
+from collab.errors import (
+    CollabError,
+    KeysUnavailable,
+    MissingDependencies,
+    PeerError,
+    PermissionDenied,
+    RoomClosed,
+    StoreUnavailable,
+    TooLarge,
+)
+from collab.ids import document_name
 from collab.observe.logs import get_logger
 from collab.protocol.hocuspocus import SESSION_SEPARATOR, Hocuspocus
-from collab.protocol.messages import Denied, Refused, Saved, TokenWanted
+from collab.protocol.messages import Authenticated, Denied, Refused, Saved, TokenWanted
 from collab.room.session import Session
 from collab.serve.connection import Connection
 from collab.serve.document_events import (
+    AccessRevoked,
     Action,
     ChangeRole,
     CheckToken,
@@ -254,8 +265,9 @@ class HocuspocusDocument:
 
     def _change(self, live: LiveSession, action: Renew | ChangeRole | Dismiss | LeaveRoom) -> None:
         match action:
-            case Renew(principal):
-                self._lease.renew(principal)
+            case Renew(permit):
+                self._lease.renew(permit.principal)
+                live.follow(permit)
             case ChangeRole(can_write, name):
                 live.change_role(can_write=can_write, name=name)
             case Dismiss(clean):
@@ -307,10 +319,12 @@ class HocuspocusDocument:
         try:
             principal = await self._identify(token)
             name = document_name(self.address.split(SESSION_SEPARATOR, 1)[0])
-            return TokenAccepted(name, principal, self._parts.authenticator.may_write(principal, name))
-        except KeysUnavailable:
+            return TokenAccepted(await self._parts.authenticator.permit(principal, name))
+        except (KeysUnavailable, StoreUnavailable) as error:
             if self._live is not None:
                 log.info("token_not_checked", address=self.address)
+            elif isinstance(error, StoreUnavailable):
+                raise  # the document cannot be opened either
             return KeysAway()
         except PeerError as error:
             return TokenRejected(error)
@@ -322,24 +336,29 @@ class HocuspocusDocument:
         return await self._parts.authenticator.principal(token)
 
     async def _join(self, grant: TokenAccepted) -> None:
-        principal = grant.principal
-        session = Session(self._parts.next_session(), principal.user, principal.name, grant.can_write)
+        permit, principal = grant.permit, grant.permit.principal
+        session = Session(self._parts.next_session(), principal.user, principal.name, permit.can_write)
         if self._synced is not None:
             session.acks_next_step2 = self._synced.acks_next_step2
         self._live = await LiveSession.join(
             self._parts,
-            grant.name,
+            permit.document,
             session,
             self,
             self._lease,
             resumes=self._synced is not None,
-            check=lambda: self._check_again(principal, grant.name),
+            # Opening the document may have taken longer than the token lasts.
+            check=lambda: self._parts.authenticator.require_current(principal),
+            on_role=self._change_role,
         )
-        self._connection.stats.set_context(grant.name, session.user)
+        self._connection.stats.set_context(permit.document, session.user)
 
-    def _check_again(self, principal: Principal, name: DocumentName) -> None:
-        """Opening the document may have taken longer than the token lasts."""
-        self._parts.authenticator.may_write(principal, name)
+    def _change_role(self, role: Role | None) -> None:
+        """Tell the client what it may do from now on."""
+        if role is None:
+            self._happen(AccessRevoked(PermissionDenied("You have no access to this document any more.")))
+        else:
+            self._connection.send(Authenticated(role.can_write), self.address)
 
     # --- time -------------------------------------------------------------------------------------------
 

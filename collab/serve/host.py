@@ -14,7 +14,7 @@ from collab.observe.logs import get_logger
 from collab.protocol.messages import FromServer, Refused, Saved, SyncStep2, Update
 from collab.protocol.presence import PresenceEntry, decode_presence, encode_presence
 from collab.protocol.rows import Row
-from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
+from collab.relay.base import PresenceFrame, RoomFrame, RowFrame
 from collab.room.effects import (
     Again,
     CatchUp,
@@ -171,7 +171,7 @@ class Host:
         """Accept no more messages, and so acknowledge none. Sessions still get the answers to what they sent before."""
         self._accepts_messages = False
 
-    def relayed(self, frame: RelayFrame) -> None:
+    def relayed(self, frame: RoomFrame) -> None:
         """Take in a frame of another replica. Raises ProtocolError when it is malformed."""
         match frame:
             case RowFrame():

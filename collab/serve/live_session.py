@@ -6,11 +6,14 @@ gate. That the log has space for more is seen to before a message is read (``con
 
 from collections.abc import Callable
 
+from collab.access.roles import Role
 from collab.ids import DocumentName
 from collab.room.events import Congested, Dismissed, Drained, Event, FellBehind, Left, RoleChanged, RoomMessage
 from collab.room.session import Session
 from collab.serve.host import Host
+from collab.serve.live_roles import LiveRoles
 from collab.serve.parts import ServerParts
+from collab.serve.permit import Permit
 from collab.serve.sink import Sink
 from collab.serve.token_lease import TokenLease
 
@@ -18,12 +21,22 @@ from collab.serve.token_lease import TokenLease
 class LiveSession:
     """A session from the moment it joins a room until it leaves, is dismissed, or is ended by the room."""
 
-    __slots__ = ("_host", "_is_over", "_lease", "session")
+    __slots__ = ("_host", "_is_over", "_lease", "_on_role", "_roles", "session")
 
-    def __init__(self, host: Host, session: Session, lease: TokenLease) -> None:
+    def __init__(
+        self,
+        host: Host,
+        session: Session,
+        lease: TokenLease,
+        roles: LiveRoles,
+        on_role: Callable[[Role | None], None] | None = None,
+    ) -> None:
+        """``on_role``: take note that the user may write now, or no longer; None: that the user has no role left."""
         self.session = session
         self._host = host
         self._lease = lease
+        self._roles = roles
+        self._on_role = on_role
         self._is_over = False
 
     @classmethod
@@ -37,10 +50,11 @@ class LiveSession:
         *,
         resumes: bool = False,
         check: Callable[[], object] = lambda: None,
+        on_role: Callable[[Role | None], None] | None = None,
     ) -> "LiveSession":
         """Open the document and begin the session in it. Raises what ``Rooms.join`` and ``check`` raise."""
         host = await parts.rooms.join(name, session, sink, resumes=resumes, check=check)
-        return cls(host, session, lease)
+        return cls(host, session, lease, parts.live_roles, on_role)
 
     def say(self, message: RoomMessage) -> bool:
         """Hand a message to the room. False if the session was over by then.
@@ -75,6 +89,20 @@ class LiveSession:
         """Let the session go on with another role. ``name``: the user's new name, or None to keep it."""
         self._host.tell(RoleChanged(self.session.id, can_write, self.session.name if name is None else name))
 
+    def follow(self, permit: Permit) -> None:
+        """Have the session change its role when the document is shared otherwise than for this permit."""
+        if not self._is_over:
+            self._roles.follow(self, permit)
+
+    def role_changed(self, role: Role | None) -> None:
+        """Go on with this role; None: with none, so the conversation must end the session."""
+        can_write = role is not None and role.can_write
+        if role is not None and can_write == self.session.can_write:
+            return
+        self.change_role(can_write=can_write, name=None)  # also for updates that are still pending
+        if self._on_role is not None:
+            self._on_role(role)
+
     def dismiss(self, sink: Sink, *, clean: bool) -> None:
         """End the session while its connection stays. Answers to its frames still go to ``sink``."""
         if self._finish():
@@ -92,4 +120,5 @@ class LiveSession:
     def _finish(self) -> bool:
         was_live, self._is_over = not self._is_over, True
         self._lease.cancel()
+        self._roles.forget(self, self._host.name)
         return was_live

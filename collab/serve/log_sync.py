@@ -1,6 +1,7 @@
 """Reads from the store what the relay may have missed, so that a lost frame costs time and nothing else.
 
-One query a second asks for every open document whose log goes on past its room's cursor; four a second while the
+One query a second asks for every open document whose log goes on past its room's cursor, or which is shared otherwise
+than its sessions know (``live_roles``); four a second while the
 relay is down, so that people on different replicas go on seeing each other's edits. A room that knows of a gap has it
 filled at once.
 """
@@ -11,6 +12,7 @@ from collab.errors import RoomClosed, StoreUnavailable
 from collab.observe.logs import get_logger
 from collab.room.events import HeadRead, RowsRead
 from collab.serve.host import Host
+from collab.serve.live_roles import LiveRoles
 from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
 
@@ -25,16 +27,17 @@ ROWS_PER_READ = 1000
 class LogSync:
     """The anti-entropy task of a server: ``run``."""
 
-    def __init__(self, replica: Replica, rooms: Rooms) -> None:
+    def __init__(self, replica: Replica, rooms: Rooms, roles: LiveRoles) -> None:
         self._store = replica.store
         self._relay = replica.relay
         self._rooms = rooms
+        self._roles = roles
         self._limits = replica.limits
         self._metrics = replica.metrics
         self._look_now = asyncio.Event()
 
     def look_now(self) -> None:
-        """Ask the store at the next chance: frames may have been lost, or a document was deleted."""
+        """Ask the store at the next chance: frames may have been lost, or a document was deleted or shared."""
         self._look_now.set()
 
     async def run(self) -> None:
@@ -61,16 +64,20 @@ class LogSync:
         return self._limits.heads_poll_s if self._relay.up else self._limits.heads_poll_relay_down_s
 
     async def poll(self) -> None:
-        """Ask for the heads of all open documents in one query."""
+        """Ask in one query for the heads of all open documents, and if they are shared otherwise than they were."""
         # The answer is about these cursors: a room may have moved on by the time it comes.
         asked = {host.name: (host, host.cursor) for host in self._rooms.hosts}
         if not asked:
             return
+        known = self._roles.versions()
         with self._metrics.heads_poll_s.time():
-            heads = await self._store.heads({name: cursor for name, (_, cursor) in asked.items()})
+            heads = await self._store.heads({name: cursor for name, (_, cursor) in asked.items()}, known)
         for name, head in heads.items():
             host, cursor = asked[name]
             host.tell(HeadRead(head.seq, head.epoch, head.deleted, cursor))
+        for name, head in heads.items():
+            if head.access_version != known.get(name, head.access_version):
+                await self._roles.refresh(name)
 
     async def catch_up(self, host: Host) -> None:
         """Read everything that is missing in one room."""

@@ -9,6 +9,7 @@ from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
 from collab.serve.authenticator import Authenticator
 from collab.serve.heartbeat import Heartbeat
+from collab.serve.live_roles import LiveRoles
 from collab.serve.log_writer import LogWriter
 from collab.serve.open_connections import OpenConnections
 from collab.serve.rooms import Rooms
@@ -23,6 +24,7 @@ class ServerParts:
     log_writer: LogWriter
     timers: TimerQueue
     authenticator: Authenticator
+    live_roles: LiveRoles
     limits: ServerLimits
     metrics: Metrics
     connections: OpenConnections

@@ -6,6 +6,7 @@ acknowledgement.
 
 import asyncio
 
+from collab.access.roles import Role
 from collab.access.tokens import Principal
 from collab.errors import CollabError, StoreUnavailable, TokenExpired
 from collab.ids import DocumentName
@@ -42,21 +43,24 @@ class _Answer:
 async def write_update(
     parts: ServerParts, name: DocumentName, principal: Principal, update: bytes, *, timeout_s: float = WRITE_S_MAX
 ) -> None:
-    """Write ``update`` as ``principal``, who may write, and return when it is committed.
+    """Write ``update`` as ``principal``, and return when it is committed.
 
     Takes ``timeout_s`` at most once the document is open.
 
     Raises:
+        PermissionDenied: the principal may not write.
         UpdateRefused: the update is harmful or too large. Of one that was taken in several turns, a part may be kept.
         Conflict: it builds on edits that are not in the document.
         TokenExpired: the token expired before the update was handed over.
         Draining, RoomClosed, StoreUnavailable: it may have been written, or may be yet. Sending the same update again
             does no harm. After every other error nothing of the update is kept.
     """
+    permit = await parts.authenticator.permit(principal, name, Role.EDITOR)
     answer = _Answer()
     lease = TokenLease(parts.timers, on_expired=lambda: None)  # an update that was handed over is still answered
     session = Session(parts.next_session(), principal.user, principal.name, can_write=True, queues_incomplete=False)
     live = await LiveSession.join(parts, name, session, answer, lease)
+    live.follow(permit)
     lease.renew(principal)
     try:
         async with asyncio.timeout(timeout_s):

@@ -4,7 +4,7 @@ import asyncio
 from enum import Enum, auto
 
 from collab.ids import DocumentName
-from collab.relay.base import RelayFrame
+from collab.relay.base import RoomFrame
 from collab.serve.host import Host
 
 EARLY_FRAMES_MAX = 1000
@@ -44,7 +44,7 @@ class RoomEntry:
         self.forgotten = asyncio.Event()
         """Set when it is gone after ``FORGETTING``."""
         self._host: Host | None = None
-        self._frames: list[RelayFrame] = []
+        self._frames: list[RoomFrame] = []
         self._lost_frames = False
 
     @property
@@ -57,7 +57,7 @@ class RoomEntry:
         """Begin a new life after a failure."""
         self._become(RoomState.LOADING)
 
-    def open(self, host: Host) -> list[RelayFrame]:
+    def open(self, host: Host) -> list[RoomFrame]:
         """Let sessions join, and return the frames that came while the room was loading."""
         self._become(RoomState.OPEN)
         self._host, self.loading = host, None
@@ -74,7 +74,7 @@ class RoomEntry:
         """Begin to forget the room."""
         self._become(RoomState.FORGETTING)
 
-    def keep(self, frame: RelayFrame) -> None:
+    def keep(self, frame: RoomFrame) -> None:
         """Keep a frame that came while the room is loading."""
         if len(self._frames) < EARLY_FRAMES_MAX:
             self._frames.append(frame)

@@ -12,7 +12,7 @@ from collab.crdt.stored import load_in_steps
 from collab.errors import CollabError, DocumentDeleted, Draining
 from collab.ids import DocumentName, WriterId
 from collab.observe.logs import get_logger
-from collab.relay.base import RelayFrame
+from collab.relay.base import RelayFrame, RoomFrame, SharingFrame
 from collab.room.events import Joined, ReplicaLost, Ticked
 from collab.room.room import Room
 from collab.room.session import Session
@@ -41,7 +41,7 @@ class Rooms:
         on_left: Callable[[DocumentName], None],
         on_interrupted: Callable[[], None],
     ) -> None:
-        """``on_left``: a room was forgotten. ``on_interrupted``: relay frames may have been lost."""
+        """``on_left``: a room was forgotten. ``on_interrupted``: the store must be asked."""
         self.is_draining = False
         """True if no session may join any more."""
         self._replica = replica
@@ -168,7 +168,9 @@ class Rooms:
         room = self._rooms.get(frame.document)
         if room is None:
             return
-        if room.state is RoomState.OPEN:
+        if isinstance(frame, SharingFrame):
+            self._on_interrupted()
+        elif room.state is RoomState.OPEN:
             self._tell(room.host, frame)
         elif room.state is RoomState.LOADING:
             room.keep(frame)
@@ -183,7 +185,7 @@ class Rooms:
             host.tell(ReplicaLost(writer))
 
     @staticmethod
-    def _tell(host: Host, frame: RelayFrame) -> None:
+    def _tell(host: Host, frame: RoomFrame) -> None:
         try:
             host.relayed(frame)
         except CollabError as error:

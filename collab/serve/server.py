@@ -16,7 +16,7 @@ from collab.access.tokens import Principal, TokenVerifier
 from collab.errors import CollabError, Draining
 from collab.ids import DocumentName
 from collab.observe.logs import get_logger
-from collab.room.session import Session
+from collab.relay.base import SharingFrame
 from collab.serve import tasks
 from collab.serve.authenticator import Authenticator
 from collab.serve.background import BackgroundTasks
@@ -25,6 +25,7 @@ from collab.serve.gauges import connect_gauges
 from collab.serve.heartbeat import Heartbeat
 from collab.serve.hocuspocus import HocuspocusConversation
 from collab.serve.jwks import JwksClient
+from collab.serve.live_roles import LiveRoles
 from collab.serve.log_sync import LogSync
 from collab.serve.log_writer import LogWriter
 from collab.serve.open_connections import OpenConnections
@@ -72,7 +73,8 @@ class Server:
         self.limits = replica.limits
         self.metrics = replica.metrics
         self.timers = TimerQueue(wall_clock)
-        self.authenticator = Authenticator(verifier, wall_clock=wall_clock, published=published)
+        self.authenticator = Authenticator(verifier, store=self.store, wall_clock=wall_clock, published=published)
+        self.live_roles = LiveRoles(self.store)
         self.log_writer = LogWriter(self.store, self.limits, clock=clock, metrics=self.metrics)
         self.readiness = Readiness(self.store, clock=clock)
         self.compactor = Compactor(self.store, interval_s=COMPACT_S, metrics=self.metrics)
@@ -83,12 +85,13 @@ class Server:
             on_left=self.compactor.left,
             on_interrupted=self._look_now,
         )
-        self.log_sync = LogSync(replica, self.rooms)
+        self.log_sync = LogSync(replica, self.rooms, self.live_roles)
         self.parts = ServerParts(
             self.rooms,
             self.log_writer,
             self.timers,
             self.authenticator,
+            self.live_roles,
             self.limits,
             self.metrics,
             OpenConnections(),
@@ -129,15 +132,10 @@ class Server:
     async def serve_ywebsocket(self, socket: Socket, name: DocumentName, principal: Principal) -> None:
         """Open the document for a y-websocket client. From then on the connection goes on by itself."""
         conversation = YWebsocketConversation(socket, self.parts, document=name, user=principal.user)
-        try:
-            if self.is_draining:
-                raise Draining
-            can_write = self.authenticator.may_write(principal, name)
-        except CollabError as error:
-            conversation.refuse(error)
-            return
-        session = Session(self.parts.next_session(), principal.user, principal.name, can_write)
-        await conversation.join(self.parts, name, session, principal)
+        if self.is_draining:
+            conversation.refuse(Draining())
+        else:
+            await conversation.join(self.parts, name, principal)
 
     def refuse_ywebsocket(self, socket: Socket, error: CollabError, name: DocumentName | None) -> None:
         """Tell a y-websocket client why it is refused, and close."""
@@ -148,6 +146,13 @@ class Server:
         conversation = HocuspocusConversation(socket, self.parts, principal=principal)
         if self.is_draining:
             conversation.end(Draining())
+
+    # --- sharing ------------------------------------------------------------------------------------
+
+    def sharing_changed(self, name: DocumentName) -> None:
+        """Let the change act at once on the document's sessions, on every replica. A poll would find it too."""
+        self.log_sync.look_now()
+        self.relay.publish(SharingFrame(name))
 
     # --- draining -----------------------------------------------------------------------------------
 

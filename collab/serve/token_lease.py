@@ -1,12 +1,8 @@
 """How long a session may go on: until its token expires, unless the client sends a fresh one in time.
 
 The gate of a session asks ``has_expired`` before every message, and a timer ends an idle session just as well. What a
-session may do while it lasts is ``Session.can_write``, which the room asks on every message; a new token changes it
-in place.
-
-Revocation, when there is one, belongs here: it calls ``expire`` on the leases that rest on the revoked token,
-membership or share link (or sets ``can_write`` where only the role has changed), and ``Authenticator.may_write``,
-which is asked whenever a session begins or shows another token, says no from then on.
+session may do while it lasts is ``Session.can_write``, which the room asks on every message; a new token, or another
+role (``live_roles``), changes it in place.
 """
 
 from collections.abc import Callable

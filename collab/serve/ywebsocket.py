@@ -2,8 +2,9 @@
 
 from typing import assert_never
 
+from collab.access.roles import Role
 from collab.access.tokens import Principal
-from collab.errors import CollabError, ProtocolError, RoomClosed, SessionExpired, TooLarge
+from collab.errors import CollabError, PermissionDenied, ProtocolError, RoomClosed, SessionExpired, TooLarge
 from collab.ids import DocumentName, UserId
 from collab.observe.logs import get_logger
 from collab.protocol.messages import (
@@ -50,11 +51,14 @@ class YWebsocketConversation:
         self._lease = TokenLease(parts.timers, on_expired=self._expire)
         self._live: LiveSession | None = None
 
-    async def join(self, parts: ServerParts, name: DocumentName, session: Session, principal: Principal) -> None:
+    async def join(self, parts: ServerParts, name: DocumentName, principal: Principal) -> None:
         """Open the document and begin the session. What goes wrong ends the connection, it is not raised."""
         self._lease.renew(principal)
         try:
-            self._live = await LiveSession.join(parts, name, session, self, self._lease)
+            permit = await parts.authenticator.permit(principal, name)
+            session = Session(parts.next_session(), principal.user, principal.name, permit.can_write)
+            self._live = await LiveSession.join(parts, name, session, self, self._lease, on_role=self._change_role)
+            self._live.follow(permit)
         except CollabError as error:
             self.refuse(error)
         except Exception:
@@ -76,6 +80,12 @@ class YWebsocketConversation:
 
     def _expire(self) -> None:
         self._connection.end(SessionExpired())
+
+    def _change_role(self, role: Role | None) -> None:
+        """End the session if it has no role any more. This dialect has no words for any other role."""
+        if role is None and self._live is not None:
+            self._live.leave(clean=False)
+            self.refuse(PermissionDenied("You have no access to this document any more."))
 
     # --- the conversation -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
+from collab.access.roles import Role
 from collab.ids import Sequence
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Outcome
@@ -30,13 +31,13 @@ async def append(connection: asyncpg.Connection, rows: Seq[Row]) -> list[Outcome
     """Append the rows as ``Store.append`` promises."""
     distinct = list({(row.document, row.writer, row.n): row for row in rows}.values())
     found = await _write(connection, distinct)
-    unknown = {
-        row.document for row, (_, epoch, _) in zip(distinct, found, strict=True) if epoch is None and not row.epoch
-    }
+    places = list(zip(distinct, found, strict=True))
+    unknown = {row.document: row.author for row, (_, epoch, _) in reversed(places) if epoch is None and not row.epoch}
     if unknown:
         # Nothing was written. Documents are created in the order of their names and by a transaction that holds no
         # lock: two writers that meet here may wait for each other, but not in a circle.
-        await connection.execute(_CREATE, sorted(unknown), datetime.now(UTC))
+        names = sorted(unknown)
+        await connection.execute(_CREATE, names, datetime.now(UTC), [unknown[name] for name in names], Role.OWNER)
         found = await _write(connection, distinct)
     outcomes = [_outcome(row, *place) for row, place in zip(distinct, found, strict=True)]
     if len(distinct) == len(rows):
@@ -76,9 +77,14 @@ def _outcome(row: Row, seq: int | None, epoch: int | None, deleted: bool | None)
 
 
 _CREATE = """
-    INSERT INTO documents (name, title, head_seq, epoch, tail_rows, tail_bytes, created_at, updated_at)
-    SELECT name, '', 0, 0, 0, 0, $2, $2 FROM unnest($1::text[]) AS name
-    ON CONFLICT (name) DO NOTHING
+    WITH created AS (
+        INSERT INTO documents (name, title, head_seq, epoch, tail_rows, tail_bytes, created_at, updated_at)
+        SELECT name, '', 0, 0, 0, 0, $2, $2 FROM unnest($1::text[]) AS name
+        ON CONFLICT (name) DO NOTHING RETURNING id, name
+    )
+    INSERT INTO members (document_id, user_id, role, created_at)
+    SELECT id, author, $4, $2 FROM created JOIN unnest($1::text[], $3::text[]) AS given (name, author) USING (name)
+    WHERE author IS NOT NULL
 """
 
 _WRITE = """

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collab.ids import DocumentName, Sequence
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Outcome
-from collab.store.catalog import new_document
+from collab.store.catalog import add_owners, new_document
 from collab.store.parameters import parameter_table
 from collab.store.schema import documents, updates
 
@@ -30,9 +30,10 @@ async def append(connection: AsyncConnection, rows: Seq[Row]) -> list[Outcome]:
     """Append the rows as ``Store.append`` promises. The caller commits."""
     names = {row.document for row in rows}
     known = await _documents(connection, names)
-    unknown = {row.document for row in rows if row.epoch == 0} - known.keys()
+    unknown = {row.document: row for row in reversed(rows) if row.epoch == 0 and row.document not in known}
     if unknown:
         await _create(connection, unknown)
+        await add_owners(connection, {name: row.author for name, row in unknown.items() if row.author is not None})
         known = await _documents(connection, names)
     keyed: dict[Key, Row] = {}
     for row in rows:

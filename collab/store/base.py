@@ -10,12 +10,15 @@ The rest of the project relies on these promises:
 * Writing a snapshot deletes no row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Sequence as Seq
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
-from collab.ids import DocumentName, Epoch, Sequence
+from collab.access.roles import Role
+from collab.access.sharing import AccessRequest, Link, Member, Sharing
+from collab.ids import DocumentName, Epoch, LinkId, Sequence, UserId
 from collab.protocol.rows import CommittedRow, Row
 from collab.record import record
 
@@ -70,6 +73,8 @@ class Head:
     seq: Sequence
     epoch: Epoch
     deleted: bool
+    access_version: int = 0
+    """Grows with every change of how the document is shared."""
 
 
 @record
@@ -94,6 +99,9 @@ class DocumentInfo:
     updated_at: datetime
 
 
+NOTHING: Mapping[DocumentName, int] = MappingProxyType({})
+
+
 class Store(Protocol):
     """A database of documents.
 
@@ -114,9 +122,10 @@ class Store(Protocol):
     async def append(self, rows: Seq[Row]) -> list[Outcome]:
         """Commit all rows in one transaction; return their outcomes in the order of ``rows``.
 
-        Creates documents that do not exist yet (at epoch 0). A row that is refused, because its document is deleted or
-        has another epoch, does not stop the others. A row that comes twice is written once. After StoreUnavailable
-        and after a cancellation the outcome is unknown: call again with exactly the same rows.
+        Creates documents that do not exist yet (at epoch 0); the author of the first row becomes the owner. A row that
+        is refused, because its document is deleted or has another epoch, does not stop the others. A row that comes
+        twice is written once. After StoreUnavailable and after a cancellation the outcome is unknown: call again with
+        exactly the same rows.
         """
 
     async def load(self, name: DocumentName) -> Stored:
@@ -125,10 +134,13 @@ class Store(Protocol):
     async def rows_after(self, name: DocumentName, cursor: Sequence, limit: int = 1000) -> list[CommittedRow]:
         """Return at most ``limit`` rows after ``cursor``, in order. Raises RoomClosed when one is damaged."""
 
-    async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+    async def heads(
+        self, cursors: Mapping[DocumentName, Sequence], access: Mapping[DocumentName, int] = NOTHING
+    ) -> dict[DocumentName, Head]:
         """Return the heads of the documents that are not at the given cursor, or are deleted, in one query.
 
-        Documents that do not exist are left out. Made for tens of thousands of documents.
+        ``access``: for some of these documents, the version of their sharing that the caller knows. They are returned
+        too if it is another one now. Documents that do not exist are left out. Made for tens of thousands of documents.
         """
 
     async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
@@ -155,11 +167,63 @@ class Store(Protocol):
     async def find(self, name: DocumentName) -> DocumentInfo:
         """Return one entry. Raises DocumentNotFound or DocumentDeleted."""
 
-    async def create(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Create an empty document. Raises DocumentExists, or DocumentDeleted: a deleted one keeps its name."""
+    async def create(self, name: DocumentName, title: str, owner: UserId | None = None) -> DocumentInfo:
+        """Create an empty document, with ``owner`` as its first member.
+
+        Raises DocumentExists, or DocumentDeleted: a deleted one keeps its name.
+        """
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
         """Change the title. Raises DocumentNotFound or DocumentDeleted."""
 
     async def delete(self, name: DocumentName) -> None:
         """Mark the document as deleted; its rows stay. Raises DocumentNotFound or DocumentDeleted."""
+
+    # --- sharing -----------------------------------------------------------------------------------
+    # Every change raises the document's ``access_version``. All but ``sharing``, ``find_link`` and ``memberships``
+    # raise DocumentNotFound or DocumentDeleted.
+
+    async def sharing(self, name: DocumentName, users: Collection[UserId], links: Collection[LinkId]) -> Sharing:
+        """Return what the document's lists say of these users and links, also of a deleted document.
+
+        A document that does not exist is ``NOT_SHARED``.
+        """
+
+    async def list_members(self, name: DocumentName) -> list[Member]:
+        """Return all members, by user."""
+
+    async def put_member(self, name: DocumentName, user: UserId, role: Role) -> Member:
+        """Add a member or change a role; the user's request for access is answered by it.
+
+        Raises LastOwner when no owner would be left, SharingFull when there are as many members as there may be.
+        """
+
+    async def remove_member(self, name: DocumentName, user: UserId) -> None:
+        """Remove a member. Raises MemberNotFound, and LastOwner when no owner would be left."""
+
+    async def memberships(self, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
+        """Return the next ``limit`` documents after the name ``after`` of which the user is a member.
+
+        In the order of ``list_documents``, without the deleted ones.
+        """
+
+    async def list_links(self, name: DocumentName) -> list[Link]:
+        """Return all links, the newest first."""
+
+    async def add_link(self, link: Link, secret_digest: bytes) -> None:
+        """Add a link to its document. Raises SharingFull when there are as many as there may be."""
+
+    async def remove_link(self, name: DocumentName, link: LinkId) -> None:
+        """Revoke a link of this document. Raises LinkNotFound."""
+
+    async def find_link(self, secret_digest: bytes) -> Link | None:
+        """Return the link that was added with this digest; None if there is none, or it was revoked."""
+
+    async def set_published(self, name: DocumentName, published: bool) -> None:
+        """Publish the document, or take that back."""
+
+    async def list_requests(self, name: DocumentName) -> list[AccessRequest]:
+        """Return everybody who waits for access, in the order in which they asked."""
+
+    async def add_request(self, name: DocumentName, request: AccessRequest) -> None:
+        """Add a request, or replace that of the same user. Raises SharingFull when too many wait."""

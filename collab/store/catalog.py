@@ -1,16 +1,18 @@
 """The catalogue of documents, for the REST API: names, titles, times, and which documents are deleted."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collab.access.roles import Role
 from collab.errors import DocumentDeleted, DocumentNotFound
-from collab.ids import DocumentName, Epoch, Sequence
+from collab.ids import DocumentName, Epoch, Sequence, UserId
 from collab.store.base import DocumentInfo
-from collab.store.schema import documents
+from collab.store.schema import documents, members
 
 
 async def list_documents(connection: AsyncConnection, after: str, limit: int) -> list[DocumentInfo]:
@@ -21,7 +23,7 @@ async def list_documents(connection: AsyncConnection, after: str, limit: int) ->
         .order_by(documents.c.name)
         .limit(limit)
     )
-    return [_info(row) for row in found]
+    return [info(row) for row in found]
 
 
 async def find(connection: AsyncConnection, name: DocumentName) -> DocumentInfo:
@@ -31,13 +33,28 @@ async def find(connection: AsyncConnection, name: DocumentName) -> DocumentInfo:
         raise DocumentNotFound
     if row.deleted_at is not None:
         raise DocumentDeleted
-    return _info(row)
+    return info(row)
 
 
-async def create(connection: AsyncConnection, name: DocumentName, title: str) -> DocumentInfo:
+async def create(
+    connection: AsyncConnection, name: DocumentName, title: str, owner: UserId | None = None
+) -> DocumentInfo:
     """Create a document. Raises the driver's IntegrityError when its name is taken, also by a deleted one."""
     await connection.execute(insert(documents).values(new_document(name, title, datetime.now(UTC))))
+    if owner is not None:
+        await add_owners(connection, {name: owner})
     return await find(connection, name)
+
+
+async def add_owners(connection: AsyncConnection, owners: Mapping[DocumentName, UserId]) -> None:
+    """Give new documents their owners."""
+    for name, user in owners.items():
+        new = select(documents.c.id, literal(user), literal(int(Role.OWNER)), documents.c.created_at)
+        await connection.execute(
+            insert(members).from_select(
+                ["document_id", "user_id", "role", "created_at"], new.where(documents.c.name == name)
+            )
+        )
 
 
 async def set_title(connection: AsyncConnection, name: DocumentName, title: str) -> DocumentInfo:
@@ -72,7 +89,8 @@ def _update(name: DocumentName) -> Any:
     return update(documents).where(documents.c.name == name, documents.c.deleted_at.is_(None))
 
 
-def _info(row: SqlRow[Any]) -> DocumentInfo:
+def info(row: SqlRow[Any]) -> DocumentInfo:
+    """Return a row of ``documents`` as an entry."""
     return DocumentInfo(
         DocumentName(row.name), row.title, Sequence(row.head_seq), Epoch(row.epoch), row.created_at, row.updated_at
     )

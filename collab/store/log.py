@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Text, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from collab.errors import RoomClosed
 from collab.ids import DocumentName, Epoch, Sequence, WriterId
@@ -44,12 +45,30 @@ async def rows_after(
     return rows
 
 
-async def heads(connection: AsyncConnection, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+async def heads(
+    connection: AsyncConnection, cursors: Mapping[DocumentName, Sequence], access: Mapping[DocumentName, int]
+) -> dict[DocumentName, Head]:
     """Return the heads that the caller does not know, as ``Store.heads`` promises."""
-    asked = parameter_table(connection, {"name": Text(), "cursor": BigInteger()}, cursors.items())
+    columns: Mapping[str, TypeEngine[Any]] = {"name": Text(), "cursor": BigInteger(), "access": BigInteger()}
+    rows = [(name, cursor, access.get(name, _ANY)) for name, cursor in cursors.items()]
+    asked = parameter_table(connection, columns, rows)
+    version = documents.c.access_version
     found = await connection.execute(
-        select(documents.c.name, documents.c.head_seq, documents.c.epoch, documents.c.deleted_at)
+        select(documents.c.name, documents.c.head_seq, documents.c.epoch, documents.c.deleted_at, version)
         .join(asked, documents.c.name == asked.c.name)
-        .where(or_(documents.c.head_seq != asked.c.cursor, documents.c.deleted_at.is_not(None)))
+        .where(
+            or_(
+                documents.c.head_seq != asked.c.cursor,
+                documents.c.deleted_at.is_not(None),
+                asked.c.access.not_in((_ANY, version)),
+            )
+        )
     )
-    return {name: Head(Sequence(seq), Epoch(epoch), deleted is not None) for name, seq, epoch, deleted in found}
+    return {
+        name: Head(Sequence(seq), Epoch(epoch), deleted is not None, access_version)
+        for name, seq, epoch, deleted, access_version in found
+    }
+
+
+_ANY = -1
+"""In place of a version of the access: the caller does not ask for it."""

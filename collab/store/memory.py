@@ -3,15 +3,18 @@
 No method ever waits, so a simulation can drive it step by step. It keeps nothing beyond its own life.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from collab.access.roles import Role
+from collab.access.sharing import NOT_SHARED, AccessRequest, Link, Member, Sharing
 from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound
-from collab.ids import DocumentName, Epoch, Sequence, WriterId
+from collab.ids import DocumentName, Epoch, LinkId, Sequence, UserId, WriterId
 from collab.protocol.rows import CommittedRow, Row
 from collab.store.base import (
+    NOTHING,
     Committed,
     Deleted,
     DocumentInfo,
@@ -22,6 +25,7 @@ from collab.store.base import (
     Stored,
     Tail,
 )
+from collab.store.memory_sharing import Lists
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class _Document:
     log: list[CommittedRow] = field(default_factory=list)
     places: dict[tuple[WriterId, int], Sequence] = field(default_factory=dict)
     snapshot: Snapshot | None = None
+    lists: Lists = field(default_factory=Lists)
 
     @property
     def head(self) -> Sequence:
@@ -82,7 +87,7 @@ class MemoryStore:
     def _append_row(self, row: Row) -> Outcome:
         document = self._documents.get(row.document)
         if document is None and row.epoch == 0:
-            document = self._create(row.document, title="")
+            document = self._create(row.document, title="", owner=row.author)
         if document is None:
             return EpochChanged()
         if (known := document.places.get((row.writer, row.n))) is not None:
@@ -107,12 +112,19 @@ class MemoryStore:
         document = self._documents.get(name)
         return document.log[cursor : cursor + limit] if document else []
 
-    async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+    async def heads(
+        self, cursors: Mapping[DocumentName, Sequence], access: Mapping[DocumentName, int] = NOTHING
+    ) -> dict[DocumentName, Head]:
         found = ((self._documents.get(name), cursor) for name, cursor in cursors.items())
         return {
-            document.name: Head(document.head, document.epoch, document.deleted)
+            document.name: Head(document.head, document.epoch, document.deleted, document.lists.version)
             for document, cursor in found
-            if document and (document.head != cursor or document.deleted)
+            if document
+            and (
+                document.head != cursor
+                or document.deleted
+                or access.get(document.name, document.lists.version) != document.lists.version
+            )
         }
 
     async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
@@ -152,11 +164,11 @@ class MemoryStore:
     async def find(self, name: DocumentName) -> DocumentInfo:
         return self._not_deleted(name).info()
 
-    async def create(self, name: DocumentName, title: str) -> DocumentInfo:
+    async def create(self, name: DocumentName, title: str, owner: UserId | None = None) -> DocumentInfo:
         known = self._documents.get(name)
         if known is not None:
             raise DocumentDeleted if known.deleted else DocumentExists
-        return self._create(name, title).info()
+        return self._create(name, title, owner).info()
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
         document = self._not_deleted(name)
@@ -167,9 +179,54 @@ class MemoryStore:
     async def delete(self, name: DocumentName) -> None:
         self._not_deleted(name).deleted = True
 
-    def _create(self, name: DocumentName, title: str) -> _Document:
+    # --- sharing -----------------------------------------------------------------------------------
+
+    async def sharing(self, name: DocumentName, users: Collection[UserId], links: Collection[LinkId]) -> Sharing:
+        document = self._documents.get(name)
+        return NOT_SHARED if document is None else document.lists.sharing(users, links)
+
+    async def list_members(self, name: DocumentName) -> list[Member]:
+        members = self._not_deleted(name).lists.members
+        return [members[user] for user in sorted(members)]
+
+    async def put_member(self, name: DocumentName, user: UserId, role: Role) -> Member:
+        return self._not_deleted(name).lists.put_member(user, role, self._now())
+
+    async def remove_member(self, name: DocumentName, user: UserId) -> None:
+        self._not_deleted(name).lists.remove_member(user)
+
+    async def memberships(self, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
+        documents = (self._documents[name] for name in sorted(self._documents) if name > after)
+        shared = [each.info() for each in documents if user in each.lists.members and not each.deleted]
+        return shared[:limit]
+
+    async def list_links(self, name: DocumentName) -> list[Link]:
+        return self._not_deleted(name).lists.newest_links()
+
+    async def add_link(self, link: Link, secret_digest: bytes) -> None:
+        self._not_deleted(link.document).lists.add_link(link, secret_digest)
+
+    async def remove_link(self, name: DocumentName, link: LinkId) -> None:
+        self._not_deleted(name).lists.remove_link(link)
+
+    async def find_link(self, secret_digest: bytes) -> Link | None:
+        found = (document.lists.find_link(secret_digest) for document in self._documents.values())
+        return next((link for link in found if link is not None), None)
+
+    async def set_published(self, name: DocumentName, published: bool) -> None:
+        self._not_deleted(name).lists.set_published(published)
+
+    async def list_requests(self, name: DocumentName) -> list[AccessRequest]:
+        return self._not_deleted(name).lists.oldest_requests()
+
+    async def add_request(self, name: DocumentName, request: AccessRequest) -> None:
+        self._not_deleted(name).lists.add_request(request)
+
+    def _create(self, name: DocumentName, title: str, owner: UserId | None = None) -> _Document:
         now = self._now()
         document = self._documents[name] = _Document(name, title, created_at=now, updated_at=now)
+        if owner is not None:
+            document.lists.members[owner] = Member(owner, Role.OWNER, now)
         return document
 
     def _not_deleted(self, name: DocumentName) -> _Document:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The Alembic revision this code was written for."""
 
 metadata = MetaData(
@@ -60,6 +60,8 @@ documents = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
+    Column("access_version", BigInteger, nullable=False, server_default="0"),
+    Column("published_at", UtcDateTime),
 )
 
 updates = Table(
@@ -86,4 +88,36 @@ snapshots = Table(
     Column("size", BigInteger, nullable=False),
     Column("checksum", BigInteger, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("document_id", _big_key, ForeignKey("documents.id"), primary_key=True),
+    Column("user_id", _name, primary_key=True, index=True),
+    Column("role", SmallInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("document_id", _big_key, ForeignKey("documents.id"), nullable=False, index=True),
+    Column("secret_digest", LargeBinary, nullable=False, unique=True),
+    Column("password_hash", Text),
+    Column("role", SmallInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+)
+
+access_requests = Table(
+    "access_requests",
+    metadata,
+    Column("document_id", _big_key, ForeignKey("documents.id"), primary_key=True),
+    Column("user_id", _name, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )

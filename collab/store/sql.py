@@ -1,10 +1,10 @@
 """The store in Postgres or SQLite: each method of ``Store`` in its transaction.
 
-The statements are in ``append_postgres``, ``append_sqlite``, ``log``, ``snapshots`` and ``catalog``; how transactions
-begin, and how long they may take, is in ``engine``.
+The statements are in ``append_postgres``, ``append_sqlite``, ``log``, ``snapshots``, ``catalog`` and ``sharing``; how
+transactions begin, and how long they may take, is in ``engine``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Sequence as Seq
 from typing import BinaryIO
 
@@ -12,11 +12,13 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collab.access.roles import Role
+from collab.access.sharing import AccessRequest, Link, Member, Sharing
 from collab.errors import DocumentExists, InvalidRequest
-from collab.ids import DocumentName, Epoch, Sequence
+from collab.ids import DocumentName, Epoch, LinkId, Sequence, UserId
 from collab.protocol.rows import CommittedRow, Row
-from collab.store import append_postgres, append_sqlite, catalog, log, snapshots
-from collab.store.base import DocumentInfo, Head, Outcome, Snapshot, Stored, Tail
+from collab.store import append_postgres, append_sqlite, catalog, log, sharing, snapshots
+from collab.store.base import NOTHING, DocumentInfo, Head, Outcome, Snapshot, Stored, Tail
 from collab.store.engine import Database, is_sqlite, lock_sqlite
 from collab.store.schema import REVISION
 
@@ -92,10 +94,12 @@ class SqlStore:
         async with self._database.read() as connection:
             return await log.rows_after(connection, name, cursor, limit)
 
-    async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+    async def heads(
+        self, cursors: Mapping[DocumentName, Sequence], access: Mapping[DocumentName, int] = NOTHING
+    ) -> dict[DocumentName, Head]:
         """Return the changed heads, with one query for all."""
         async with self._database.read() as connection:
-            return await log.heads(connection, cursors)
+            return await log.heads(connection, cursors, access)
 
     async def put_snapshot(self, name: DocumentName, epoch: Epoch, snapshot: Snapshot) -> bool:
         """Compress the snapshot, then store it: nothing slow happens inside the transaction."""
@@ -125,11 +129,11 @@ class SqlStore:
         async with self._database.read() as connection:
             return await catalog.find(connection, name)
 
-    async def create(self, name: DocumentName, title: str) -> DocumentInfo:
+    async def create(self, name: DocumentName, title: str, owner: UserId | None = None) -> DocumentInfo:
         """Create an empty document."""
         try:
             async with self._database.write() as connection:
-                return await catalog.create(connection, name, title)
+                return await catalog.create(connection, name, title, owner)
         except IntegrityError:
             await self.find(name)  # raises DocumentDeleted if it is that
             raise DocumentExists from None
@@ -143,6 +147,68 @@ class SqlStore:
         """Mark the document as deleted."""
         async with self._database.write() as connection:
             await catalog.delete(connection, name)
+
+    # --- sharing -----------------------------------------------------------------------------------
+
+    async def sharing(self, name: DocumentName, users: Collection[UserId], links: Collection[LinkId]) -> Sharing:
+        """Return what the lists say, from one statement."""
+        async with self._database.read() as connection:
+            return await sharing.sharing(connection, name, users, links)
+
+    async def list_members(self, name: DocumentName) -> list[Member]:
+        """Return all members."""
+        async with self._database.read() as connection:
+            return await sharing.list_members(connection, name)
+
+    async def put_member(self, name: DocumentName, user: UserId, role: Role) -> Member:
+        """Add a member or change a role."""
+        async with self._database.write() as connection:
+            return await sharing.put_member(connection, name, user, role)
+
+    async def remove_member(self, name: DocumentName, user: UserId) -> None:
+        """Remove a member."""
+        async with self._database.write() as connection:
+            await sharing.remove_member(connection, name, user)
+
+    async def memberships(self, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
+        """Return one page of a user's documents."""
+        async with self._database.read() as connection:
+            return await sharing.memberships(connection, user, after, limit)
+
+    async def list_links(self, name: DocumentName) -> list[Link]:
+        """Return all links."""
+        async with self._database.read() as connection:
+            return await sharing.list_links(connection, name)
+
+    async def add_link(self, link: Link, secret_digest: bytes) -> None:
+        """Add a link."""
+        async with self._database.write() as connection:
+            await sharing.add_link(connection, link, secret_digest)
+
+    async def remove_link(self, name: DocumentName, link: LinkId) -> None:
+        """Revoke a link."""
+        async with self._database.write() as connection:
+            await sharing.remove_link(connection, name, link)
+
+    async def find_link(self, secret_digest: bytes) -> Link | None:
+        """Return the link with this digest."""
+        async with self._database.read() as connection:
+            return await sharing.find_link(connection, secret_digest)
+
+    async def set_published(self, name: DocumentName, published: bool) -> None:
+        """Publish, or take back."""
+        async with self._database.write() as connection:
+            await sharing.set_published(connection, name, published)
+
+    async def list_requests(self, name: DocumentName) -> list[AccessRequest]:
+        """Return all requests."""
+        async with self._database.read() as connection:
+            return await sharing.list_requests(connection, name)
+
+    async def add_request(self, name: DocumentName, request: AccessRequest) -> None:
+        """Add a request."""
+        async with self._database.write() as connection:
+            await sharing.add_request(connection, name, request)
 
 
 async def _revision(connection: AsyncConnection) -> str | None:

@@ -8,12 +8,12 @@ from tests.deployment import token
 DOCUMENTS = "/api/v1/documents"
 
 
-def bearer(grants: dict[str, Role] | None = None) -> dict[str, str]:
+def bearer(grants: dict[str, Role] | None = None, *, user: str = "ada") -> dict[str, str]:
     """Return the header of a user with ``grants``, or one who may edit everything."""
-    return {"Authorization": f"Bearer {token('ada', grants)}"}
+    return {"Authorization": f"Bearer {token(user, grants)}"}
 
 
-OWNER = bearer({"**": Role.OWNER})
+OWNER = bearer({"**": Role.OWNER}, user="owner")
 
 
 def problem(answer: Any, status: int, word: str | None = None) -> str:

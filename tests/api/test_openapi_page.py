@@ -17,8 +17,9 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.async_api import Locator, Page, async_playwright, expect
 
+from collab.access.roles import Role
 from collab.api.openapi_page import render
-from tests.api.calls import OWNER
+from tests.api.calls import OWNER, bearer
 from tests.deployment import ServerProcess
 from tests.room.build import YjsClient
 from tests.services.browser import FLAGS, find_chromium
@@ -129,30 +130,49 @@ ORDER = [
     "getDocument",
     "changeDocument",
     "getContent",
+    "requestAccess",
+    "listAccessRequests",
+    "putMember",
+    "listMembers",
+    "removeMember",
+    "createLink",
+    "listLinks",
+    "getAccess",
+    "revokeLink",
+    "publishDocument",
+    "unpublishDocument",
     "healthz",
     "readyz",
     "deleteDocument",
 ]
 
 
+STRANGER = bearer({"other/*": Role.VIEWER}, user="carol")
+LINK = "Zk3u8yQb1x0t"
+"""The id of a link in the examples."""
+
+
 def test_line_for_the_shell_does_what_the_page_says(client: TestClient, api: Any, page: str) -> None:
     found = re.findall(r'<article id="(\w+)">.*?<code>(curl .*?)</code>', page, re.DOTALL)
     lines = {name: html.unescape(line) for name, line in found}
     assert sorted(lines) == sorted(ORDER)
+    link = ""
     for name in ORDER:
         responses = operations(api)[name]["responses"]
         status = min(responses)
         assert "{" not in lines[name].partition("-d")[0], "a line that one would have to fill in"
-        answer = run(client, lines[name])
+        answer = run(client, lines[name].replace(LINK, link), STRANGER if name == "requestAccess" else OWNER)
+        if name == "createLink":
+            link = answer.json()["id"]
         assert str(answer.status_code) == status, (lines[name], answer.text)
         if (content := responses[status].get("content", {}).get("application/json")) is not None:
             schema = api["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
             assert answer.json().keys() == schema["properties"].keys()
 
 
-def run(client: TestClient, line: str) -> Any:
+def run(client: TestClient, line: str, caller: dict[str, str] = OWNER) -> Any:
     """Send what curl would send for ``line``."""
-    one_line = line.replace("\\\n", "").replace("$TOKEN", OWNER["Authorization"].removeprefix("Bearer "))
+    one_line = line.replace("\\\n", "").replace("$TOKEN", caller["Authorization"].removeprefix("Bearer "))
     program, *words = shlex.split(one_line)
     assert program == "curl"
     method, headers, body = "GET", {}, None

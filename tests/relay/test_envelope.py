@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from collab.errors import ProtocolError
 from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import CommittedRow
-from collab.relay.base import PresenceFrame, RelayFrame, RowFrame
+from collab.relay.base import PresenceFrame, RelayFrame, RowFrame, SharingFrame
 from collab.relay.envelope import SEAL_BYTES, decode, encode, is_from
 
 KEY = b"k" * 32
@@ -28,7 +28,11 @@ rows = st.builds(
     counts.map(Epoch),
     st.builds(CommittedRow, counts.map(Sequence), writers, counts, st.binary(max_size=300)),
 )
-frames = rows | st.builds(PresenceFrame, names, writers, st.binary(max_size=300), st.booleans())
+frames = (
+    rows
+    | st.builds(PresenceFrame, names, writers, st.binary(max_size=300), st.booleans())
+    | st.builds(SharingFrame, names)
+)
 
 
 def sealed(body: bytes) -> bytes:
@@ -95,7 +99,7 @@ def test_unknown_version_or_kind_is_refused_with_a_reason() -> None:
     with pytest.raises(ProtocolError, match="format this version does not know"):
         decode(sealed(body[:10]), key=KEY)
     with pytest.raises(ProtocolError, match="kind this version does not know"):
-        decode(sealed(body[:1] + b"\x02" + body[2:]), key=KEY)
+        decode(sealed(body[:1] + b"\x03" + body[2:]), key=KEY)
     with pytest.raises(ProtocolError, match="goes on after its end"):
         decode(sealed(body + b"\x00"), key=KEY)
     with pytest.raises(ProtocolError, match=r"ends in the middle|claims more"):
@@ -110,3 +114,5 @@ def test_bytes_follow_the_documented_layout() -> None:
     presence = PresenceFrame(DocumentName("n"), WriterId(5), b"p", is_query=True)
     body = encode(presence, sender=WriterId(258), key=KEY)[:-SEAL_BYTES]
     assert body == b"\x01\x01" + ids + b"\x01n" + b"\x01" + b"\x01p"
+    body = encode(SharingFrame(DocumentName("n")), sender=WriterId(258), key=KEY)[:-SEAL_BYTES]
+    assert body == b"\x01\x02" + ids[:8] + ids[:8] + b"\x01n"

@@ -12,6 +12,7 @@ from collab.ids import DocumentName, UserId
 from collab.limits import ServerLimits
 from collab.protocol.messages import Authenticate, Authenticated, Closed, Leave, SyncStep1, Update
 from collab.serve.document_events import (
+    AccessRevoked,
     Action,
     ChangeRole,
     CheckToken,
@@ -36,13 +37,14 @@ from collab.serve.document_events import (
     WaitForToken,
 )
 from collab.serve.document_session import DocumentSession, DocumentState
+from collab.serve.permit import Permit
 from collab.serve.preauth_buffer import PreAuthBuffer
 
 NOTES = DocumentName("notes")
 ADA = Principal(UserId("ada"), "Ada", None, {"**": Role.EDITOR}, None)
 BOB = Principal(UserId("bob"), "Bob", None, {"**": Role.EDITOR}, None)
-GRANT = TokenAccepted(NOTES, ADA, can_write=True)
-BOBS_GRANT = TokenAccepted(NOTES, BOB, can_write=True)
+PERMIT, BOBS_PERMIT = Permit(ADA, NOTES, Role.EDITOR), Permit(BOB, NOTES, Role.EDITOR)
+GRANT, BOBS_GRANT = TokenAccepted(PERMIT), TokenAccepted(BOBS_PERMIT)
 BAD_TOKEN, NO_ROLE, REFUSED = TokenMalformed(), PermissionDenied(), DocumentDeleted()
 TOKEN, EDIT, LEAVE = Received(Authenticate("token"), 5), Received(Update(b"edit"), 4), Received(Leave(), 1)
 TOKEN_V4 = Received(Authenticate("token", "4.0.0"), 5)
@@ -108,6 +110,7 @@ EVENTS: dict[str, Event] = {
     "said": Delivered(heard=True),
     "not said": Delivered(heard=False),
     "lease expired": LeaseExpired(),
+    "revoked": AccessRevoked(NO_ROLE),
     "room ended": RoomEnded(REFUSED),
     "timed out": TimedOut(),
     "disconnected": Disconnected(clean=False),
@@ -118,7 +121,7 @@ NO_RESULT = dict.fromkeys(("accepted", "rejected", "keys away", "room joined", "
 TOKEN_RESULT = {"room joined": IMPOSSIBLE, "said": IMPOSSIBLE, "not said": IMPOSSIBLE}
 SAY_RESULT = dict.fromkeys(("accepted", "rejected", "keys away", "room joined"), IMPOSSIBLE)
 GOES = {"disconnected": LEFT}
-ENDS = {"lease expired": DISMISSED, "room ended": DENIED, "disconnected": LEFT_ROOM}
+ENDS = {"lease expired": DISMISSED, "revoked": DISMISSED, "room ended": DENIED, "disconnected": LEFT_ROOM}
 
 TABLE: dict[str, dict[str, Cell]] = {
     # An event that is not named leaves the state as it is and asks for nothing.
@@ -196,7 +199,7 @@ def test_messages_before_the_token_reach_the_room_in_order() -> None:
         session.step(Delivered(True)),
     ]
     assert said == [
-        (Renew(ADA), Deliver(SyncStep1(b"\0"))),
+        (Renew(PERMIT), Deliver(SyncStep1(b"\0"))),
         (Deliver(Update(b"edit")),),
         (Deliver(Update(b"more")),),
         (),
@@ -205,13 +208,13 @@ def test_messages_before_the_token_reach_the_room_in_order() -> None:
 
 def test_unheard_message_is_said_first_after_the_next_token() -> None:
     session = make(*JOINED, EDIT, LeaseExpired(), Received(Update(b"more"), 4), Delivered(False), TOKEN, GRANT)
-    assert session.step(RoomJoined()) == (Renew(ADA), Deliver(Update(b"edit")))
+    assert session.step(RoomJoined()) == (Renew(PERMIT), Deliver(Update(b"edit")))
     assert session.step(Delivered(True)) == (Deliver(Update(b"more")),)
 
 
 def test_a_client_may_leave_and_come_back_in_one_breath() -> None:
     session = make(TOKEN_V4, EDIT, LEAVE, TOKEN, EDIT, GRANT)
-    assert session.step(RoomJoined()) == (Renew(ADA), Deliver(Update(b"edit")))
+    assert session.step(RoomJoined()) == (Renew(PERMIT), Deliver(Update(b"edit")))
     assert session.step(Delivered(True)) == (Reply(Closed("provider_initiated")), LeaveRoom(clean=True))
     assert session.take_waiting() == [TOKEN, EDIT]
 
@@ -272,7 +275,7 @@ def test_time_begins_with_the_first_message_and_ends_in_one_denial() -> None:
 def test_another_users_token_ends_the_session_and_begins_one_of_their_own() -> None:
     session = make(*JOINED, TOKEN)
     assert session.step(BOBS_GRANT) == (Reply(Authenticated(True)), Dismiss(clean=True), JoinRoom(BOBS_GRANT))
-    assert session.step(RoomJoined()) == (Renew(BOB),)
+    assert session.step(RoomJoined()) == (Renew(BOBS_PERMIT),)
     session.step(TOKEN)
     assert ChangeRole(True, "Bob") in session.step(BOBS_GRANT)
 

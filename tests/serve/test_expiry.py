@@ -387,6 +387,7 @@ async def test_real_clock_ends_a_session(tmp_path: Path) -> None:
 
 async def test_new_role_applies_to_the_next_message(world: World) -> None:
     author = YjsClient(7)
+    await world.store.create(NAME, "", UserId("owner"))
     async with hocuspocus(world) as ada:
         await world.join(ada, world.token(role=Role.VIEWER))
         ada.update(author.type(0, "no"))

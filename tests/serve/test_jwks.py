@@ -21,6 +21,7 @@ from collab.access.tokens import SharedSecret, TokenVerifier
 from collab.errors import KeysUnavailable, TokenKeyUnknown, TokenSignatureInvalid
 from collab.serve.authenticator import Authenticator
 from collab.serve.jwks import BYTES_MAX, COOLDOWN_S, UNCONFIRMED_S_MAX, JwksClient, read_document, tls_context
+from collab.store.memory import MemoryStore
 from tests.access.test_keys import CLAIMS, NOW, jwk, jwk_set, signed
 from tests.deployment import SECRET
 from tests.waiting import eventually
@@ -98,7 +99,8 @@ def jwks(issuer: Issuer, clock: Clock) -> JwksClient:
 
 @pytest.fixture
 def authenticator(jwks: JwksClient) -> Authenticator:
-    return Authenticator(TokenVerifier(SharedSecret(SECRET.encode())), wall_clock=lambda: NOW, published=jwks)
+    verifier = TokenVerifier(SharedSecret(SECRET.encode()))
+    return Authenticator(verifier, store=MemoryStore(), wall_clock=lambda: NOW, published=jwks)
 
 
 @pytest.fixture

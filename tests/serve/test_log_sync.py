@@ -13,11 +13,12 @@ from collab.observe.metrics import Metrics
 from collab.protocol.rows import CommittedRow, Entry, Row, encode_entries
 from collab.relay.memory import MemoryBus, MemoryRelay
 from collab.serve import log_sync as module
+from collab.serve.live_roles import LiveRoles
 from collab.serve.log_sync import LogSync
 from collab.serve.log_writer import LogWriter
 from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
-from collab.store.base import Head
+from collab.store.base import NOTHING, Head
 from collab.store.memory import MemoryStore
 from tests.metering import sample
 from tests.room.build import YjsClient
@@ -37,11 +38,13 @@ class FaultyStore(MemoryStore):
         self.reads: list[Sequence] = []
         self.is_away = False
 
-    async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+    async def heads(
+        self, cursors: Mapping[DocumentName, Sequence], access: Mapping[DocumentName, int] = NOTHING
+    ) -> dict[DocumentName, Head]:
         self.polls += 1
         if self.is_away:
             raise StoreUnavailable
-        return await super().heads(cursors)
+        return await super().heads(cursors, access)
 
     async def rows_after(self, name: DocumentName, cursor: Sequence, limit: int = 1000) -> list[CommittedRow]:
         self.reads.append(cursor)
@@ -60,7 +63,7 @@ class Bench:
         self.rooms = Rooms(
             replica, log_writer, clock=lambda: 0.0, on_left=lambda _: None, on_interrupted=self._look_now
         )
-        self.sync = LogSync(replica, self.rooms)
+        self.sync = LogSync(replica, self.rooms, LiveRoles(self.store))
         self._author = YjsClient(8)
         self._rows = 0
 

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from collab.ids import DocumentName, Sequence
 from collab.serve import tasks
 from collab.serve.server import Server
-from collab.store.base import Head
+from collab.store.base import NOTHING, Head
 from collab.store.memory import MemoryStore
 from tests.deployment import token
 from tests.frames import DialectName
@@ -49,7 +49,9 @@ class DeafStore(MemoryStore):
 
     asked = False
 
-    async def heads(self, cursors: Mapping[DocumentName, Sequence]) -> dict[DocumentName, Head]:
+    async def heads(
+        self, cursors: Mapping[DocumentName, Sequence], access: Mapping[DocumentName, int] = NOTHING
+    ) -> dict[DocumentName, Head]:
         self.asked = True
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()

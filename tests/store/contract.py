@@ -14,6 +14,7 @@ from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Snapshot, Store, Tail
 from collab.store.schema import snapshots, updates
 from collab.store.sql import SqlStore
+from tests.store.sharing_contract import SharingContract
 
 NAME = DocumentName("notes/42")
 HEAVY = DocumentName('it\'s 100% "häßlich" 😀' + "x" * 220)
@@ -23,7 +24,7 @@ def row(n: int, *, name: DocumentName = NAME, writer: int = 7, epoch: int = 0, p
     return Row(name, Epoch(epoch), WriterId(writer), n, payload)
 
 
-class StoreContract:
+class StoreContract(SharingContract):
     """The contract of ``store.base.Store``."""
 
     async def test_unknown_document_loads_empty(self, store: Store) -> None:
