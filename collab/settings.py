@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from collab.access.claims import ClaimNames, parse_claim_names
 from collab.access.origins import ANY, parse_origin
 from collab.access.tokens import CLOCK_SKEW_S, SharedSecret
 from collab.errors import InvalidRequest
@@ -103,6 +104,18 @@ class Settings(ServerLimits, BaseSettings):
         description="Seconds by which a token's `nbf` and `iat` may lie in the future. `exp` gets no leeway.",
     )
     token_exp_optional: bool = Field(default=False, description="Accept tokens without `exp`, which never expire.")
+    token_param: str = Field(
+        default="token",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Query parameter that carries the token in the URL of a WebSocket. Logs show the value of no parameter.",
+    )
+    token_claims: str = Field(
+        default="",
+        description="Claims of another issuer's tokens, as `user=user_id,name=username,document=room_name,role=editor`. "
+        "`user`, `name` and `document` each name a claim, and each may be left out. With `document`, a token is for that "
+        "document alone, and `role` is needed: viewer, commenter, editor or owner for all tokens, or the claim that "
+        "holds one of these words. A token with none of these claims is read as one of `collab token`.",
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated origins of the web pages that may connect, as `https://app.example.com`; "
@@ -111,8 +124,10 @@ class Settings(ServerLimits, BaseSettings):
 
     # --- logs and metrics -------------------------------------------------------------------------------
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Lowest level that is logged."
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
+        default="auto",
+        description="Lowest level that is logged. `auto` is `info`; on a terminal it is `warning`, and requests and "
+        "connections that failed are logged as well.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` writes readable lines to a terminal and JSON elsewhere."
@@ -194,6 +209,15 @@ class Settings(ServerLimits, BaseSettings):
             raise ValueError("must be a URL like https://id.example.com/.well-known/jwks.json")
         return value
 
+    @field_validator("token_claims")
+    @classmethod
+    def _known_claims(cls, value: str) -> str:
+        try:
+            parse_claim_names(value)
+        except InvalidRequest as error:
+            raise ValueError(f"cannot be read: {error}") from None
+        return value
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> tuple[str, ...]:
@@ -235,6 +259,11 @@ class Settings(ServerLimits, BaseSettings):
         what it sends to the others, and reading it there must not be enough to sign in as anybody.
         """
         return not self.has_issuer if self.token_secret_counts is None else self.token_secret_counts
+
+    @property
+    def claim_names(self) -> ClaimNames:
+        """The names of claims in the tokens of another issuer."""
+        return parse_claim_names(self.token_claims)
 
     @property
     def secret_path(self) -> Path:

@@ -18,12 +18,12 @@ from collab.serve.server import Server
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token; `collab token` makes one.")
 
 
-def handshake_token(connection: HTTPConnection) -> str:
-    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none."""
+def handshake_token(connection: HTTPConnection, parameter: str) -> str:
+    """Return the token of a WebSocket handshake: ``Authorization: Bearer``, or this query parameter; "" without one."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()
-    return connection.query_params.get("token", "")
+    return connection.query_params.get(parameter, "")
 
 
 def running_server(connection: HTTPConnection) -> Server:

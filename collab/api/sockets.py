@@ -38,7 +38,7 @@ async def hocuspocus(websocket: WebSocket) -> None:
     if not await _accept(websocket):
         return
     principal: Principal | None = None
-    if token := handshake_token(websocket):
+    if token := _token(websocket):
         try:
             principal = await server.authenticator.principal(token)
         except CollabError as error:
@@ -59,12 +59,16 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
     name: DocumentName | None = None
     try:
         name = document_name(document)
-        principal = await server.authenticator.principal(handshake_token(websocket))
+        principal = await server.authenticator.principal(_token(websocket))
     except CollabError as error:
         server.refuse_ywebsocket(socket, error, name)
     else:
         await server.serve_ywebsocket(socket, name, principal)
     await socket.run()
+
+
+def _token(websocket: WebSocket) -> str:
+    return handshake_token(websocket, websocket.app.state.settings.token_param)
 
 
 def _socket(websocket: WebSocket) -> Socket:
