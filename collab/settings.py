@@ -107,14 +107,16 @@ class Settings(ServerLimits, BaseSettings):
     token_param: str = Field(
         default="token",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="Query parameter that carries the token in the URL of a WebSocket. Logs show the value of no parameter.",
+        description="Query parameter that carries the token in the URL of a WebSocket. "
+        "Logs show the value of no parameter.",
     )
     token_claims: str = Field(
         default="",
-        description="Claims of another issuer's tokens, as `user=user_id,name=username,document=room_name,role=editor`. "
-        "`user`, `name` and `document` each name a claim, and each may be left out. With `document`, a token is for that "
-        "document alone, and `role` is needed: viewer, commenter, editor or owner for all tokens, or the claim that "
-        "holds one of these words. A token with none of these claims is read as one of `collab token`.",
+        description="Claims of another issuer's tokens, as "
+        "`user=user_id,name=username,document=room_name,role=editor`. `user`, `name` and `document` each name a claim, and "
+        "each may be left out. With `document`, a token is for that document alone, and `role` is needed: viewer, "
+        "commenter, editor or owner for all these tokens, or the claim that holds one of these words. A token with none "
+        "of these claims is read as one of `collab token`.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -395,13 +397,28 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
-    """Raise InvalidRequest for a variable whose name is almost a setting's: ignored, it might lose documents.
+    """Raise InvalidRequest for a variable with our prefix that is no setting: ignored, it might lose documents.
 
-    Only near misses are refused, because other programs use our prefix too: Kubernetes sets COLLAB_SERVICE_HOST.
+    Kubernetes uses the prefix too, for a service called *collab* or *collab-db*, and so do our own tests.
     """
     known = {name.upper() for name in Settings.model_fields}
     for name in sorted(environ):
-        bare = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and bare not in known:
-            for meant in difflib.get_close_matches(bare, known, n=1, cutoff=0.85):
-                raise InvalidRequest(f"There is no setting {name}; did you mean {PREFIX}{meant}?")
+        bare = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or bare in known or _is_foreign(bare, environ[name]):
+            continue
+        nearest = difflib.get_close_matches(bare, known, n=1, cutoff=0.5)
+        advice = (
+            f"did you mean {PREFIX}{nearest[0]}?" if nearest else "unset it. `collab settings` lists all there are."
+        )
+        raise InvalidRequest(f"There is no setting {name}; {advice}")
+
+
+def _is_foreign(bare: str, value: str) -> bool:
+    return bool(_FOREIGN.fullmatch(bare)) or value.startswith(("tcp://", "udp://"))  # COLLAB_DB_PORT, of Kubernetes
+
+
+_FOREIGN = re.compile(
+    r"(\w+_)?SERVICE_(HOST|PORT)(_\w+)?|(\w+_)?PORT_\d+_(TCP|UDP)(_\w+)?"  # Kubernetes
+    r"|TEST_\w+|LONG|STATIC_DIR|PG_BINDIR|REDIS_SERVER"  # make, and the tests
+)
+"""Names behind our prefix that others set."""

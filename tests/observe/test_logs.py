@@ -284,7 +284,23 @@ def test_token_is_found_in_any_surroundings(prefix: str, suffix: str) -> None:
 PIECES = st.sampled_from(
     [
         *(CANARY, "TOKEN", "Ticket", "ſecret", "to\u212aen", "passWord", "=", "%3d", "%3D"),
-        *("?", "&", "%3f", "query_string", "x", "Cookie", "Authorization", ": ", "bEarer ", "abcdefgh", "a://b:", "c@", ".", " ", "é"),
+        *(
+            "?",
+            "&",
+            "%3f",
+            "query_string",
+            "x",
+            "Cookie",
+            "Authorization",
+            ": ",
+            "bEarer ",
+            "abcdefgh",
+            "a://b:",
+            "c@",
+            ".",
+            " ",
+            "é",
+        ),
     ]
 )
 
@@ -294,7 +310,9 @@ def test_line_that_is_passed_over_has_nothing_to_hide(text: str) -> None:
     assert scrub(text) == _hide_credentials(text)
 
 
-@pytest.mark.parametrize("piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b", "?a=", "&", "?"])
+@pytest.mark.parametrize(
+    "piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b", "?a=", "&", "?"]
+)
 def test_scrubbing_a_long_line_takes_linear_time(piece: str) -> None:
     """A pattern that backtracks would take minutes for these and reach the time limit of the test."""
     scrub(piece * 300_000)
