@@ -53,9 +53,9 @@ UNITS = {"_bytes_max": "bytes", "_ms": "milliseconds", "_s_max": "seconds", "_s"
 HEAD = """# Settings
 
 Every setting of the server is an environment variable. `collab settings` prints what is in force and where each value
-comes from. `collab serve` also has options for a few, which go before the environment. A wrong value, a combination that
-cannot work and a misspelt name stop the start with a sentence that says what to do. [operations.md](operations.md) names
-the settings that a deployment needs.
+comes from. `collab serve` also has options for a few, which go before the environment. A wrong value, a combination
+that cannot work and a misspelt name stop the start with a sentence that says what to do.
+[operations.md](operations.md) names the settings that a deployment needs.
 
 Sizes are plain numbers of bytes, and times plain numbers: `COLLAB_PING_S=15`. Switches are `1` and `0`.
 

@@ -113,10 +113,10 @@ class Settings(ServerLimits, BaseSettings):
     token_claims: str = Field(
         default="",
         description="Claims of another issuer's tokens, as "
-        "`user=user_id,name=username,document=room_name,role=editor`. `user`, `name` and `document` each name a claim, and "
+        "`user=user_id,name=username,document=room_name,role=editor`. `user`, `name` and `document` each name a claim; "
         "each may be left out. With `document`, a token is for that document alone, and `role` is needed: viewer, "
-        "commenter, editor or owner for all these tokens, or the claim that holds one of these words. A token with none "
-        "of these claims is read as one of `collab token`.",
+        "commenter, editor or owner for all these tokens, or the claim that holds one of these words. "
+        "A token with none of these claims is read as one of `collab token`.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

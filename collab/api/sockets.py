@@ -22,8 +22,6 @@ from collab.serve.socket import Socket
 log = get_logger("sockets")
 router = APIRouter()
 
-ORIGIN_CHARACTERS_LOGGED_MAX = 255
-
 SUBPROTOCOL_CHARACTERS_MAX = 64
 """A longer one is assumed to be a token."""
 
@@ -82,7 +80,7 @@ async def _accept(websocket: WebSocket) -> bool:
     origin = websocket.headers.get("origin")
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed(origin, websocket.headers.get("host"), allowed):
-        log.info("origin_refused", origin=(origin or "")[:ORIGIN_CHARACTERS_LOGGED_MAX])
+        websocket.app.state.refused_origins.report(origin or "")
         running_server(websocket).metrics.sockets_refused.labels("origin").inc()
         await websocket.close()  # before accept: the handshake is answered with 403
         return False

@@ -33,7 +33,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "document_crashed": ("address",),
     "denied": ("address", "reason"),
     "token_not_checked": ("address",),
-    "origin_refused": ("origin",),
+    "origin_refused": ("origin", "setting"),
     "handshake_token_refused": ("reason",),
     "socket_closed": (
         # One for each accepted socket. by: peer or server; reason: a slug; document: when there was only one
