@@ -1,7 +1,7 @@
 """The sites whose pages were refused lately, so that the log names each once in a while.
 
-A browser tells a page nothing about the reason, and most clients reconnect for ever. So the log has to say which site it
-was and which setting allows it, and not every second. Origins come from strangers: no more than ``ORIGINS_MAX`` are
+A browser tells a page nothing about the reason, and most clients reconnect for ever. So the log has to say which site
+it was and which setting allows it, and not every second. Origins come from strangers: no more than ``ORIGINS_MAX`` are
 logged in ``REPEAT_S``.
 """
 
