@@ -112,7 +112,7 @@ def token(
         list[str],
         typer.Option(
             metavar="PATTERN=ROLE",
-            help="Document names, and viewer, commenter, editor or owner. May be given several times.",
+            help="Documents, and the role on them: viewer, commenter, editor or owner. Can be given several times.",
         ),
     ],
     name: Annotated[
@@ -120,7 +120,7 @@ def token(
     ] = None,
     ttl: Annotated[float, typer.Option(metavar="SECONDS", help="Lifetime of the token.")] = 3600,
 ) -> None:
-    """Print a token, alone on one line.
+    """Print a token on a line of its own.
 
     Use it as a provider's `token`, in a URL as `?token=`, or in a header as `Authorization: Bearer`. In a pattern, `*`
     matches anything without a slash, and `**` any number of segments.
@@ -138,6 +138,8 @@ def token(
     """
     if not 0 < ttl < math.inf:
         raise typer.BadParameter("the lifetime must be more than 0 seconds.", param_hint="--ttl")
+    if not sub.strip():
+        raise typer.BadParameter("the user id must not be empty.", param_hint="--sub")
     grants = _parse_grants(grant)
     settings = load_settings()
     if not settings.secret_counts:

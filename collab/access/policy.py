@@ -49,7 +49,7 @@ def require_write(principal: Principal, document: DocumentName) -> Role:
     """Return the role. Raises PermissionDenied unless it may write."""
     granted = require_read(principal, document)
     if not granted.can_write:
-        raise PermissionDenied(f"You are {granted.word} of this document. Only an editor can change it.")
+        raise PermissionDenied(f"Your role is {granted.word}. Only editors can change this document.")
     return granted
 
 
@@ -57,5 +57,5 @@ def require_manage(principal: Principal, document: DocumentName) -> Role:
     """Return the role. Raises PermissionDenied unless it may delete, restore and share."""
     granted = require_read(principal, document)
     if not granted.can_manage:
-        raise PermissionDenied(f"You are {granted.word} of this document. Only an owner can do this.")
+        raise PermissionDenied(f"Your role is {granted.word}. Only owners can do this.")
     return granted

@@ -171,7 +171,7 @@ class TokenVerifier:
         if not token:
             raise TokenMissing
         if len(token) > TOKEN_BYTES_MAX or not token.isascii():
-            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes, or not plain ASCII.")
+            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes, or is not plain ASCII.")
         try:
             payload, key = self._signed_payload(token)
             claims = json.loads(payload)

@@ -39,7 +39,7 @@ async def calling_principal(
 ) -> Principal:
     """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable."""
     if credentials is None:
-        raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
+        raise TokenMissing("A token is required. Send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)
 
 
