@@ -2,6 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+PIP := $(BIN)/pip --disable-pip-version-check install --progress-bar off
+
+# A dot for each package, for pip says either nothing or too much. A file tells whether pip succeeded, behind the pipe.
+define INSTALL
+@rm -f $@.ok
+@{ $(PIP) --require-hashes -r $< && touch $@.ok; } | awk '/^Collecting/ { printf "."; fflush() } \
+    /^Installing collected/ { printf " unpacking"; fflush() } END { print "" }'
+@test -e $@.ok && rm $@.ok
+endef
 
 .PHONY: help run test check test-long house bench bench-quick bench-update bench-append mutants format lock web clean
 
@@ -9,7 +18,7 @@ help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 run: .venv/.run ## serve the editor on http://127.0.0.1:8000 and print two sign-in links
-	$(BIN)/collab serve
+	@$(BIN)/collab serve
 
 check: .venv/.dev ## format, lint, imports, types and the pure tests: about ten seconds
 	@$(BIN)/python -m tests.check
@@ -56,14 +65,17 @@ clean: ## forget the virtual environment and every cache
 	rm -rf .venv bench/.peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis web/node_modules tests/interop/node_modules
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@echo "Making the virtual environment .venv …"
+	@$(PYTHON) -m venv .venv
 
-.venv/.run: .venv/bin/python requirements.lock pyproject.toml
-	$(BIN)/pip install -q --require-hashes -r requirements.lock
-	$(BIN)/pip install -q --no-deps -e .
+.venv/.run: requirements.lock pyproject.toml | .venv/bin/python
+	@printf "Downloading what collab needs: half a minute, only this once "
+	$(INSTALL)
+	@$(PIP) -q --no-deps -e .
 	@touch $@
 
-.venv/.dev: .venv/bin/python requirements-dev.lock pyproject.toml
-	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+.venv/.dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+	@printf "Downloading what collab and its tests need: about a minute, only this once "
+	$(INSTALL)
+	@$(PIP) -q --no-deps --no-build-isolation -e .
 	@touch .venv/.run $@

@@ -1,10 +1,11 @@
-"""The command line: `serve`, `token` and `migrate` read the settings and call what does the work.
+"""The command line: `serve`, `token`, `settings` and `migrate` read the settings and call what does the work.
 
 Exit codes: 0 for success, also after a requested stop; 1 for an expected error, reported in one sentence with the next
 step; 2 for a command that cannot be understood.
 """
 
 import asyncio
+import json
 import math
 import sys
 import time
@@ -22,6 +23,7 @@ from collab.api import runner
 from collab.api.app import create_app
 from collab.errors import CollabError, InvalidRequest
 from collab.observe import logs
+from collab.setting_list import columns, effective
 from collab.settings import Settings, load_settings
 from collab.store.migrate import upgrade
 from collab.token_keys import signing_key
@@ -49,8 +51,10 @@ def _collab(
     Try it:                    collab serve
     Make a token for a script: collab token --sub robot --grant 'notes/*=editor'
     Migrate a Postgres:        collab migrate
+    See what is set:           collab settings
 
-    Settings are environment variables, such as COLLAB_PORT and COLLAB_DATABASE_URL. An option overrides its variable.
+    Settings are environment variables, such as COLLAB_PORT and COLLAB_DATABASE_URL. `collab settings` lists all of them
+    with their values; docs/settings.md says what each means. An option overrides its variable.
     """
     if version:
         print(__version__)
@@ -108,7 +112,7 @@ def token(
         list[str],
         typer.Option(
             metavar="PATTERN=ROLE",
-            help="Document names, and viewer, commenter, editor or owner. May be given several times.",
+            help="Documents, and the role on them: viewer, commenter, editor or owner. Can be given several times.",
         ),
     ],
     name: Annotated[
@@ -116,7 +120,7 @@ def token(
     ] = None,
     ttl: Annotated[float, typer.Option(metavar="SECONDS", help="Lifetime of the token.")] = 3600,
 ) -> None:
-    """Print a token, alone on one line.
+    """Print a token on a line of its own.
 
     Use it as a provider's `token`, in a URL as `?token=`, or in a header as `Authorization: Bearer`. In a pattern, `*`
     matches anything without a slash, and `**` any number of segments.
@@ -134,6 +138,8 @@ def token(
     """
     if not 0 < ttl < math.inf:
         raise typer.BadParameter("the lifetime must be more than 0 seconds.", param_hint="--ttl")
+    if not sub.strip():
+        raise typer.BadParameter("the user id must not be empty.", param_hint="--sub")
     grants = _parse_grants(grant)
     settings = load_settings()
     if not settings.secret_counts:
@@ -161,6 +167,28 @@ def migrate() -> None:
     """
     _upgrade(load_settings())
     print("The database is up to date.")
+
+
+@app.command()
+def settings(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object instead, with a member for each.")
+    ] = False,
+) -> None:
+    """Print every setting with its value, and where that comes from.
+
+    The sources are default, environment, and file, for the secret that the server has made. Secrets and passwords are
+    hidden. An option of `collab serve` goes before the environment and is not shown here.
+
+    \b
+    collab settings
+    COLLAB_PORT=9000 collab settings --json
+    """
+    listed = list(effective(load_settings()))
+    if as_json:
+        print(json.dumps({each.variable: {"value": each.value, "source": each.source} for each in listed}, indent=2))
+    else:
+        print(*columns(listed), sep="\n")
 
 
 def main() -> None:

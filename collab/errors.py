@@ -92,7 +92,7 @@ class PeerError(CollabError):
     """A request that cannot be met as it stands."""
 
     slug = "refused"
-    sentence = "The request cannot be met."
+    sentence = "The server cannot do what was asked."
     fault = Fault.PEER
 
 
@@ -100,13 +100,13 @@ class ProtocolError(PeerError):
     """Bytes that are not a message."""
 
     slug = "protocol-error"
-    sentence = "What was sent is not a message of this protocol."
+    sentence = "This is not a valid message of the protocol."
 
 
 class TextFrame(ProtocolError):
     """A WebSocket text frame: every message is binary."""
 
-    sentence = "This server understands binary frames only."
+    sentence = "This server accepts only binary WebSocket messages."
 
 
 class UpdateRefused(PeerError):
@@ -120,7 +120,7 @@ class DocumentFull(UpdateRefused):
     """An update that would make a document larger than it may be."""
 
     slug = "document-full"
-    sentence = "The document is as large as it may be. Copy what you wrote, reload, and delete something."
+    sentence = "The document has reached its size limit. Copy what you wrote last, reload, and delete something."
 
 
 class InvalidName(PeerError):
@@ -148,7 +148,7 @@ class TokenMissing(NotAuthenticated):
     """No token at all."""
 
     slug = "token-missing"
-    sentence = "A token is needed."
+    sentence = "A token is required."
 
 
 class TokenMalformed(NotAuthenticated):
@@ -232,7 +232,7 @@ class DocumentNotFound(PeerError):
     """A document that does not exist and that the request does not create."""
 
     slug = "document-not-found"
-    sentence = "There is no such document."
+    sentence = "This document does not exist."
 
 
 class MemberNotFound(PeerError):
@@ -268,21 +268,21 @@ class TooLarge(PeerError):
     """A body or a message that is larger than its bound."""
 
     slug = "too-large"
-    sentence = "What was sent is too large."
+    sentence = "This is larger than the server accepts."
 
 
 class BodyTimeout(PeerError):
     """A request body that does not end in time."""
 
     slug = "body-overdue"
-    sentence = "The body of the request did not arrive in time."
+    sentence = "The request body did not arrive in time."
 
 
 class Conflict(PeerError):
     """A request that depends on something that is not here, or no longer."""
 
     slug = "conflict"
-    sentence = "The request depends on something that is not here."
+    sentence = "The request depends on something that this server does not have."
 
 
 class LastOwner(Conflict):
@@ -310,7 +310,7 @@ class TooSlow(PeerError):
     """A client that does not read what it is sent."""
 
     slug = "too-slow"
-    sentence = "The connection reads too slowly. Reconnect."
+    sentence = "This client reads too slowly. Reconnect."
     retryable = True
 
 
@@ -344,14 +344,14 @@ class SessionExpired(TransientError):
     """A live session whose token has ended. A fresh token is welcome, so this passes where TokenExpired does not."""
 
     slug = TokenExpired.slug
-    sentence = "The token has expired. Come back with a fresh one."
+    sentence = "The token has expired. Reconnect with a new one."
 
 
 class KeysUnavailable(TransientError):
     """Published keys that cannot be read, so that a token can be neither accepted nor refused."""
 
     slug = "keys-unavailable"
-    sentence = "The keys that check tokens cannot be read. Try again in a moment."
+    sentence = "The keys that verify tokens cannot be read right now. Try again in a moment."
 
 
 class RoomClosed(TransientError):

@@ -50,13 +50,13 @@ def document_name(text: str) -> DocumentName:
     between slashes. Raises InvalidName with the rule that was broken.
     """
     if not 1 <= len(text) <= NAME_CHARACTERS_MAX:
-        raise InvalidName(f"A document name has 1 to {NAME_CHARACTERS_MAX} characters.")
+        raise InvalidName(f"A document name must have 1 to {NAME_CHARACTERS_MAX} characters.")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidName("A document name must be whole characters, in UTF-8.")
+        raise InvalidName("A document name must be valid UTF-8.")
     if _CONTROL.search(text):
-        raise InvalidName("A document name holds no control characters.")
+        raise InvalidName("A document name must not contain control characters.")
     if not unicodedata.is_normalized("NFC", text):
-        raise InvalidName("A document name must be in Unicode normal form C.")
+        raise InvalidName("A document name must be in Unicode normalization form C (NFC).")
     if any(segment in ("", ".", "..") for segment in text.split("/")):
-        raise InvalidName("A document name has no empty, '.' or '..' segment between its slashes.")
+        raise InvalidName("A document name must not have an empty, '.' or '..' segment between slashes.")
     return DocumentName(text)

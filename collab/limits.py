@@ -101,8 +101,8 @@ class ServerLimits(BaseModel):
     lag_s_max: float = Field(
         default=LagLimits().s_max,
         gt=0,
-        description="Seconds in which a client must have taken what it was sent, once outbox_bytes_max of it wait. "
-        "It gets longer if more waits, a second for each 64 KiB.",
+        description="Seconds in which a client must have taken what it was sent, once COLLAB_OUTBOX_BYTES_MAX of it "
+        "wait. It gets longer if more waits, a second for each 64 KiB.",
     )
     batch_window_ms: float = Field(
         default=_WINDOW.length_s * 1000,

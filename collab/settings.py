@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from collab.access.claims import ClaimNames, parse_claim_names
 from collab.access.origins import ANY, parse_origin
 from collab.access.tokens import CLOCK_SKEW_S, SharedSecret
 from collab.errors import InvalidRequest
@@ -103,6 +104,20 @@ class Settings(ServerLimits, BaseSettings):
         description="Seconds by which a token's `nbf` and `iat` may lie in the future. `exp` gets no leeway.",
     )
     token_exp_optional: bool = Field(default=False, description="Accept tokens without `exp`, which never expire.")
+    token_param: str = Field(
+        default="token",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Query parameter that carries the token in the URL of a WebSocket. "
+        "Logs show the value of no parameter.",
+    )
+    token_claims: str = Field(
+        default="",
+        description="Claims of another issuer's tokens, as "
+        "`user=user_id,name=username,document=room_name,role=editor`. `user`, `name` and `document` each name a claim; "
+        "each may be left out. With `document`, a token is for that document alone, and `role` is needed: viewer, "
+        "commenter, editor or owner for all these tokens, or the claim that holds one of these words. "
+        "A token with none of these claims is read as one of `collab token`.",
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Comma-separated origins of the web pages that may connect, as `https://app.example.com`; "
@@ -111,8 +126,10 @@ class Settings(ServerLimits, BaseSettings):
 
     # --- logs and metrics -------------------------------------------------------------------------------
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Lowest level that is logged."
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
+        default="auto",
+        description="Lowest level that is logged. `auto` is `info`; on a terminal it is `warning`, and requests and "
+        "connections that failed are logged as well.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` writes readable lines to a terminal and JSON elsewhere."
@@ -194,6 +211,15 @@ class Settings(ServerLimits, BaseSettings):
             raise ValueError("must be a URL like https://id.example.com/.well-known/jwks.json")
         return value
 
+    @field_validator("token_claims")
+    @classmethod
+    def _known_claims(cls, value: str) -> str:
+        try:
+            parse_claim_names(value)
+        except InvalidRequest as error:
+            raise ValueError(f"cannot be read: {error}") from None
+        return value
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> tuple[str, ...]:
@@ -235,6 +261,11 @@ class Settings(ServerLimits, BaseSettings):
         what it sends to the others, and reading it there must not be enough to sign in as anybody.
         """
         return not self.has_issuer if self.token_secret_counts is None else self.token_secret_counts
+
+    @property
+    def claim_names(self) -> ClaimNames:
+        """The names of claims in the tokens of another issuer."""
+        return parse_claim_names(self.token_claims)
 
     @property
     def secret_path(self) -> Path:
@@ -366,13 +397,28 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
-    """Raise InvalidRequest for a variable whose name is almost a setting's: ignored, it might lose documents.
+    """Raise InvalidRequest for a variable with our prefix that is no setting: ignored, it might lose documents.
 
-    Only near misses are refused, because other programs use our prefix too: Kubernetes sets COLLAB_SERVICE_HOST.
+    Kubernetes uses the prefix too, for a service called *collab* or *collab-db*, and so do our own tests.
     """
     known = {name.upper() for name in Settings.model_fields}
     for name in sorted(environ):
-        bare = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and bare not in known:
-            for meant in difflib.get_close_matches(bare, known, n=1, cutoff=0.85):
-                raise InvalidRequest(f"There is no setting {name}; did you mean {PREFIX}{meant}?")
+        bare = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or bare in known or _is_foreign(bare, environ[name]):
+            continue
+        nearest = difflib.get_close_matches(bare, known, n=1, cutoff=0.5)
+        advice = (
+            f"did you mean {PREFIX}{nearest[0]}?" if nearest else "unset it. `collab settings` lists all there are."
+        )
+        raise InvalidRequest(f"There is no setting {name}; {advice}")
+
+
+def _is_foreign(bare: str, value: str) -> bool:
+    return bool(_FOREIGN.fullmatch(bare)) or value.startswith(("tcp://", "udp://"))  # COLLAB_DB_PORT, of Kubernetes
+
+
+_FOREIGN = re.compile(
+    r"(\w+_)?SERVICE_(HOST|PORT)(_\w+)?|(\w+_)?PORT_\d+_(TCP|UDP)(_\w+)?"  # Kubernetes
+    r"|TEST_\w+|LONG|STATIC_DIR|PG_BINDIR|REDIS_SERVER"  # make, and the tests
+)
+"""Names behind our prefix that others set."""

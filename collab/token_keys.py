@@ -46,6 +46,7 @@ def token_verifier(settings: Settings, key: SharedSecret) -> TokenVerifier:
         issuer=settings.token_issuer or None,
         skew_s=settings.token_leeway_s,
         eternal=settings.token_exp_optional,
+        claims=settings.claim_names,
     )
 
 

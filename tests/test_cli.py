@@ -1,6 +1,7 @@
 """The command line as people, shells and orchestrators use it: real processes, their output and exit codes."""
 
 import asyncio
+import json
 import os
 import pty
 import re
@@ -50,7 +51,7 @@ def collab(directory: Path, *arguments: str, **settings: str) -> subprocess.Comp
 
 @contextmanager
 def serving(
-    directory: Path, *arguments: str, stdout: int = subprocess.PIPE, **settings: str
+    directory: Path, *arguments: str, stdout: int = subprocess.PIPE, stderr: int | None = None, **settings: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run `collab serve` on a free port until the end of the block."""
     with (directory / "stderr").open("ab") as log:
@@ -59,7 +60,7 @@ def serving(
             cwd=directory,
             env=BARE | {"PYTHONUNBUFFERED": "1"} | settings,
             stdout=stdout,
-            stderr=log,
+            stderr=log if stderr is None else stderr,
             text=True,
         )
     try:
@@ -94,6 +95,8 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
         ([], "collab token --sub robot --grant 'notes/*=editor'"),
         (["serve"], "collab serve --host 0.0.0.0 --port 9000 --migrate"),
         (["token"], "collab token --sub alice --name Alice --grant 'notes/*=editor'"),
+        ([], "`collab settings` lists all of them"),
+        (["settings"], "COLLAB_PORT=9000 collab settings --json"),
         (["migrate"], "COLLAB_DATABASE_URL=postgresql://me@localhost/collab collab migrate"),
     ],
 )
@@ -115,7 +118,8 @@ def test_help_teaches_with_examples(tmp_path: Path, command: list[str], example:
         ("token --sub a --grant notes", "'notes' is not a grant; a grant looks like 'notes/*=editor'."),
         ("token --sub a --grant =editor", "is not a grant"),
         ("token --sub a --grant a=king", "A role is one of viewer, commenter, editor, owner."),
-        ("token --sub a --grant a//b=editor", "A grant has a bad pattern."),
+        ("token --sub a --grant a//b=editor", "A grant has an invalid pattern."),
+        ("token --sub= --grant a=editor", "--sub: the user id must not be empty."),
         ("token --sub a --grant a=editor --ttl 0", "the lifetime must be more than 0 seconds."),
         ("token --sub a --grant a=editor --ttl -1", "the lifetime must be more than 0 seconds."),
         ("token --sub a --grant a=editor --ttl nan", "the lifetime must be more than 0 seconds."),
@@ -169,6 +173,32 @@ def test_token_that_the_server_would_refuse_is_not_printed(tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (1, "")
     assert "COLLAB_TOKEN_SECRET_COUNTS=1" in done.stderr
     assert collab(tmp_path, *command, COLLAB_SECRET=SECRET, COLLAB_TOKEN_SECRET_COUNTS="1", **keys).returncode == 0
+
+
+# --- settings ------------------------------------------------------------------------------------------
+
+
+def test_settings_are_printed_with_their_sources(tmp_path: Path) -> None:
+    done = collab(tmp_path, "settings", COLLAB_PORT="9000", COLLAB_SECRET=SECRET)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ["COLLAB_PORT", "9000", "environment"] in [line.split() for line in done.stdout.splitlines()]
+    assert ["COLLAB_HOST", "127.0.0.1", "default"] in [line.split() for line in done.stdout.splitlines()]
+    assert SECRET not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_are_printed_as_json(tmp_path: Path) -> None:
+    done = collab(tmp_path, "settings", "--json", COLLAB_PING_S="15", COLLAB_SECRET=SECRET)
+    shown = json.loads(done.stdout)
+    assert shown["COLLAB_PING_S"] == {"value": 15.0, "source": "environment"}
+    assert shown["COLLAB_SECRET"] == {"value": "***", "source": "environment"}
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["settings"], ["migrate"]])
+def test_misspelt_setting_stops_the_start(tmp_path: Path, command: list[str]) -> None:
+    done = collab(tmp_path, *command, COLLAB_PROT="9000")
+    assert done.returncode == 1
+    assert sentence(done) == "collab: There is no setting COLLAB_PROT; did you mean COLLAB_PORT?"
 
 
 # --- serve: start --------------------------------------------------------------------------------------
@@ -232,6 +262,21 @@ def test_links_are_printed_on_a_terminal(tmp_path: Path) -> None:
             assert terminal.readline().startswith("collab serves ")
             terminal.readline()
             assert "#token=eyJ" in terminal.readline()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_terminal_shows_the_links_and_only_requests_that_failed(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        with serving(tmp_path, stdout=theirs, stderr=theirs), os.fdopen(ours, "r", closefd=False) as terminal:
+            greeting = [terminal.readline() for _ in range(4)]
+            url = greeting[0].split()[-1]
+            assert [line.split()[0] for line in greeting] == ["collab", "Open", "Ada:", "Grace:"]
+            assert httpx2.get(f"{url}/d/welcome").status_code == 200
+            assert httpx2.get(f"{url}/nowhere").status_code == 404
+            assert '"GET /nowhere HTTP/1.1" 404' in terminal.readline()
     finally:
         os.close(ours)
         os.close(theirs)

@@ -162,26 +162,55 @@ def test_all_wrong_values_are_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("slip", "meant"),
     [
-        ("DATABSE_URL", "DATABASE_URL"),
-        ("SECRETS", "SECRET"),
-        ("ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
-        ("redis_ur", None),
+        ("COLLAB_DATABSE_URL", "DATABASE_URL"),
+        ("COLLAB_SECRETS", "SECRET"),
+        ("COLLAB_ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
+        ("COLLAB_PROT", "PORT"),
+        ("COLLAB_ORIGINS", "ALLOWED_ORIGINS"),
+        ("collab_prot", "PORT"),
+        ("COLLAB_METRICS_PORT", "METRICS_TOKEN"),
     ],
 )
-def test_misspelt_setting_is_refused(monkeypatch: pytest.MonkeyPatch, slip: str, meant: str | None) -> None:
-    monkeypatch.setenv(f"COLLAB_{slip}", "x")
-    if meant:
-        assert refusal() == f"There is no setting COLLAB_{slip}; did you mean COLLAB_{meant}?"
-    else:
-        load_settings()
+def test_misspelt_setting_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch, slip: str, meant: str) -> None:
+    monkeypatch.setenv(slip, "1")
+    assert refusal() == f"There is no setting {slip}; did you mean COLLAB_{meant}?"
+
+
+def test_name_that_resembles_no_setting_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLAB_XYZZY", "1")
+    assert refusal() == "There is no setting COLLAB_XYZZY; unset it. `collab settings` lists all there are."
+
+
+def test_lower_case_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("collab_port", "9001")
+    assert load_settings().port == 9001
 
 
 @pytest.mark.parametrize(
-    "name", ["SERVICE_HOST", "SERVICE_PORT", "PORT_8000_TCP", "TEST_DATABASE_URL", "TEST_REDIS_URL", "LONG"]
+    "name",
+    [
+        *("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8000_TCP", "PORT_8000_TCP_ADDR"),
+        *("DB_SERVICE_HOST", "DB_PORT_5432_TCP_PROTO", "TEST_DATABASE_URL", "TEST_REDIS_URL", "LONG"),
+    ],
 )
 def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"COLLAB_{name}", "x")
+    monkeypatch.setenv("COLLAB_DB_PORT", "tcp://10.0.0.9:5432")
     load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("user", "cannot be read: 'user' does not map a claim."), ("document=room", "'document' and 'role' go together.")],
+)
+def test_claims_that_map_nothing_are_refused(text: str, words: str) -> None:
+    assert refusal(token_claims=text).startswith("COLLAB_TOKEN_CLAIMS cannot be read:")
+    assert words in refusal(token_claims=text)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a&b", "ä", "t" * 65])
+def test_query_parameter_must_be_a_plain_name(name: str) -> None:
+    assert refusal(token_param=name).startswith("COLLAB_TOKEN_PARAM ")
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,9 @@ def _pattern(pattern: object) -> str:
     try:
         document_name(pattern)
     except InvalidName as error:
-        raise InvalidRequest(f"A grant has a bad pattern. {error}") from None
+        raise InvalidRequest(f"A grant has an invalid pattern. {error}") from None
     if any(ANY_DEPTH in segment and segment != ANY_DEPTH for segment in pattern.split("/")):
-        raise InvalidRequest("In the pattern of a grant '**' must be a whole segment, as in 'team/**'.")
+        raise InvalidRequest("In the pattern of a grant, '**' must be a whole segment, as in 'team/**'.")
     return pattern
 
 

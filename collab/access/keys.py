@@ -74,9 +74,9 @@ def parse_pem(text: str) -> KeySet:
     """
     blocks = list(_PEM.finditer(text))
     if not blocks:
-        raise InvalidRequest("It has no PEM public key. One begins with -----BEGIN PUBLIC KEY-----.")
+        raise InvalidRequest("It contains no public key in PEM form, which begins with -----BEGIN PUBLIC KEY-----.")
     if len(blocks) > KEYS_MAX:
-        raise InvalidRequest(f"It has {len(blocks)} keys, and {KEYS_MAX} is the most.")
+        raise InvalidRequest(f"It has {len(blocks)} keys; the limit is {KEYS_MAX}.")
     return KeySet(tuple(_pem_key(block[0], block[1]) for block in blocks))
 
 
@@ -101,7 +101,8 @@ def parse_jwk_set(document: bytes) -> KeySet:
 def _pem_key(block: str, kind: str) -> PublicKey:
     if "PRIVATE" in kind:
         raise InvalidRequest(
-            "This is a private key, for the issuer alone. `openssl pkey -in key.pem -pubout` prints the public one."
+            "This is a private key, which only the issuer should have. "
+            "`openssl pkey -in key.pem -pubout` prints the public one."
         )
     if kind == "CERTIFICATE":
         raise InvalidRequest("This is a certificate. `openssl x509 -in cert.pem -pubkey -noout` prints its public key.")

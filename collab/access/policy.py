@@ -59,12 +59,12 @@ def require(held: Role | None, needed: Role) -> Role:
     if held is None:
         raise PermissionDenied("You have no access to this document.")
     if held < needed:
-        raise PermissionDenied(f"You are {held.word} of this document. {_NEEDED[needed]}")
+        raise PermissionDenied(f"Your role is {held.word}. {_NEEDED[needed]}")
     return held
 
 
 _NEEDED = {
-    Role.COMMENTER: "Only a commenter can do this.",
-    Role.EDITOR: "Only an editor can change it.",
-    Role.OWNER: "Only an owner can do this.",
+    Role.COMMENTER: "Only commenters can do this.",
+    Role.EDITOR: "Only editors can change this document.",
+    Role.OWNER: "Only owners can do this.",
 }

@@ -12,7 +12,8 @@ Tokens of our own secret are accepted, or those of the issuers' keys, or both. O
 the tenants of a provider, so a token that a public key has signed can be required to have a certain ``iss``.
 
 Claims: ``sub`` (user id) and ``exp`` are required, and ``aud`` must contain our audience; ``name`` (default: sub),
-``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` are optional.
+``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` are optional. Other issuers may have other
+names for the user, its name and what is granted (see ``claims``).
 """
 
 import hmac
@@ -28,10 +29,12 @@ from jwt import PyJWS
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError, PyJWTError
 
+from collab.access.claims import OURS, ClaimNames
 from collab.access.grants import parse_grants
 from collab.access.keys import KEY_ID_CHARACTERS_MAX, NO_KEYS, Algorithm, KeySet, PublicKey
 from collab.access.roles import Role
 from collab.errors import (
+    InvalidName,
     InvalidRequest,
     NotAuthenticated,
     TokenAudienceInvalid,
@@ -43,7 +46,8 @@ from collab.errors import (
     TokenMissing,
     TokenSignatureInvalid,
 )
-from collab.ids import LinkId, UserId
+from collab.ids import NAME_CHARACTERS_MAX as DOCUMENT_CHARACTERS_MAX
+from collab.ids import LinkId, UserId, document_name
 
 SECRET_BYTES_MIN = 32
 TOKEN_BYTES_MAX = 8 * 1024
@@ -135,7 +139,7 @@ class TokenVerifier:
     ``key``: our own; None: tokens signed with it are refused. ``issuers``: the public keys that are accepted, and
     ``issuer`` the ``iss`` that their tokens need; None: any. ``audience`` None: tokens for any audience are accepted.
     ``skew_s``: how far ``nbf`` and ``iat`` may be in the future. ``eternal``: tokens without ``exp`` are accepted, and
-    never expire.
+    never expire. ``claims``: the names of claims in the tokens of another issuer.
     """
 
     key: SharedSecret | None
@@ -144,6 +148,7 @@ class TokenVerifier:
     issuer: str | None = None
     skew_s: float = CLOCK_SKEW_S
     eternal: bool = False
+    claims: ClaimNames = OURS
 
     def trusting(self, more: KeySet) -> "TokenVerifier":
         """Return the same verifier with more keys."""
@@ -168,7 +173,7 @@ class TokenVerifier:
         if not token:
             raise TokenMissing
         if len(token) > TOKEN_BYTES_MAX or not token.isascii():
-            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes, or not plain ASCII.")
+            raise TokenMalformed(f"The token is longer than {TOKEN_BYTES_MAX} bytes, or is not plain ASCII.")
         try:
             payload, key = self._signed_payload(token)
             claims = json.loads(payload)
@@ -212,13 +217,14 @@ class TokenVerifier:
         return self.issuers.candidates(algorithm, kid)
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        user = _text(claims, "sub", USER_CHARACTERS_MAX)
-        named = claims.get("name") is not None
+        names = self.claims if self.claims.are_in(claims) else OURS
+        user = _user(claims, names)
+        named = claims.get(names.name) is not None
         return Principal(
             user=UserId(user),
-            name=_text(claims, "name", NAME_CHARACTERS_MAX) if named else user[:NAME_CHARACTERS_MAX],
+            name=_text(claims, names.name, NAME_CHARACTERS_MAX) if named else user[:NAME_CHARACTERS_MAX],
             color=_color(claims.get("color")),
-            grants=_grants(claims.get("grants", {})),
+            grants=_grants(claims.get("grants", {}) if names.document is None else _one_grant(claims, names)),
             expires_at=None if self.eternal and claims.get("exp") is None else _time(claims, "exp"),
         )
 
@@ -266,6 +272,31 @@ def _has_signed(key: SharedSecret | PublicKey, signed: bytes, signature: bytes) 
     """Return True if the key has made the signature. The algorithm is the key's own, whatever the token says."""
     algorithm = _JWS.get_algorithm_by_name(key.algorithm)
     return algorithm.verify(signed, key.secret if isinstance(key, SharedSecret) else key.key, signature)
+
+
+def _user(claims: Mapping[str, Any], names: ClaimNames) -> str:
+    """Return the user id. Other issuers may number their users."""
+    number = claims.get(names.user)
+    if names is not OURS and isinstance(number, int) and not isinstance(number, bool):
+        return str(number)
+    return _text(claims, names.user, USER_CHARACTERS_MAX)
+
+
+def _one_grant(claims: Mapping[str, Any], names: ClaimNames) -> Mapping[str, str]:
+    """Return the role on the one document that the token names.
+
+    Its issuer means a name, not a pattern: a name with a star would open more documents than it granted.
+    """
+    assert names.document is not None
+    document = _text(claims, names.document, DOCUMENT_CHARACTERS_MAX)
+    if "*" in document:
+        raise TokenMalformed(f"The token's {names.document!r} has a '*', so it does not name one document.")
+    try:
+        document_name(document)
+    except InvalidName as error:
+        raise TokenMalformed(f"The token's {names.document!r} is not a document name. {error}") from None
+    role = names.role
+    return {document: role.word if isinstance(role, Role) else _text(claims, role, NAME_CHARACTERS_MAX)}
 
 
 def _text(claims: Mapping[str, Any], claim: str, characters_max: int) -> str:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
 from collab import __version__
 from collab.access.tokens import SharedSecret
@@ -30,6 +29,7 @@ from collab.api.dispatch import SocketDispatch
 from collab.api.list_cursor import ListCursor
 from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
 from collab.api.openapi import OpenApi
+from collab.api.refused_origins import RefusedOrigins, ReportingCors
 from collab.observe.metrics import Metrics
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
@@ -69,6 +69,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     )
     app.state.server = server
     app.state.settings = settings
+    app.state.refused_origins = RefusedOrigins(time.monotonic)
     app.state.list_cursor = ListCursor(key.derive("list cursor"))
     problems.install(app)
     _add_middleware(app, settings)
@@ -113,7 +114,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HeadAsGet)
     app.add_middleware(BoundedBodies, patience_s=settings.preauth_s)
     app.add_middleware(
-        CORSMiddleware,
+        ReportingCors,
+        refused=app.state.refused_origins,
         allow_origins=settings.allowed_origins,  # the pages that may open a socket
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match"],

@@ -38,7 +38,9 @@ class Format(StrEnum):
 class Written(BaseModel):
     """The answer to an update that is committed."""
 
-    seq: int = Field(description="Where the log ends now; everything written is at or before it.", examples=[1208])
+    seq: int = Field(
+        description="The end of the document's log. Everything that was sent is saved at or before it.", examples=[1208]
+    )
 
 
 @router.get(
@@ -100,7 +102,7 @@ async def post_update(
     await server.authenticator.require(principal, name, Role.EDITOR)
     update = await _body(request, server.limits.frame_bytes_max)
     if not update:
-        raise InvalidRequest("The body is empty; it must be one Yjs update.")
+        raise InvalidRequest("The body is empty. Send one Yjs update.")
     await write_update(server.parts, name, principal, update)
     seq = (await server.store.find(name)).seq
     response.headers["ETag"] = etag(seq)
@@ -127,5 +129,5 @@ async def _body(request: Request, bytes_max: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > bytes_max:
-            raise TooLarge(f"The update is larger than {bytes_max} bytes, which is the most.")
+            raise TooLarge(f"The update is larger than {bytes_max} bytes, the limit of this server.")
     return bytes(body)

@@ -19,8 +19,8 @@ from collab.serve.server import Server
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A token; `collab token` makes one.")
 
 
-def handshake_token(connection: HTTPConnection) -> str:
-    """Return the token of a WebSocket handshake: ``Authorization: Bearer`` or ``?token=``; "" if there is none.
+def handshake_token(connection: HTTPConnection, parameter: str) -> str:
+    """Return the token of a WebSocket handshake: ``Authorization: Bearer``, or this query parameter; "" without one.
 
     A link's secret may come with ``?name=`` and ``?password=`` beside it.
     """
@@ -28,7 +28,7 @@ def handshake_token(connection: HTTPConnection) -> str:
     if scheme.lower() == "bearer" and token:
         return token.strip()
     query = connection.query_params
-    token = query.get("token", "")
+    token = query.get(parameter, "")
     return links.extended(token, query.get("name", ""), query.get("password", "")) if links.is_link(token) else token
 
 
@@ -45,7 +45,7 @@ async def calling_principal(
 ) -> Principal:
     """Return the principal of the request's token. Raises NotAuthenticated, KeysUnavailable, StoreUnavailable."""
     if credentials is None:
-        raise TokenMissing("A token is needed: send it as 'Authorization: Bearer <token>'.")
+        raise TokenMissing("A token is required. Send it as 'Authorization: Bearer <token>'.")
     return await running_server(request).authenticator.principal(credentials.credentials)
 
 

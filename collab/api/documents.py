@@ -28,7 +28,7 @@ BATCH_MIN = 100
 
 def _one_line(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
-        raise ValueError("must not contain line ends or other control characters")
+        raise ValueError("must not contain line breaks or control characters")
     return text
 
 
@@ -55,7 +55,7 @@ class Document(BaseModel):
 
     name: str
     title: str
-    seq: int = Field(description="The number of rows in the log. It grows with every commit, and is the ETag.")
+    seq: int = Field(description="The length of the document's log. It grows with every save, and is the ETag.")
     created_at: datetime
     updated_at: datetime
 
@@ -76,7 +76,7 @@ class DocumentList(BaseModel):
 
     documents: list[Document]
     next: str | None = Field(
-        description="Opaque; pass it as `after` for the next page. Null on the last.", examples=[None]
+        description="Pass it as `after` to get the next page. Null on the last page.", examples=[None]
     )
 
 
@@ -102,8 +102,8 @@ async def list_documents(
     server: ServerDep,
     principal: PrincipalDep,
     cursor: CursorDep,
-    after: Annotated[str, Query(description="The `next` of the page before.", max_length=CURSOR_CHARACTERS_MAX)] = "",
-    limit: Annotated[int, Query(description="How many at most.", ge=1, le=500)] = 100,
+    after: Annotated[str, Query(description="The `next` of the previous page.", max_length=CURSOR_CHARACTERS_MAX)] = "",
+    limit: Annotated[int, Query(description="The largest number of documents to return.", ge=1, le=500)] = 100,
 ) -> DocumentList:
     """List the documents that the caller may read by token or as a member, by name.
 
@@ -170,7 +170,7 @@ async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDo
 
 @router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
 async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
-    """Read the title, the times, and how many rows the log has."""
+    """Read the title, the times, and the length of the log."""
     await server.authenticator.require(principal, name, Role.VIEWER)
     info = await server.store.find(name)
     response.headers["ETag"] = etag(info.seq)

@@ -29,7 +29,7 @@ class Handshake:
 
     def _refused(self) -> bytes | None:
         if self._accepted is None:
-            return _problem(HTTPStatus.BAD_REQUEST, "This is no handshake for a WebSocket.")
+            return _problem(HTTPStatus.BAD_REQUEST, "This is not a WebSocket handshake.")
         if self._accepted.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             return None
         return self._accepted.serialize()

@@ -17,13 +17,13 @@ router = APIRouter(tags=["health"])
 
 
 class Alive(BaseModel):
-    """The process runs."""
+    """The process is running."""
 
     status: Literal["ok"] = "ok"
 
 
 class Ready(BaseModel):
-    """The server takes work."""
+    """Edits can be saved."""
 
     status: Literal["ok"] = "ok"
     store: Literal["ok"] = "ok"
@@ -31,13 +31,13 @@ class Ready(BaseModel):
     """``down``: people on other replicas see edits a little later."""
 
 
-@router.get("/healthz", summary="Is the process alive?", operation_id="healthz")
+@router.get("/healthz", summary="Check that the process is running", operation_id="healthz")
 async def healthz() -> Alive:
     """Always 200 while the process runs."""
     return Alive()
 
 
-@router.get("/readyz", summary="Can it take work?", operation_id="readyz", responses=problems(503))
+@router.get("/readyz", summary="Check that edits can be saved", operation_id="readyz", responses=problems(503))
 async def readyz(server: ServerDep) -> Ready:
     """200 when edits can be saved; 503 with a problem otherwise, and as soon as the server begins to stop."""
     if server.is_draining:

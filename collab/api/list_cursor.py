@@ -40,4 +40,6 @@ class ListCursor:
         try:
             return self._fernet.decrypt(cursor).rstrip(_PADDING).decode()
         except (InvalidToken, ValueError):  # ValueError: characters that no cursor has
-            raise InvalidRequest("after: Pass the `next` of the page before, or begin again without it.") from None
+            raise InvalidRequest(
+                "after: Pass the `next` of the previous page, or leave it out to start again."
+            ) from None

@@ -32,4 +32,6 @@ def _admit(request: Request, settings: Settings) -> None:
         if not hmac.compare_digest(given.encode(), wanted.encode()):
             raise NotAuthenticated("Send the value of COLLAB_METRICS_TOKEN as 'Authorization: Bearer'.")
     elif request.client is None or not is_loopback(request.client.host):
-        raise PermissionDenied("Without COLLAB_METRICS_TOKEN only callers on the server's own machine may read this.")
+        raise PermissionDenied(
+            "Only callers on this machine can read the metrics. Set COLLAB_METRICS_TOKEN to let others in."
+        )

@@ -125,7 +125,7 @@ class _BoundedBody:
         self._size += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
         if self._bytes_max is not None and self._size > self._bytes_max:
-            raise TooLarge(f"A body may have {self._bytes_max} bytes here.")
+            raise TooLarge(f"The body is larger than {self._bytes_max} bytes, the limit for this request.")
         return message
 
     async def _receive_in_time(self) -> Message:

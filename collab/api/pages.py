@@ -76,5 +76,5 @@ def _file(root: Path, path: str, headers: dict[str, str]) -> Response:
     except (ValueError, OSError):  # a name that no file system allows
         is_served = False
     if not is_served:
-        raise HTTPException(404, "There is no such file.")
+        raise HTTPException(404, "This file does not exist.")
     return FileResponse(file, headers=headers)

@@ -43,7 +43,7 @@ class Problem(BaseModel):
     """What went wrong, for people and for programs."""
 
     type: str = Field(
-        description="Stable: `about:blank`, or `urn:collab:problem:` and a word.",
+        description="For programs, and stable: `about:blank`, or `urn:collab:problem:` and a word.",
         examples=["urn:collab:problem:permission-denied"],
     )
     title: str = Field(description="The status in words.", examples=["Forbidden"])
@@ -97,7 +97,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _bug(_request: Request, _error: Exception) -> JSONResponse:
         """The web server logs the exception; nothing of it is shown."""
-        return respond(HTTPStatus.INTERNAL_SERVER_ERROR, "The server made a mistake. It has been logged.")
+        return respond(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on the server. The error has been logged."
+        )
 
 
 def _respond_to(error: CollabError) -> JSONResponse:

@@ -22,8 +22,6 @@ from collab.serve.socket import Socket
 log = get_logger("sockets")
 router = APIRouter()
 
-ORIGIN_CHARACTERS_LOGGED_MAX = 255
-
 SUBPROTOCOL_CHARACTERS_MAX = 64
 """A longer one is assumed to be a token."""
 
@@ -38,7 +36,7 @@ async def hocuspocus(websocket: WebSocket) -> None:
     if not await _accept(websocket):
         return
     principal: Principal | None = None
-    if token := handshake_token(websocket):
+    if token := _token(websocket):
         try:
             principal = await server.authenticator.principal(token)
         except CollabError as error:
@@ -59,12 +57,16 @@ async def ywebsocket(websocket: WebSocket, document: str) -> None:
     name: DocumentName | None = None
     try:
         name = document_name(document)
-        principal = await server.authenticator.principal(handshake_token(websocket))
+        principal = await server.authenticator.principal(_token(websocket))
     except CollabError as error:
         server.refuse_ywebsocket(socket, error, name)
     else:
         await server.serve_ywebsocket(socket, name, principal)
     await socket.run()
+
+
+def _token(websocket: WebSocket) -> str:
+    return handshake_token(websocket, websocket.app.state.settings.token_param)
 
 
 def _socket(websocket: WebSocket) -> Socket:
@@ -78,7 +80,7 @@ async def _accept(websocket: WebSocket) -> bool:
     origin = websocket.headers.get("origin")
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed(origin, websocket.headers.get("host"), allowed):
-        log.info("origin_refused", origin=(origin or "")[:ORIGIN_CHARACTERS_LOGGED_MAX])
+        websocket.app.state.refused_origins.report(origin or "")
         running_server(websocket).metrics.sockets_refused.labels("origin").inc()
         await websocket.close()  # before accept: the handshake is answered with 403
         return False

@@ -200,12 +200,12 @@ class Document:
         if splits_at_most(news, self.state, self._deleted, SPLITS_MAX) > SPLITS_MAX and (
             not self._learn_deletions() or splits_at_most(news, self.state, self._deleted, SPLITS_MAX) > SPLITS_MAX
         ):
-            raise UpdateRefused(f"An update changes a document at no more than {SPLITS_MAX} places.")
+            raise UpdateRefused(f"An update may change a document at no more than {SPLITS_MAX} places.")
 
     def _check_clients(self, news: InspectedUpdate) -> None:
         new = {struct.client for struct in news.structs if struct.client not in self.state}
         if new and len(self.state) + len(new) > DOCUMENT_CLIENTS_MAX:
-            raise UpdateRefused(f"A document has at most {DOCUMENT_CLIENTS_MAX} clients.")
+            raise UpdateRefused(f"A document may have at most {DOCUMENT_CLIENTS_MAX} clients.")
 
     def _has(self, update: InspectedUpdate) -> bool:
         """Return True if the structs and deletions of the update are here, as far as that is known without asking."""

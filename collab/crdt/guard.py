@@ -68,18 +68,29 @@ def inspect_in_steps(
 ) -> Steps[InspectedUpdate]:
     """Do the same in steps. ``structs`` gets what has been read, from which the caller may see that it is enough."""
     if len(payload) > limits.bytes_max:
-        raise UpdateRefused(f"An update has at most {limits.bytes_max} bytes.")
+        raise UpdateRefused(f"An update may have at most {limits.bytes_max} bytes.")
     try:
         return (yield from _read(payload, limits, structs=structs))
     except (IndexError, ProtocolError, UpdateRefused) as error:
         if update_v2.looks_like_v2(payload):
             raise UpdateRefused(update_v2.REFUSAL) from None
+        if _looks_like_text(payload):
+            raise UpdateRefused(_TEXT) from None
         if isinstance(error, UpdateRefused):
             raise
         raise UpdateRefused(_CUT_SHORT if isinstance(error, IndexError) else str(error)) from None
 
 
 _CUT_SHORT = "The update ends in the middle."
+_TEXT = "This is text, not a Yjs update: send the bytes that encodeStateAsUpdate or the 'update' event gives."
+_TEXT_BYTES = 256
+"""So much of what is no update is looked at. Nearly every update has control characters among its first bytes."""
+
+
+def _looks_like_text(payload: bytes) -> bool:
+    """Return True if bytes that are no update are something that a person wrote, such as JSON or a line of text."""
+    begin = payload[:_TEXT_BYTES].decode("utf-8", "ignore")
+    return bool(begin) and all(character.isprintable() or character in "\t\r\n" for character in begin)
 
 
 def inspect_stored_update(payload: bytes) -> InspectedUpdate:
@@ -166,7 +177,7 @@ def _read(  # noqa: C901 - one flat loop
         if count == 0:
             refuse("lists a client without structs")
         if count > size - at or len(structs) + count > limits.structs_max:
-            refuse("claims too many structs")
+            refuse("announces more structs than it contains")
         begin = at
         client, at = read_var_uint(data, at)
         known[data[begin:at]] = client
@@ -241,7 +252,7 @@ def _read(  # noqa: C901 - one flat loop
                 continue
             end = clock + length
             if end >= CLOCK_END:
-                refuse("holds a clock that is too large")
+                refuse("contains a clock that is too large")
             structs.append(_new_struct(Struct, (client, clock, length, kind, needs, begin, at)))
             clock = end
         if structs_max is not None:
@@ -264,7 +275,7 @@ def _utf16(inserted: bytes, client: int, clock: int, low_surrogates: set[Id], li
     try:
         characters = inserted.decode()
     except UnicodeDecodeError:
-        refuse("holds a text that is not UTF-8")
+        refuse("contains text that is not valid UTF-8")
     extra = 0
     for extra, match in enumerate(_ASTRAL.finditer(characters), 1):
         low_surrogates.add((client, clock + match.start() + extra))  # each before it has one more unit than characters
@@ -273,7 +284,7 @@ def _utf16(inserted: bytes, client: int, clock: int, low_surrogates: set[Id], li
                 break
             yield
     if len(low_surrogates) > limits.surrogates_max:
-        refuse("holds too many characters outside the basic plane")
+        refuse("contains too many characters outside the Basic Multilingual Plane")
     return len(characters) + extra
 
 
@@ -286,18 +297,18 @@ def _skip_single(data: bytes, at: int, kind: int) -> int:
     if kind == BINARY:
         return read_span(data, at)[1]
     if kind == JSON:
-        refuse("holds legacy JSON content")
-    return refuse("holds a subdocument" if kind == DOC else "holds content of an unknown kind")
+        refuse("contains legacy JSON content")
+    return refuse("contains a subdocument" if kind == DOC else "contains content of an unknown kind")
 
 
 def _skip_type(data: bytes, at: int) -> int:
     type_, at = read_var_uint(data, at)
     if type_ == _XML_HOOK:
-        refuse("holds an XML hook")
+        refuse("contains an XML hook")
     if type_ == _WEAK_LINK:
-        refuse("holds a weak link")
+        refuse("contains a weak link")
     if type_ > _TYPE_MAX:
-        refuse("holds a shared type of an unknown kind")
+        refuse("contains a shared type of an unknown kind")
     return read_text(data, at)[1] if type_ == _XML_ELEMENT else at
 
 
@@ -316,7 +327,7 @@ def _read_deletes(data: bytes, at: int) -> Steps[tuple[tuple[DeletedRange, ...],
         seen.add(client)
         count, at = read_var_uint(data, at)
         if count > size - at:
-            refuse("claims too many deletions")
+            refuse("announces more deletions than it contains")
         first, end, in_order = len(deletes), -1, True
         for _ in range(count):
             if at >= pause:
@@ -325,7 +336,7 @@ def _read_deletes(data: bytes, at: int) -> Steps[tuple[tuple[DeletedRange, ...],
             clock, at = read_clock(data, at)
             length, at = read_clock(data, at)
             if length == 0 or clock + length >= CLOCK_END:
-                refuse("deletes a range that cannot be")
+                refuse("deletes an impossible range")
             if clock <= end:
                 in_order = False
             end = clock + length
@@ -334,7 +345,7 @@ def _read_deletes(data: bytes, at: int) -> Steps[tuple[tuple[DeletedRange, ...],
             tidy = False
             deletes[first:] = yield from _merged(deletes[first:])
     if at != size:
-        refuse("goes on after its end")
+        refuse("has extra bytes at its end")
     return tuple(deletes), tidy
 
 
@@ -384,7 +395,7 @@ def _depth(parents: dict[Id, Id | None]) -> Steps[int]:
                 yield
         depth = depths.get(above, 0) if above is not None else 0
         if depth == 0 and above in depths:
-            refuse("holds a type inside itself")
+            refuse("contains a type inside itself")
         for link in reversed(chain):
             depth += 1
             depths[link] = depth

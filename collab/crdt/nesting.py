@@ -33,7 +33,7 @@ class Nesting:
         """Return the level that each struct would have. Changes nothing.
 
         The predecessors of all structs must be here or in the update, and none of the structs may be here. Raises
-        UpdateRefused if the update gives a child to an element that is no shared type, or nests deeper than allowed.
+        UpdateRefused if the update adds a child to something that is not a shared type, or nests deeper than allowed.
         """
         if len(update.structs) == 1 and (level := self._continued_level(update)) is not None:
             return [level]
@@ -157,7 +157,7 @@ class _LevelSearch:
         if not missing:
             parent = self._update.parent_of(struct)
             if parent is not None and not self._may_have_children(parent):
-                raise UpdateRefused("The update gives a child to an element that is no shared type.")
+                raise UpdateRefused("The update adds a child to something that is not a shared type.")
             self._found[index] = max(needed, default=0) + (parent is not None)
         return missing
 

@@ -37,7 +37,7 @@ def read_clock(data: bytes, at: int) -> tuple[int, int]:
         return value, at + 1
     value, at = read_var_uint(data, at)
     if value >= CLOCK_END:
-        refuse("holds a clock that is too large")
+        refuse("contains a clock that is too large")
     return value, at
 
 
@@ -56,7 +56,7 @@ def read_text(data: bytes, at: int) -> tuple[str, int]:
     try:
         return data[at:end].decode(), end
     except UnicodeDecodeError:
-        refuse("holds a text that is not UTF-8")
+        refuse("contains text that is not valid UTF-8")
 
 
 def read_parent(data: bytes, at: int) -> tuple[tuple[int, int] | None, int]:
@@ -77,15 +77,15 @@ def skip_json(data: bytes, at: int) -> int:
     raw = data[at:end]
     if raw not in _PLAIN_JSON:
         if len(raw) > JSON_PARTS_MAX and sum(map(raw.count, _JSON_MARKS)) > JSON_PARTS_MAX:
-            refuse(f"holds a JSON value of more than {JSON_PARTS_MAX} parts")
+            refuse(f"contains a JSON value of more than {JSON_PARTS_MAX} parts")
         try:
             value = check_json(raw)
         except ValueError:
-            refuse("holds malformed JSON, or JSON that is nested too deep")
+            refuse("contains JSON that is malformed or nested too deep")
         if has_lone_surrogates(raw, value):
-            refuse("holds JSON with half of a surrogate pair")
+            refuse("contains JSON with half of a surrogate pair")
         if has_unsigned_numbers(raw):
-            refuse("holds JSON with a whole number from 2^63 to 2^64-1")
+            refuse("contains JSON with a whole number from 2^63 to 2^64-1")
     return end
 
 
@@ -105,7 +105,7 @@ def skip_values_in_steps(data: bytes, at: int, count: int, limits: Limits) -> St
             pause = at + BYTES_PER_STEP
             yield
         if count > size - at:  # which is below zero after a value that goes past the end
-            refuse("claims more values than it holds")
+            refuse("announces more values than it contains")
         while count == 0:
             if not outer:
                 return at
@@ -117,7 +117,7 @@ def skip_values_in_steps(data: bytes, at: int, count: int, limits: Limits) -> St
         at += 1
         if tag in (ARRAY, OBJECT):
             if len(outer) >= limits.any_depth_max:
-                refuse("holds values that are nested too deep")
+                refuse("contains values that are nested too deep")
             outer.append((count, keyed))
             keyed = tag == OBJECT
             count, at = read_var_uint(data, at)
@@ -143,10 +143,10 @@ def _skip_scalar(data: bytes, at: int, tag: int, is_stored: bool) -> int:
         return read_span(data, at)[1]
     if tag == BIGINT:
         if not is_stored and data[at : at + 8] == _LARGEST_BIGINT:
-            refuse("holds the bigint 9223372036854775807, whose value would change")
+            refuse("contains the bigint 9223372036854775807, whose value would change")
         return at + 8
     if tag == FLOAT64:
         return at + 8
     if tag == FLOAT32:
         return at + 4
-    return refuse("holds a value of an unknown kind")
+    return refuse("contains a value of an unknown kind")

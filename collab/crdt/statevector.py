@@ -19,7 +19,7 @@ def decode_state_vector(payload: bytes, *, entries_max: int = STATE_VECTOR_ENTRI
     reader = Reader(payload)
     count = reader.count()
     if count > entries_max:
-        raise ProtocolError(f"A state vector has at most {entries_max} clients.")
+        raise ProtocolError(f"A state vector may have at most {entries_max} clients.")
     clocks: dict[int, int] = {}
     for _ in range(count):
         client = reader.var_uint()
@@ -27,7 +27,7 @@ def decode_state_vector(payload: bytes, *, entries_max: int = STATE_VECTOR_ENTRI
             raise ProtocolError("The state vector lists a client twice.")
         clocks[client] = clock = reader.var_uint()
         if clock >= CLOCK_END:
-            raise ProtocolError("The state vector holds a clock that is too large.")
+            raise ProtocolError("The state vector contains a clock that is too large.")
     reader.end()
     return clocks
 

@@ -19,7 +19,7 @@ _COLUMNS = 9
 _REST_BYTES_MIN = 2
 """The number of clients with structs, and the number of clients with deletions."""
 
-REFUSAL = "The update is encoded as v2; this server speaks v1: use encodeStateAsUpdate or the 'update' event."
+REFUSAL = "The update is encoded as v2, and this server speaks v1: use encodeStateAsUpdate or the 'update' event."
 
 
 def looks_like_v2(payload: bytes) -> bool:

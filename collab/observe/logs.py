@@ -5,13 +5,15 @@ This project logs through ``get_logger``; uvicorn and other libraries log throug
 ``configure`` changes the logging of the process, and only ``collab serve`` calls it.
 
 Tokens travel in URLs, because browsers cannot set headers on a WebSocket, and uvicorn logs URLs. So queries are removed
-from uvicorn's lines, and everything that still looks like a credential is hidden in every line.
+from uvicorn's lines. In every line, the values of query parameters are hidden, whatever they are called, and everything
+else that looks like a credential.
 """
 
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from http import HTTPStatus
 from itertools import pairwise
 from typing import Any, TextIO, cast
 
@@ -31,7 +33,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "document_crashed": ("address",),
     "denied": ("address", "reason"),
     "token_not_checked": ("address",),
-    "origin_refused": ("origin",),
+    "origin_refused": ("origin", "setting"),
     "handshake_token_refused": ("reason",),
     "socket_closed": (
         # One for each accepted socket. by: peer or server; reason: a slug; document: when there was only one
@@ -60,20 +62,24 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "drain_timed_out": ("unsaved_bytes",),
 }
 
+USUAL_CODES = frozenset({1000, 1001, 1005, 1006, 1012})
+"""Close codes with which nothing has gone wrong: a page was left, a network has changed, a replica has stopped."""
+
 HIDDEN = "***"
 SECRET_KEYS = frozenset({"token", "access_token", "authorization", "secret", "password", "ticket", "cookie"})
 
 # Lines contain long texts of strangers, so none of these patterns may backtrack.
 _DOTTED = re.compile(r"(?<![\w.-])[\w.-]++")
 _PARAMETER = re.compile(r"(?i)\b((?:access_)?token|ticket|secret|password)(=|%3D)[^\s&\"'<>\\]+")
+_QUERY = re.compile(r"((?:[?&]|%3F|%26)[\w.~-]{1,64}+(?:=|%3D))[^\s&\"'<>\\]+", re.IGNORECASE)
 _HEADER = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|cookie)(['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)"
+    r"(?i)\b((?:proxy-)?authorization|cookie|query_string)(['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)"
     r"(?:(?:bearer|basic|token)\s+)?[^\s'\",)\]}]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
 _PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]+@")
 _SIGNS = (
-    *("eyj", "authorization", "cookie", "bearer", "://"),
+    *("eyj", "authorization", "cookie", "query_string", "bearer", "://", "?", "&", "%3f", "%26"),
     *(name + equals for name in ("token", "ticket", "secret", "password") for equals in ("=", "%3d")),
 )
 """What every match of these patterns contains, in lower case. Few lines have any of it, and it is found quickly."""
@@ -87,6 +93,7 @@ def scrub(text: str) -> str:
 def _hide_credentials(text: str) -> str:
     text = _DOTTED.sub(lambda found: HIDDEN if _is_token(found[0]) else found[0], text)
     text = _PARAMETER.sub(rf"\1\2{HIDDEN}", text)
+    text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _PASSWORD.sub(rf"\1:{HIDDEN}@", text)
@@ -129,15 +136,18 @@ def configure(level: str, format: str, stream: TextIO = sys.stderr) -> None:
     """Take over the logging of the process: all lines go to ``stream`` in one form.
 
     ``level`` (debug, info, warning, error) is that of our own loggers; libraries log at *info* at most, because at
-    *debug* they print headers. ``format`` is json, console, or auto: console on a terminal. May be called again.
+    *debug* they print headers. ``auto`` is *info*, but a terminal is shown only failures. ``format`` is json, console,
+    or auto: console on a terminal. May be called again.
     """
     is_console = format == "console" or (format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Formatter(_console(stream) if is_console else _json()))
     handler.addFilter(_cut_query)
+    if level == "auto" and stream.isatty():
+        handler.addFilter(_is_failure)  # or the sign-in links would soon be out of sight
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    threshold = logging.getLevelNamesMapping()[level.upper()]
+    threshold = logging.INFO if level == "auto" else logging.getLevelNamesMapping()[level.upper()]
     root.setLevel(max(threshold, logging.INFO))
     logging.getLogger("collab").setLevel(threshold)
     # At info it logs every request; ``keys_read`` and ``keys_not_read`` say more.
@@ -201,6 +211,16 @@ def _cut_query(record: logging.LogRecord) -> bool:
             arg.partition("?")[0] if isinstance(arg, str) and arg.startswith("/") else arg for arg in record.args
         )
     return True
+
+
+def _is_failure(record: logging.LogRecord) -> bool:
+    """Return True for warnings and errors, and for requests, documents and sockets that were refused."""
+    if record.levelno >= logging.WARNING:
+        return True
+    if record.name == "uvicorn.access" and isinstance(record.args, tuple):
+        return isinstance(status := record.args[-1], int) and status >= HTTPStatus.BAD_REQUEST
+    said = record.msg if isinstance(record.msg, Mapping) else {}
+    return said.get("event") == "denied" or (said.get("event") == "socket_closed" and said["code"] not in USUAL_CODES)
 
 
 def _important_first(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -32,11 +32,11 @@ def decode_awareness(payload: bytes) -> tuple[AwarenessEntry, ...]:
     Raises ProtocolError for bytes that are no awareness update, or one beyond the bounds in ``limits``.
     """
     if len(payload) > AWARENESS_BYTES_MAX:
-        raise ProtocolError(f"An awareness message has at most {AWARENESS_BYTES_MAX} bytes.")
+        raise ProtocolError(f"An awareness message may have at most {AWARENESS_BYTES_MAX} bytes.")
     reader = Reader(payload)
     count = reader.count()
     if count > AWARENESS_ENTRIES_MAX:
-        raise ProtocolError(f"An awareness message has at most {AWARENESS_ENTRIES_MAX} entries.")
+        raise ProtocolError(f"An awareness message may have at most {AWARENESS_ENTRIES_MAX} entries.")
     entries = [_entry(reader) for _ in range(count)]
     reader.end()
     return tuple(entry for entry in entries if entry.clock < CLOCK_END and _is_unambiguous(entry.state))

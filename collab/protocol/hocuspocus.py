@@ -64,7 +64,7 @@ class Hocuspocus:
         reader = Reader(frame)
         address = reader.var_string()
         if not address or len(address) > ADDRESS_CHARACTERS_MAX:
-            raise ProtocolError("The frame names no document.")
+            raise ProtocolError("The message names no document.")
         type_ = reader.var_uint()
         message: FromClient
         match type_:
@@ -123,7 +123,7 @@ def read_address(head: bytes) -> str:
 
 def _read_auth(reader: Reader) -> Authenticate:
     if reader.var_uint() != _TOKEN:
-        raise ProtocolError("The auth message is not a token.")
+        raise ProtocolError("The authentication message has no token.")
     token = reader.var_string()
     return Authenticate(token, reader.var_string() if reader.remaining else None)
 

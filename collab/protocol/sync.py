@@ -25,7 +25,7 @@ def read_sync(reader: Reader) -> Sync:
             return SyncStep2(payload)
         case 2:
             return Update(payload)
-    raise ProtocolError("The sync message is of an unknown kind.")
+    raise ProtocolError("The sync message has an unknown type.")
 
 
 def write_sync(writer: Writer, message: Sync) -> None:

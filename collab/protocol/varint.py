@@ -73,7 +73,7 @@ def read_var_int(data: bytes, at: int, *, may_be_padded: bool = False) -> tuple[
 
 
 def _refuse_padded() -> NoReturn:
-    raise ProtocolError("A number takes more bytes than it needs.")
+    raise ProtocolError("A number is encoded in more bytes than it needs.")
 
 
 def _refuse_too_large() -> NoReturn:
@@ -81,7 +81,7 @@ def _refuse_too_large() -> NoReturn:
 
 
 _CUT_SHORT = "The message ends in the middle."
-_CLAIMS_TOO_MUCH = "The message claims more than it holds."
+_CLAIMS_TOO_MUCH = "The message is shorter than it announces."
 
 
 class Reader:
@@ -141,12 +141,12 @@ class Reader:
         try:
             return self.var_bytes().decode()
         except UnicodeDecodeError:
-            raise ProtocolError("A text in the message is not UTF-8.") from None
+            raise ProtocolError("A string in the message is not valid UTF-8.") from None
 
     def end(self) -> None:
         """Raise ProtocolError unless everything has been read."""
         if self.position != self._end:
-            raise ProtocolError("The message goes on after its end.")
+            raise ProtocolError("The message has extra bytes at its end.")
 
 
 class Writer:

@@ -168,7 +168,7 @@ class LogWriter:
             except Exception:
                 log.exception("row_refused", document=row.document, origin=row.writer, n=row.n)
                 self._batch.pop(0)
-                producer.row_failed(StoreUnavailable("The edit could not be written; reconnect."))
+                producer.row_failed(StoreUnavailable("The edit could not be saved. Reconnect."))
                 continue
             self._batch.pop(0)
             producer.row_written(outcome)

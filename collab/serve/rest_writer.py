@@ -69,6 +69,6 @@ async def write_update(
                 raise TokenExpired
             await answer.saved
     except TimeoutError:
-        raise StoreUnavailable("The update could not be saved in time; send it again.") from None
+        raise StoreUnavailable("The update was not saved in time. Send it again.") from None
     finally:
         live.leave(clean=True)

@@ -99,7 +99,7 @@ class YWebsocketConversation:
             case Unknown():
                 self._connection.count_unknown()
             case Stateless() | Authenticate() | Leave() | Pong():
-                raise ProtocolError("This message has no meaning on a y-websocket connection.")
+                raise ProtocolError("This type of message is not part of the y-websocket protocol.")
             case _:
                 assert_never(said)
 

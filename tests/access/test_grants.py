@@ -148,7 +148,7 @@ def test_grants_are_read_from_words() -> None:
         ({"../a": "editor"}, "segment"),
         ({"/": "editor"}, "segment"),
         ({"a\x00": "editor"}, "control"),
-        ({"u\u0308": "editor"}, "normal form"),
+        ({"u\u0308": "editor"}, "normalization form C"),
         ({7: "editor"}, "text"),
         ({"team/a**": "editor"}, "whole segment"),
         ({"***": "editor"}, "whole segment"),

@@ -213,14 +213,14 @@ def test_no_header_raises_anything_but_not_authenticated(header: dict[str, Any])
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no PEM public key"),
-        ("/etc/keys.pem", "no PEM public key"),
+        ("", "no public key in PEM form"),
+        ("/etc/keys.pem", "no public key in PEM form"),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "is not a public key"),
         ("-----BEGIN PUBLIC KEY-----\n????\n-----END PUBLIC KEY-----", "is not a public key"),
         ("-----BEGIN OPENSSH STUFF-----\nAAAA\n-----END OPENSSH STUFF-----", "is not a public key"),
         ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----", "openssl pkey"),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "openssl x509"),
-        (pem(PRIVATE["EdDSA"]) * (KEYS_MAX + 1), f"{KEYS_MAX} is the most"),
+        (pem(PRIVATE["EdDSA"]) * (KEYS_MAX + 1), f"the limit is {KEYS_MAX}"),
     ],
 )
 def test_text_without_usable_keys_is_refused_with_the_next_step(text: str, says: str) -> None:

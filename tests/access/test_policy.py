@@ -67,11 +67,11 @@ def test_reading_writing_and_managing_are_refused_below_their_role(has: Role | N
 
 
 def test_refusal_names_the_role() -> None:
-    with pytest.raises(PermissionDenied, match="You are viewer of this document"):
+    with pytest.raises(PermissionDenied, match="Your role is viewer"):
         require(Role.VIEWER, Role.EDITOR)
     with pytest.raises(PermissionDenied, match="no access"):
         require(None, Role.EDITOR)
-    with pytest.raises(PermissionDenied, match="Only an owner"):
+    with pytest.raises(PermissionDenied, match="Only owners"):
         require(Role.EDITOR, Role.OWNER)
 
 

@@ -272,9 +272,9 @@ def test_token_with_wrong_claims_is_refused_though_signed(token: str) -> None:
 @pytest.mark.parametrize(
     ("token", "says"),
     [
-        ("", "A token is needed."),
-        ("x" * 9000, "The token is longer than 8192 bytes, or not plain ASCII."),
-        ("é" * 10, "The token is longer than 8192 bytes, or not plain ASCII."),
+        ("", "A token is required."),
+        ("x" * 9000, "The token is longer than 8192 bytes, or is not plain ASCII."),
+        ("é" * 10, "The token is longer than 8192 bytes, or is not plain ASCII."),
         ("a.b", "The token is not a valid JSON Web Token."),
         (UNSIGNED, "The token is not signed with one of HS256, RS256, ES256, EdDSA."),
         (forge(header={"alg": "RS256"}), "The token is signed with a key that this server does not know."),

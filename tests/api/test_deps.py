@@ -26,4 +26,9 @@ def handshake(*, authorization: str | None = None, query: str = "") -> HTTPConne
     ],
 )
 def test_header_goes_before_the_query(authorization: str | None, query: str, token: str) -> None:
-    assert handshake_token(handshake(authorization=authorization, query=query)) == token
+    assert handshake_token(handshake(authorization=authorization, query=query), "token") == token
+
+
+def test_query_parameter_has_the_name_that_is_set() -> None:
+    assert handshake_token(handshake(query="token=abc&auth=def"), "auth") == "def"
+    assert handshake_token(handshake(query="token=abc"), "auth") == ""

@@ -133,7 +133,7 @@ def test_name_with_half_a_surrogate_pair_is_refused(client: TestClient) -> None:
         ({"name": "x", "tilte": "y"}, "tilte: Extra inputs are not permitted."),
         ({"name": 7}, "name: Input should be a valid string."),
         ({"name": "x", "title": "y" * 501}, "title: String should have at most 500 characters."),
-        ({"name": "x", "title": "a\0b"}, "title: must not contain line ends or other control characters."),
+        ({"name": "x", "title": "a\0b"}, "title: must not contain line breaks or control characters."),
         ([], "Send the body as a JSON object, with 'Content-Type: application/json'."),
     ],
 )
@@ -267,7 +267,7 @@ def test_number_of_documents_outside_all_grants_does_not_show(client: TestClient
 
 def test_position_in_the_list_cannot_be_chosen(client: TestClient) -> None:
     create(client, "a", "b")
-    assert "begin again" in problem(client.get(f"{DOCUMENTS}?after=a", headers=OWNER), 400, "invalid-request")
+    assert "start again" in problem(client.get(f"{DOCUMENTS}?after=a", headers=OWNER), 400, "invalid-request")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 9999}"])

@@ -37,5 +37,5 @@ def test_text_that_is_no_cursor_is_refused(cursor: str) -> None:
 def test_cursor_of_another_key_or_changed_on_the_way_is_refused() -> None:
     cursor = ListCursor(os.urandom(32)).seal("notes/42")
     for other in (cursor, ListCursor(KEY).seal("notes/42")[:-8] + cursor[-8:]):
-        with pytest.raises(InvalidRequest, match="begin again"):
+        with pytest.raises(InvalidRequest, match="start again"):
             ListCursor(KEY).open(other)

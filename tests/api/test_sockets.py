@@ -160,7 +160,7 @@ def test_token_may_come_in_the_header(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("query", "code", "words"),
     [
-        ("", 4401, "token-missing: A token is needed."),
+        ("", 4401, "token-missing: A token is required."),
         ("?token=nonsense", 4401, "token-malformed: The token is not a valid JSON Web Token."),
         (
             f"?token={token('eve', {'other': Role.OWNER})}",
@@ -199,7 +199,7 @@ def test_impossible_name_is_not_found(client: TestClient, name: str) -> None:
 
 
 def test_client_with_an_impossible_name_is_told_and_held(client: TestClient) -> None:
-    words = "invalid-name: A document name must be whole characters, in UTF-8."
+    words = "invalid-name: A document name must be valid UTF-8."
     with client.websocket_connect(f"/ws/%FF?token={token('ada')}") as socket:
         assert socket.receive_bytes() == uint(2) + uint(0) + string(words)
         assert closed(socket) == (4404, words)

@@ -96,7 +96,7 @@ async def test_handshake_that_cannot_be_one_is_answered_with_a_problem(server: S
         answer = await read_to_the_end(raw)
         assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
         assert b"application/problem+json" in answer
-        assert answer.endswith(b'"detail":"This is no handshake for a WebSocket."}')
+        assert answer.endswith(b'"detail":"This is not a WebSocket handshake."}')
 
 
 def posting(path: str) -> bytes:

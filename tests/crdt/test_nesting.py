@@ -61,10 +61,10 @@ def test_long_chains_of_references_are_followed_without_recursion() -> None:
 def test_an_element_that_is_no_type_has_no_children(element: bytes) -> None:
     child = update((7, 1, [text("b", parent=(7, 0))]))
     nesting = _add_all(Nesting(), update((7, 0, [element])))
-    with pytest.raises(UpdateRefused, match="no shared type"):
+    with pytest.raises(UpdateRefused, match="not a shared type"):
         _add_all(nesting, child)
     assert nesting.level((7, 1)) is None
-    with pytest.raises(UpdateRefused, match="no shared type"):
+    with pytest.raises(UpdateRefused, match="not a shared type"):
         _add_all(Nesting(), update((7, 0, [element, text("b", parent=(7, 0))])))
 
 

@@ -51,7 +51,12 @@ class Site:
         self, browser: Browser, server: ServerProcess, name: str, bearer: str | None = None
     ) -> BrowserClient:
         """Open a page of the site with an editor that connects to ``server`` as ``name``."""
-        self._pages[f"/{name}"] = PAGE.format(port=server.port, document=DOCUMENT, token=bearer or token(name))
+        html = PAGE.format(port=server.port, document=DOCUMENT, token=bearer or token(name))
+        return await self.show(browser, name, html)
+
+    async def show(self, browser: Browser, name: str, html: str) -> BrowserClient:
+        """Open a page of the site that has this content."""
+        self._pages[f"/{name}"] = html
         return await BrowserClient.open(browser, f"{self.origin}/{name}")
 
     async def join(self, browser: Browser, server: ServerProcess, name: str) -> BrowserClient:

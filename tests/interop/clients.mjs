@@ -74,12 +74,13 @@ class Books {
 }
 
 const yWebsocket = Provider => class {
-  constructor (doc, { server, document, token, awareness, tab, protocols, updates }) {
+  constructor (doc, { server, document, token, param = 'token', awareness, tab, protocols, updates }) {
     this.books = new Books(document, 'y-websocket')
     this.doc = doc
     if (updates) this.books.returned = new Y.Doc()
     const options = { WebSocketPolyfill: Books.socketClass([this.books]), disableBc: !tab, ...(protocols && { protocols }) }
-    this.provider = new Provider(server, document, doc, { params: { token }, ...options })
+    this.provider = new Provider(server, document, doc, { params: { [param]: token }, ...options })
+    this.param = param
     if (awareness === false) this.provider.awareness.setLocalState(null)
     this.denied = []
   }
@@ -91,9 +92,9 @@ const yWebsocket = Provider => class {
   get awareness () { return this.provider.awareness }
 
   setToken (token) {
-    this.provider.params = { token }
+    this.provider.params = { [this.param]: token }
     if (!this.provider.url.includes(token)) { // version 1 makes its URL once
-      this.provider.url = this.provider.url.replace(/token=[^&]*/, `token=${token}`)
+      this.provider.url = this.provider.url.replace(/\?.*/, `?${this.param}=${token}`)
     }
     this.provider.connect()
   }

@@ -67,7 +67,8 @@ class JavaScriptClients:
         Other options: ``awareness=False`` for a client without presence, ``tokenLater=True`` if the token comes with
         ``give_token``, ``shared="a"`` for Hocuspocus clients on one socket, ``inherits="ada"`` for a copy of that
         client's document, ``tab=True`` for tabs of one browser, which exchange their messages, ``protocols=[…]`` for
-        the subprotocols that a y-websocket client offers, ``updates=[…]`` for the updates in its document (base64).
+        the subprotocols that a y-websocket client offers, ``param="auth"`` for another name of the query parameter with
+        its token, ``updates=[…]`` for the updates in its document (base64).
         """
         client = JavaScriptClient(self, name)
         how.update(server=f"ws://127.0.0.1:{server.port}/ws", document=document, token=token or make_token(name))

@@ -171,6 +171,34 @@ def test_auto_is_console_on_a_terminal_and_json_elsewhere(
     assert "notes" in stream.getvalue()
 
 
+def test_terminal_is_shown_failures_only(process_logging: None) -> None:
+    """At level auto: the sign-in links must stay in sight."""
+    stream = Terminal()
+    configure("auto", "auto", stream)
+    access, line = logging.getLogger("uvicorn.access"), '%s - "%s %s HTTP/%s" %d'
+    get_logger("rooms").info("room_opened", document="notes")
+    logging.getLogger("alembic.runtime.migration").info("Will assume non-transactional DDL.")
+    access.info(line, "127.0.0.1:1", "GET", "/d/welcome", "1.1", 200)
+    get_logger("connection").info("socket_closed", code=1001)
+    assert stream.getvalue() == ""
+    access.info(line, "127.0.0.1:1", "GET", "/nowhere", "1.1", 404)
+    get_logger("connection").info("socket_closed", code=4401)
+    get_logger("connection").info("denied", address="notes")
+    get_logger("relay").warning("relay_down")
+    assert len(stream.getvalue().splitlines()) == 4
+    configure("info", "auto", stream)
+    get_logger("rooms").info("room_opened", document="notes")
+    assert "room_opened" in stream.getvalue()
+
+
+def test_level_auto_is_info_elsewhere(process_logging: None) -> None:
+    stream = io.StringIO()
+    configure("auto", "auto", stream)
+    get_logger("rooms").info("room_opened", document="notes")
+    get_logger("rooms").debug("room_forgotten", document="notes")
+    assert len(stream.getvalue().splitlines()) == 1
+
+
 def test_document_name_cannot_control_the_terminal(process_logging: None) -> None:
     stream = io.StringIO()
     configure("info", "console", stream)
@@ -197,8 +225,11 @@ def test_mounting_application_finds_our_events_in_its_own_log(caplog: pytest.Log
 @pytest.mark.parametrize(
     ("text", "scrubbed"),
     [
-        ("/ws?token=abc&x=1", "/ws?token=***&x=1"),
-        ("/ws?x=1&access_token=abc", "/ws?x=1&access_token=***"),
+        ("/ws?token=abc&x=1", "/ws?token=***&x=***"),
+        ("/ws?x=1&access_token=abc", "/ws?x=***&access_token=***"),
+        ("/ws?auth=abc", "/ws?auth=***"),
+        ("/ws%3Fauth%3Dabc%26x=1", "/ws%3Fauth%3D***"),
+        ("{'query_string': b'auth=abc', 'x': 1}", "{'query_string': b'***', 'x': 1}"),
         ("/ws?ticket=abc", "/ws?ticket=***"),
         ("/ws?token%3Dabc", "/ws?token%3D***"),
         ("/d/welcome#token=abc", "/d/welcome#token=***"),
@@ -253,7 +284,23 @@ def test_token_is_found_in_any_surroundings(prefix: str, suffix: str) -> None:
 PIECES = st.sampled_from(
     [
         *(CANARY, "TOKEN", "Ticket", "ſecret", "to\u212aen", "passWord", "=", "%3d", "%3D"),
-        *("Cookie", "Authorization", ": ", "bEarer ", "abcdefgh", "a://b:", "c@", ".", " ", "é"),
+        *(
+            "?",
+            "&",
+            "%3f",
+            "query_string",
+            "x",
+            "Cookie",
+            "Authorization",
+            ": ",
+            "bEarer ",
+            "abcdefgh",
+            "a://b:",
+            "c@",
+            ".",
+            " ",
+            "é",
+        ),
     ]
 )
 
@@ -263,7 +310,9 @@ def test_line_that_is_passed_over_has_nothing_to_hide(text: str) -> None:
     assert scrub(text) == _hide_credentials(text)
 
 
-@pytest.mark.parametrize("piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b"])
+@pytest.mark.parametrize(
+    "piece", ["eyJ", "eyJ.", "a.", "token=", "authorization ", "bearer ", "a://b:", "-", "a://:b", "?a=", "&", "?"]
+)
 def test_scrubbing_a_long_line_takes_linear_time(piece: str) -> None:
     """A pattern that backtracks would take minutes for these and reach the time limit of the test."""
     scrub(piece * 300_000)

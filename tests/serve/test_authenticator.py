@@ -111,7 +111,7 @@ async def test_member_has_their_role_without_a_grant(store: CountingStore, authe
     permit = await authenticator.permit(ada(), NOTES)
     assert (permit.role, permit.version) == (Role.EDITOR, 1)
     await authenticator.require(ada(), NOTES, Role.EDITOR)
-    with pytest.raises(PermissionDenied, match=r"You are editor of this document. Only an owner"):
+    with pytest.raises(PermissionDenied, match=r"Your role is editor. Only owners"):
         await authenticator.require(ada(), NOTES, Role.OWNER)
     with pytest.raises(PermissionDenied, match="no access"):
         await authenticator.permit(ada(), OTHER)

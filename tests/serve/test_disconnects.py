@@ -369,7 +369,8 @@ async def test_a_page_of_another_site_is_refused_at_the_handshake(server: Server
         async with connect(server.url("notes", "ada"), origin="https://elsewhere.example"):  # type: ignore[arg-type]
             pass
     await eventually(lambda: is_deserted(server))
-    assert [line["origin"] for line in lines(server, "origin_refused")] == ["https://elsewhere.example"]
+    said = [(line["level"], line["origin"], line["setting"]) for line in lines(server, "origin_refused")]
+    assert said == [("warning", "https://elsewhere.example", "COLLAB_ALLOWED_ORIGINS")]
     assert len(closed(server)) == told
     assert (await scrape(server.port))("sockets_refused_total", reason="origin") == 1
 

@@ -564,7 +564,7 @@ async def test_ywebsocket_expiry_closes_retryably(world: World) -> None:
         await ada.catch_up()
         world.pass_time(1)
         assert await ada.hear_close() == 4501
-        assert ada.text_of_denial == "token-expired: The token has expired. Come back with a fresh one."
+        assert ada.text_of_denial == "token-expired: The token has expired. Reconnect with a new one."
         assert "denied token-expired" not in ada.heard
 
 

@@ -22,7 +22,7 @@ ROBOT = Principal(UserId("robot"), "Robot", None, {"**": Role.EDITOR}, None)
 async def test_slow_write_fails_and_may_be_sent_again() -> None:
     store, update = SlowStore(), YjsClient(7).type(0, "Hello.")
     async with make_server(store) as server:
-        with pytest.raises(StoreUnavailable, match="send it again"):
+        with pytest.raises(StoreUnavailable, match="Send it again"):
             await write_update(server.parts, NOTES, ROBOT, update, timeout_s=0.01)
         await eventually(lambda: all(host.sessions == 0 for host in server.rooms.hosts))
         store.go_on.set()

@@ -37,12 +37,8 @@ import { findUnsupported, watchUnsupported } from './unsupported';
 /** How long we wait for another key before showing Saved, so that the line does not flicker during typing. */
 const SAVED_AFTER_MS = 400;
 
-const CONNECTING: StateLine = {
-  kind: 'connecting',
-  text: LOOKS.connecting.label,
-  waiting: 0,
-  nearlyFull: false,
-};
+const CONNECTING = lineWithoutSession('connecting');
+const NO_DOCUMENT = lineWithoutSession('no-document');
 
 /** What each event of the element carries. All bubble and cross shadow roots. */
 export interface CollabEventDetails {
@@ -85,7 +81,7 @@ export class CollabEditor extends LitElement {
 
   /** WebSocket address, absolute or relative to the page's base. Default: `ws` there. */
   declare server: string;
-  /** The document's name. Nothing happens before it is set. */
+  /** The document's name. Before it is set, the line says that there is no document. */
   declare document: string;
   /** A JWT, or a function that returns one. It is called for every connection and when a token expires. */
   declare token: Token;
@@ -129,7 +125,7 @@ export class CollabEditor extends LitElement {
     this.autofocus = false;
     this.userName = '';
     this.userColor = '';
-    this.line = CONNECTING;
+    this.line = NO_DOCUMENT;
     this.people = [];
     this.editor = null;
     this.unsupported = null;
@@ -145,7 +141,8 @@ export class CollabEditor extends LitElement {
 
   /** What the status line says, without its short delays. */
   get status(): StateLine {
-    return this.#session === null ? CONNECTING : stateLine(this.#session.state);
+    if (this.#session === null) return this.#idleLine;
+    return stateLine(this.#session.state, this.readonly);
   }
 
   asText(): string {
@@ -195,7 +192,7 @@ export class CollabEditor extends LitElement {
     if (changed.has('token') || changed.has('userName') || changed.has('userColor')) {
       this.#session?.setUser(this.#user());
     }
-    if (changed.has('readonly')) this.#updateEditable();
+    if (changed.has('readonly') && this.#session !== null) this.#changed(this.#session);
   }
 
   #open(): void {
@@ -228,9 +225,13 @@ export class CollabEditor extends LitElement {
     this.#session?.close();
     this.#session = null;
     this.#reported = null;
-    this.line = CONNECTING;
+    this.line = this.#idleLine;
     this.people = [];
     this.unsupported = null;
+  }
+
+  get #idleLine(): StateLine {
+    return this.document === '' ? NO_DOCUMENT : CONNECTING;
   }
 
   /** Return the token for the session, and remember what it says about the user. */
@@ -332,7 +333,7 @@ export class CollabEditor extends LitElement {
   #changed(session: Session): void {
     const { state } = session;
     const synced = isSynced(state);
-    const line = stateLine(state);
+    const line = stateLine(state, this.readonly);
     const before = this.#reported;
     this.#reported = { line, synced, scope: state.scope };
     this.#showLine(line);
@@ -417,7 +418,7 @@ export class CollabEditor extends LitElement {
       ${this.linkBarOpen ? html`<collab-link-bar .editor=${this.editor} @done=${this.#closeLinkBar}></collab-link-bar>` : nothing}
       ${this.#notice()}
       <div class="sheet" part="content">
-        <slot name="content">${isClosed(kind) ? nothing : skeleton}</slot>
+        <slot name="content">${isClosed(kind) || kind === 'no-document' ? nothing : skeleton}</slot>
       </div>
       <div class="announcer" role="status" aria-live="polite"></div>`;
   }
@@ -452,6 +453,10 @@ export class CollabEditor extends LitElement {
 }
 
 const skeleton = html`<div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div>`;
+
+function lineWithoutSession(kind: LineKind): StateLine {
+  return { kind, text: LOOKS[kind].label, waiting: 0, nearlyFull: false };
+}
 
 function isClosed(kind: LineKind): boolean {
   return LOOKS[kind].severity === 'closed';

@@ -8,7 +8,7 @@ import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from
 import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { refusesOrigin } from './origin-probe';
-import { isKnown, outcomeOf } from './slugs';
+import { DENIALS, isKnown, outcomeOf } from './slugs';
 import {
   type Action,
   initialState,
@@ -213,7 +213,7 @@ export class Session {
     }
     this.#dispatch({ type: 'denied', denial: outcome, reason });
     this.#socket.disconnect();
-    if (outcome !== 'signed-out') return;
+    if (DENIALS[outcome].kind !== 'signed-out') return;
     this.#observer.tokenRefused();
     if (typeof this.#token === 'function') this.#retry();
   }

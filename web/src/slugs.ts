@@ -8,6 +8,7 @@
 /** Why the document is closed to us. It stays closed until there is a new token or the page is reloaded. */
 export type Denial =
   | 'signed-out'
+  | 'no-token'
   | 'origin'
   | 'forbidden'
   | 'not-found'
@@ -21,7 +22,7 @@ export type Outcome = Denial | 'retry';
 
 export const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'not-authenticated': 'signed-out',
-  'token-missing': 'signed-out',
+  'token-missing': 'no-token',
   'token-malformed': 'signed-out',
   'token-forged': 'signed-out',
   'token-key-unknown': 'signed-out',
@@ -88,6 +89,11 @@ export const DENIALS: Readonly<Record<Denial, DenialText>> = {
     kind: 'signed-out',
     happened: 'You have been signed out.',
     advice: 'Sign in again to continue.',
+  },
+  'no-token': {
+    kind: 'signed-out',
+    happened: 'You are not signed in.',
+    advice: 'Sign in to open this document.',
   },
   origin: {
     kind: 'denied',

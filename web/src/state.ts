@@ -69,6 +69,7 @@ export type Action =
   | { readonly type: 'size'; readonly nearlyFull: boolean };
 
 export type LineKind =
+  | 'no-document'
   | 'connecting'
   | 'saving'
   | 'saved'
@@ -97,13 +98,14 @@ interface Look {
 }
 
 export const LOOKS: Readonly<Record<LineKind, Look>> = {
+  'no-document': { label: 'No document', severity: 'normal' },
   connecting: { label: 'Connecting…', severity: 'normal' },
   saving: { label: 'Saving…', severity: 'normal' },
   saved: { label: 'Saved', severity: 'normal' },
   'read-only': { label: 'Read only', severity: 'normal' },
   offline: { label: 'Offline', severity: 'trouble' },
   reconnecting: { label: 'Reconnecting…', severity: 'trouble' },
-  'signed-out': { label: 'Signed out', severity: 'closed' },
+  'signed-out': { label: 'Not signed in', severity: 'closed' },
   refused: { label: 'Not saved', severity: 'closed' },
   denied: { label: 'Unavailable', severity: 'closed' },
 };
@@ -223,14 +225,15 @@ export function isSynced(state: State): boolean {
   return state.connection.phase === 'synced';
 }
 
-export function stateLine(state: State): StateLine {
-  const kind = kindOf(state);
+/** Return what the status line says. `readonly`: the page forbids editing, whatever the token allows. */
+export function stateLine(state: State, readonly = false): StateLine {
+  const kind = kindOf(state, readonly);
   const nearlyFull = state.nearlyFull && kind === 'saved';
   return { kind, text: textOf(state, kind), waiting: unsavedEdits(state), nearlyFull };
 }
 
 /** The first of these that holds is what the status line says. */
-function kindOf(state: State): LineKind {
+function kindOf(state: State, forbidden: boolean): LineKind {
   const unsaved = unsavedEdits(state) > 0;
   const readonly = state.scope === 'readonly';
   if (state.denial !== null) return DENIALS[state.denial].kind;
@@ -238,7 +241,7 @@ function kindOf(state: State): LineKind {
   if (!state.online && (unsaved || !isLive(state))) return 'offline';
   if (!isLive(state)) return state.reached === 'exchange' ? 'reconnecting' : 'connecting';
   if (unsaved || (state.scope === 'read-write' && state.unsynced > 0)) return 'saving';
-  return readonly ? 'read-only' : 'saved';
+  return readonly || forbidden ? 'read-only' : 'saved';
 }
 
 /** Return what the header has room for. */

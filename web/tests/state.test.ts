@@ -22,7 +22,7 @@ const mayWrite: Action = { type: 'authenticated', scope: 'read-write' };
 const mayRead: Action = { type: 'authenticated', scope: 'readonly' };
 const sent = (frame: 'step1' | 'step2' | 'update'): Action => ({ type: 'sent', frame });
 const unsynced = (count: number): Action => ({ type: 'unsynced', count });
-const denied = (denial: 'signed-out' | 'change' | 'deleted' | 'other', reason = ''): Action => ({
+const denied = (denial: 'signed-out' | 'no-token' | 'change' | 'deleted' | 'other', reason = ''): Action => ({
   type: 'denied',
   denial,
   reason,
@@ -218,6 +218,11 @@ describe('access', () => {
     expect(writable(stateAfter(...handshake, accepted, denied('signed-out')))).toBe(false);
   });
 
+  test('a missing token does not say that somebody was signed out', () => {
+    expect(text(opened, denied('no-token'))).toBe('You are not signed in. Sign in to open this document.');
+    expect(kind(opened, denied('no-token'))).toBe('signed-out');
+  });
+
   test('an accepted token ends the denial', () => {
     expect(kind(...handshake, accepted, denied('signed-out'), closed, ...handshake, accepted)).toBe('saved');
   });
@@ -230,6 +235,14 @@ describe('access', () => {
     expect(text(denied('other', 'odd-slug'))).toBe('The server did not open this document.');
     expect(text(denied('deleted'))).toBe('This document has been deleted.');
   });
+});
+
+test('a page that forbids editing shows Read only, but not before the edits are saved', () => {
+  const line = (...actions: Action[]): string => stateLine(stateAfter(...actions), true).kind;
+  expect(line(...handshake, accepted)).toBe('read-only');
+  expect(line(...handshake, accepted, ...typed)).toBe('saving');
+  expect(line(...handshake, accepted, closed)).toBe('reconnecting');
+  expect(line(...handshake, accepted, ...typed, accepted)).toBe('read-only');
 });
 
 test('Saved is never shown too early, in any short history', () => {
