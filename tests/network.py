@@ -68,6 +68,9 @@ WINDOWS_S = 0.0, 0.02, 0.05
 """Lengths of the batching window; the seed of a story chooses one."""
 
 SMALL_SLICES = WorkLimits(at_once_bytes_max=24, slice_structs_max=1, slice_jumps_max=1)
+STEP_S = 0.0, 0.001, 0.03
+"""Seconds between two readings of the clock in a slow story, in which users take turns within their frames."""
+
 DOWN_MAX = 3
 """Messages to a congested client; with more in flight it has fallen behind."""
 
@@ -150,6 +153,17 @@ class SimulatedClient:
                 del text[start:stop]
 
         self.edit(cut)
+
+    def replace_everywhere(self, places: list[int], inserted: str) -> None:
+        """Put something in the place of several letters, as one update."""
+
+        def replace(text: pycrdt.Text) -> None:
+            with self.doc.transaction():
+                for at in places:
+                    text.insert(at, inserted)
+                    del text[at + 1]
+
+        self.edit(replace)
 
     def _send(self, message: RoomMessage, counted: bytes | None = None) -> None:
         self.up.append(message)
@@ -275,7 +289,7 @@ class Replica:
                     Metrics(),
                 ),
                 log_writer=cast("LogWriter", self.log_writer),
-                clock=lambda: self.network.now_s,
+                clock=self.network.read_clock,
                 call_later=self._call_later,
                 on_fail=self._failed,
                 ask_turn=self._note_turn,
@@ -429,6 +443,8 @@ class Network:
             work=SMALL_SLICES if seed // len(WINDOWS_S) % 2 else WorkLimits(),
         )
         """In half of the stories nearly every update takes turns, a struct each."""
+        self.is_slow = seed // len(WINDOWS_S) % 4 == 1
+        """True in half of those: their steps take time."""
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
@@ -446,6 +462,12 @@ class Network:
         step()
         if self._violations:
             raise Violation(self._violations[0])
+
+    def read_clock(self) -> float:
+        """Return the time, after letting a little of it pass in a slow story."""
+        if self.is_slow:
+            self.now_s += self.random.choice(STEP_S)
+        return self.now_s
 
     # --- clients ---------------------------------------------------------------------------------------
 
@@ -485,6 +507,14 @@ class Network:
             del replica.clients[session]
             if replica.host is not None:
                 replica.host.tell(Left(session, clean))
+
+    def restart(self, replica: Replica) -> None:
+        """Crash a replica, and connect its clients again at once: several of them have what it had not saved."""
+        clients = list(replica.clients.values())
+        replica.crash()
+        where = self.random.randrange(len(self.replicas))
+        for client in clients:
+            self.join(client, where)
 
     # --- slow clients ---
 
@@ -610,7 +640,7 @@ class Network:
         replica = random.choice(self.replicas)
         match random.randrange(14):
             case 0:
-                return replica.crash
+                return partial(self.restart, replica) if self.is_slow else replica.crash
             case 1 | 2:
                 connected = [c for c in self.clients if c.replica is not None]
                 if connected:
@@ -640,7 +670,9 @@ class Network:
     def type_something(self, client: SimulatedClient) -> None:
         random = self.random
         length = len(client.text)
-        if length and random.random() < 0.3:
+        if length and self.is_slow and random.random() < 0.3:
+            client.replace_everywhere(random.choices(range(length), k=random.randint(2, 6)), random.choice("abcdefghij"))
+        elif length and random.random() < 0.3:
             client.delete(random.randrange(length), random.randint(1, 3))
         else:
             client.insert(random.randint(0, length), random.choice("abcdefghij") * random.randint(1, 3))
