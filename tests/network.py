@@ -118,10 +118,13 @@ class SimulatedClient:
     is_congested: bool = False
     """True if it has taken less than it was sent, and its session's room was told so."""
 
+    shares: bool = False
+    """True if its document may reach other clients without the server."""
+
     @property
     def is_alone(self) -> bool:
         """True if only the server passes its edits on."""
-        return True
+        return not self.shares
 
     def __str__(self) -> str:
         return self.name
@@ -445,6 +448,8 @@ class Network:
         """In half of the stories nearly every update takes turns, a struct each."""
         self.is_slow = seed // len(WINDOWS_S) % 4 == 1
         """True in half of those: their steps take time."""
+        self.shares = seed // len(WINDOWS_S) % 8 == 1
+        """True in half of those: clients also have the edits of others from elsewhere, such as a shared disk."""
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
@@ -473,7 +478,8 @@ class Network:
 
     def client(self, name: str, *, can_write: bool = True) -> SimulatedClient:
         """Add a client that is not connected yet."""
-        client = SimulatedClient(name, can_write, pycrdt.Doc(client_id=self.random.getrandbits(32)))
+        doc = pycrdt.Doc(client_id=self.random.getrandbits(32))
+        client = SimulatedClient(name, can_write, doc, shares=self.shares)
         self.clients.append(client)
         return client
 
@@ -485,6 +491,9 @@ class Network:
 
     def join(self, client: SimulatedClient, replica: int = 0) -> None:
         assert client.replica is None
+        if self.shares and self.random.random() < 0.7:
+            other = self.random.choice([each for each in self.clients if each.can_write])
+            client.doc.apply_update(other.doc.get_update())
         self._sessions += 1
         client.replica, client.session = self.replicas[replica], SessionId(self._sessions)
         host = client.replica.open()
