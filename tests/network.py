@@ -446,10 +446,10 @@ class Network:
             work=SMALL_SLICES if seed // len(WINDOWS_S) % 2 else WorkLimits(),
         )
         """In half of the stories nearly every update takes turns, a struct each."""
-        self.is_slow = seed // len(WINDOWS_S) % 4 == 1
-        """True in half of those: their steps take time."""
-        self.shares = seed // len(WINDOWS_S) % 8 == 1
-        """True in half of those: clients also have the edits of others from elsewhere, such as a shared disk."""
+        self.is_slow = False
+        """True if steps take time, and clients often write much at once. ``random_story`` decides."""
+        self.shares = False
+        """True if clients also have the edits of others from elsewhere, such as a shared disk."""
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
@@ -764,6 +764,8 @@ def random_story(seed: int, steps: int = 120, **parts: Any) -> Network:
     """Run one schedule: 1–3 replicas, 2–4 writers and perhaps a reader, with faults; then all clients reconnect."""
     dice = random.Random(seed)
     network = Network(seed, replicas=dice.randint(1, 3), window_s=WINDOWS_S[seed % len(WINDOWS_S)], **parts)
+    network.is_slow = seed // len(WINDOWS_S) % 4 == 1  # half of those with small slices
+    network.shares = seed // len(WINDOWS_S) % 8 == 1
     for number in range(dice.randint(2, 4)):
         network.connect(f"writer{number}", replica=dice.randrange(len(network.replicas)))
     if dice.random() < 0.4:
