@@ -21,6 +21,8 @@ class HeldBack:
         """Client id → its structs."""
         self._deletes: dict[int, _Run] = {}
         """Client id → its deleted ranges."""
+        self.taken = 0
+        """Number of structs and deletions that were added so far, also of those that are not here any more."""
         self.carried = False
         """True if the log must name its author as one who brings it back (``ownership``)."""
 
@@ -29,6 +31,7 @@ class HeldBack:
 
     def add(self, update: InspectedUpdate) -> None:
         """Add a slice that is in the document now."""
+        self.taken += len(update.structs) + len(update.deletes)
         for client, clock, length, _, _, begin, end in update.structs:
             run = self._runs.get(client)
             if run is None:

@@ -100,7 +100,7 @@ class Turns:
         if self._worked_for is None:
             return
         (user, work), self._worked_for = self._worked_for, None
-        self._queue.spend(user, work, seconds, self._sessions.now_s)
+        self._queue.spend(user, work, seconds, self._sessions.now_s, on_slice=self._has_sliced)
         if self._has_sliced:
             self._pace.note(seconds)
             self._has_sliced = False

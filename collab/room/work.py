@@ -19,7 +19,14 @@ from collab.room.held_back import HeldBack
 from collab.room.session import Session
 
 SECONDS_PER_BYTE = 4e-6
-"""Seconds that each byte of a frame may take on top of the limit: ten times what an honest one does."""
+"""Seconds that each byte of a frame may take on top of the limit: two to ten times what an honest one does."""
+
+SECONDS_PER_STRUCT = 5e-5
+"""Seconds that each struct or deletion may take to go into the document, on top of the limit: five times what an honest
+one does. A frame whose slices cost more and more is refused by this, however many bytes it has left."""
+
+STEP_S_MAX = 0.5
+"""The most seconds that one step is charged with. A machine that was suspended meanwhile must cost nobody an edit."""
 
 REMEMBERED_USERS = 1000
 """Users after which those are forgotten whose time has faded."""
@@ -83,6 +90,8 @@ class Work:
     held: HeldBack
     """What of it is in the document and neither logged nor shown yet."""
     spent_s: float = 0.0
+    sliced_s: float = 0.0
+    """The part of it in which slices went into the document."""
 
 
 class WorkQueue:
@@ -128,8 +137,12 @@ class WorkQueue:
         return self.has_session(session) and any(work.counted and work.sender.id == session for work in self)
 
     def is_too_costly(self, work: Work) -> bool:
-        """Return True if a frame took more time than its size can explain."""
-        return work.spent_s > self._times.limits.frame_s_max + work.size * SECONDS_PER_BYTE
+        """Return True if a frame took more time than its size, or what was taken of it, can explain."""
+        frame_s_max = self._times.limits.frame_s_max
+        return (
+            work.spent_s > frame_s_max + work.size * SECONDS_PER_BYTE
+            or work.sliced_s > frame_s_max + work.held.taken * SECONDS_PER_STRUCT
+        )
 
     def add(self, work: Work) -> None:
         """Have a frame wait for its turn."""
@@ -168,11 +181,13 @@ class WorkQueue:
         if not self._sessions[work.sender.id]:
             del self._sessions[work.sender.id]
 
-    def spend(self, user: UserId, work: Work | None, seconds: float, now_s: float) -> None:
+    def spend(self, user: UserId, work: Work | None, seconds: float, now_s: float, *, on_slice: bool) -> None:
         """Note that a step took so long. ``work``: the frame that it worked on, unless it was settled at once."""
+        seconds = min(seconds, STEP_S_MAX)
         self._times.spend(user, seconds, now_s)
         if work is not None:
             work.spent_s += seconds
+            work.sliced_s += seconds if on_slice else 0.0
             self._stretch_s += seconds
 
 

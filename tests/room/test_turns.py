@@ -498,3 +498,33 @@ def test_deletion_that_came_with_its_struct_is_shown_with_it() -> None:
     shown = [*told(effects, 2), *(message for some in turns(room) for message in told(some, 2))]
     deleted = [each for message in shown if isinstance(message, Update) for each in inspect_update(message.update).deletes]
     assert (BOB, 0, 1) in deleted
+
+
+# --- what a frame may cost -----------------------------------------------------------------------------
+
+
+def seconds_until_refused(room: SteppedRoom, slice_s: float) -> float:
+    """Take turns in which each slice takes ``slice_s``, until session 1 is refused; return how long that took."""
+    spent_s = 0.0
+    while room.has_work:
+        before = dict(room.document.state)
+        if ends(turn(room)):
+            return spent_s
+        spent_s += slice_s if room.document.state != before else 0.0
+        room.charge(slice_s if room.document.state != before else 0.0)
+    raise AssertionError("the update was not refused")
+
+
+def test_slices_may_cost_what_they_bring_and_not_what_the_bytes_behind_them_would() -> None:
+    room = a_room_in_turns()
+    say(room, 1, inserts(ANN, 100_000))
+    assert 2.0 <= seconds_until_refused(room, 0.1) <= 2.2
+
+
+def test_step_during_which_the_machine_was_suspended_costs_nobody_an_edit() -> None:
+    room = a_room_in_turns()
+    say(room, 1, inserts(ANN, 20))
+    turn(room)
+    room.charge(3600.0)
+    turns(room)
+    assert room.document.state[ANN] == 20
