@@ -12,6 +12,7 @@ handles, and between them the shell lets other things happen. The room has no cl
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from collab.crdt.slices import SLICE_STRUCTS_MAX, SliceSize
 from collab.ids import SessionId, UserId
@@ -27,6 +28,9 @@ one does. A frame whose slices cost more and more is refused by this, however ma
 
 STEP_S_MAX = 0.5
 """The most seconds that one step is charged with. A machine that was suspended meanwhile must cost nobody an edit."""
+
+FULL_ROOMS_MAX = 4
+"""How many rooms' worth of bytes may wait on one replica."""
 
 REMEMBERED_USERS = 1000
 """Users after which those are forgotten whose time has faded."""
@@ -62,11 +66,25 @@ class WorkTimes:
         self.limits = limits
         self._used: dict[UserId, tuple[float, float]] = {}
         """User → seconds, and when that was so."""
+        self._queues: WeakSet[WorkQueue] = WeakSet()
+        """Those in which something waits. A room that fails is gone with all that waits there."""
 
     def used_s(self, user: UserId, now_s: float) -> float:
         """Return the seconds that a user has used and that have not faded yet."""
         used_s, at_s = self._used.get(user, (0.0, now_s))
         return max(0.0, used_s - (now_s - at_s) * self.limits.fade_s_per_s)
+
+    def note_waiting(self, queue: "WorkQueue") -> None:
+        """Note that frames wait in the queue of a room, or no longer."""
+        if queue:
+            self._queues.add(queue)
+        else:
+            self._queues.discard(queue)
+
+    def has_space_for(self, size: int) -> bool:
+        """Return True unless so much waits in all rooms that a large frame must be sent again later."""
+        waiting = sum(queue.bytes for queue in self._queues)
+        return not waiting or waiting + size <= FULL_ROOMS_MAX * self.limits.bytes_max
 
     def spend(self, user: UserId, seconds: float, now_s: float) -> None:
         """Note that work for a user took so long."""
@@ -104,7 +122,8 @@ class WorkQueue:
         self._times = times
         self.users: dict[UserId, deque[Work]] = {}
         self._sessions: Counter[SessionId] = Counter()
-        self._bytes = 0
+        self.bytes = 0
+        """Bytes of the frames that wait."""
         self._turn: UserId | None = None
         """The user whose turn it is, until the stretch is over or the work done."""
         self._stretch_s = 0.0
@@ -119,8 +138,11 @@ class WorkQueue:
     def is_full_for(self, sender: Session, size: int) -> bool:
         """Return True if there is no space for one more frame."""
         limits = self._times.limits
-        frames = len(self.users.get(sender.user, ()))
-        return frames >= limits.frames_max or (self._bytes > 0 and self._bytes + size > limits.bytes_max)
+        if len(self.users.get(sender.user, ())) >= limits.frames_max:
+            return True
+        if self.bytes > 0 and self.bytes + size > limits.bytes_max:
+            return True
+        return size > limits.at_once_bytes_max and not self._times.has_space_for(size)
 
     def must_wait(self, sender: Session, now_s: float) -> bool:
         """Return True if a frame must wait for its turn: its user has had a stretch, or its session has one waiting."""
@@ -148,7 +170,8 @@ class WorkQueue:
         """Have a frame wait for its turn."""
         self.users.setdefault(work.sender.user, deque()).append(work)
         self._sessions[work.sender.id] += 1
-        self._bytes += work.size
+        self.bytes += work.size
+        self._times.note_waiting(self)
 
     def next(self, now_s: float) -> Work:
         """Return the frame to be worked on. The queue is not empty."""
@@ -165,6 +188,7 @@ class WorkQueue:
         self._forget(work)
         if not works:
             del self.users[work.sender.user]
+            self._times.note_waiting(self)
 
     def remove_session(self, sender: Session) -> None:
         """Take out every frame of a session that was refused."""
@@ -174,9 +198,10 @@ class WorkQueue:
                 self._forget(work)
         if kept := deque(work for work in works if work.sender.id != sender.id):
             self.users[sender.user] = kept
+        self._times.note_waiting(self)
 
     def _forget(self, work: Work) -> None:
-        self._bytes -= work.size
+        self.bytes -= work.size
         self._sessions[work.sender.id] -= 1
         if not self._sessions[work.sender.id]:
             del self._sessions[work.sender.id]

@@ -15,7 +15,7 @@ from collab.protocol.rows import decode_entries
 from collab.room.effects import Again, Effect, Fail, Queued
 from collab.room.events import Continued, RoleChanged, Said
 from collab.room.updates import RoomLimits
-from collab.room.work import WorkLimits
+from collab.room.work import FULL_ROOMS_MAX, WorkLimits, WorkTimes
 from tests.protocol.build import EMPTY_STATE_VECTOR, item, string, text, uint, update
 from tests.room.build import SteppedRoom, a_room, a_row, a_session, commit, document_of, ends, told
 
@@ -528,3 +528,19 @@ def test_step_during_which_the_machine_was_suspended_costs_nobody_an_edit() -> N
     room.charge(3600.0)
     turns(room)
     assert room.document.state[ANN] == 20
+
+
+def test_bytes_that_wait_in_all_rooms_are_bounded() -> None:
+    payload = inserts(ANN, 20)
+    limits = RoomLimits(work=WorkLimits(at_once_bytes_max=64, bytes_max=len(payload)))
+    times = WorkTimes(limits.work)
+    rooms = [a_room(BASE, sessions=[a_session(1)], limits=limits, times=times) for _ in range(FULL_ROOMS_MAX + 1)]
+    for room in rooms:
+        room.takes_turns = False
+    *others, last, refused = rooms
+    for room in [*others, last]:
+        assert ends(say(room, 1, payload)) == {}
+    assert ends(say(refused, 1, payload)) == {1: Overloaded}
+    turns(last)
+    refused.join(a_session(2))
+    assert ends(say(refused, 2, payload)) == {}
