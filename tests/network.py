@@ -478,7 +478,7 @@ class Network:
 
     def client(self, name: str, *, can_write: bool = True) -> SimulatedClient:
         """Add a client that is not connected yet."""
-        doc = pycrdt.Doc(client_id=self.random.getrandbits(32))
+        doc: Any = pycrdt.Doc(client_id=self.random.getrandbits(32))
         client = SimulatedClient(name, can_write, doc, shares=self.shares)
         self.clients.append(client)
         return client
@@ -680,7 +680,8 @@ class Network:
         random = self.random
         length = len(client.text)
         if length and self.is_slow and random.random() < 0.3:
-            client.replace_everywhere(random.choices(range(length), k=random.randint(2, 6)), random.choice("abcdefghij"))
+            places = random.choices(range(length), k=random.randint(2, 6))
+            client.replace_everywhere(places, random.choice("abcdefghij"))
         elif length and random.random() < 0.3:
             client.delete(random.randrange(length), random.randint(1, 3))
         else:

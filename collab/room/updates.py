@@ -178,10 +178,12 @@ class Updates:
         )
         if isinstance(assessment, News):
             self._capacity.check(assessment.update)
-        if self.turns.is_holding and pending.update.deletes:
-            # Deletions that are known are left out of what is taken, and may be known only from what is held back.
-            if isinstance(assessment, Known | Lacks) or is_known_in_part(pending.update, self._document.state):
-                self.turns.release_all()
+        if (
+            self.turns.is_holding
+            and pending.update.deletes
+            and (isinstance(assessment, Known | Lacks) or is_known_in_part(pending.update, self._document.state))
+        ):  # known deletions are left out of what is taken, and may be known only from what is held back
+            self.turns.release_all()
         return assessment
 
     def _take(self, pending: PendingUpdate, news: News) -> None:

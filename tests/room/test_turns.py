@@ -491,13 +491,14 @@ def test_deletion_that_came_with_its_struct_is_shown_with_it() -> None:
     """Bob has what he wrote, and Ann brings it back as deleted: only the deletion itself tells Bob."""
     room = a_room_in_turns()
     gone = item(1, uint(1), left=(9, 1))
-    say(room, 1, update((BOB, 0, [gone]), (ANN, 0, [text("x", left=(9, 0), right=(9, 1))] * 20), deletes={BOB: [(0, 1)]}))
+    others = [text("x", left=(9, 0), right=(9, 1))] * 20
+    say(room, 1, update((BOB, 0, [gone]), (ANN, 0, others), deletes={BOB: [(0, 1)]}))
     take_some(room, BOB)
     asks_the_engine = SyncStep2(update(deletes={9: [(0, 1)]}))
     effects = room.step(0.0, Said(SessionId(2), asks_the_engine))
     shown = [*told(effects, 2), *(message for some in turns(room) for message in told(some, 2))]
-    deleted = [each for message in shown if isinstance(message, Update) for each in inspect_update(message.update).deletes]
-    assert (BOB, 0, 1) in deleted
+    updates = [inspect_update(message.update) for message in shown if isinstance(message, Update)]
+    assert (BOB, 0, 1) in [deleted for each in updates for deleted in each.deletes]
 
 
 # --- what a frame may cost -----------------------------------------------------------------------------
