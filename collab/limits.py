@@ -139,7 +139,7 @@ class ServerLimits(BaseModel):
         default=_WORK.frame_s_max,
         gt=0,
         description="Seconds of processor time after which an update is refused as too costly. Its size adds to them: "
-        "4 seconds for each million bytes.",
+        "4 seconds for each million bytes, of which 0.05 for each thousand structs that it brings.",
     )
 
     # --- the log and the other replicas -----------------------------------------------------------------

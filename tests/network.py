@@ -68,6 +68,9 @@ WINDOWS_S = 0.0, 0.02, 0.05
 """Lengths of the batching window; the seed of a story chooses one."""
 
 SMALL_SLICES = WorkLimits(at_once_bytes_max=24, slice_structs_max=1, slice_jumps_max=1)
+STEP_S = 0.0, 0.001, 0.03
+"""Seconds between two readings of the clock in a slow story, in which users take turns within their frames."""
+
 DOWN_MAX = 3
 """Messages to a congested client; with more in flight it has fallen behind."""
 
@@ -115,10 +118,13 @@ class SimulatedClient:
     is_congested: bool = False
     """True if it has taken less than it was sent, and its session's room was told so."""
 
+    shares: bool = False
+    """True if its document may reach other clients without the server."""
+
     @property
     def is_alone(self) -> bool:
         """True if only the server passes its edits on."""
-        return True
+        return not self.shares
 
     def __str__(self) -> str:
         return self.name
@@ -150,6 +156,17 @@ class SimulatedClient:
                 del text[start:stop]
 
         self.edit(cut)
+
+    def replace_everywhere(self, places: list[int], inserted: str) -> None:
+        """Put something in the place of several letters, as one update."""
+
+        def replace(text: pycrdt.Text) -> None:
+            with self.doc.transaction():
+                for at in places:
+                    text.insert(at, inserted)
+                    del text[at + 1]
+
+        self.edit(replace)
 
     def _send(self, message: RoomMessage, counted: bytes | None = None) -> None:
         self.up.append(message)
@@ -275,7 +292,7 @@ class Replica:
                     Metrics(),
                 ),
                 log_writer=cast("LogWriter", self.log_writer),
-                clock=lambda: self.network.now_s,
+                clock=self.network.read_clock,
                 call_later=self._call_later,
                 on_fail=self._failed,
                 ask_turn=self._note_turn,
@@ -429,6 +446,10 @@ class Network:
             work=SMALL_SLICES if seed // len(WINDOWS_S) % 2 else WorkLimits(),
         )
         """In half of the stories nearly every update takes turns, a struct each."""
+        self.is_slow = False
+        """True if steps take time, and clients often write much at once. ``random_story`` decides."""
+        self.shares = False
+        """True if clients also have the edits of others from elsewhere, such as a shared disk."""
         self.store = MemoryStore()
         self.durable = Document()
         self.now_s = 0.0
@@ -447,11 +468,18 @@ class Network:
         if self._violations:
             raise Violation(self._violations[0])
 
+    def read_clock(self) -> float:
+        """Return the time, after letting a little of it pass in a slow story."""
+        if self.is_slow:
+            self.now_s += self.random.choice(STEP_S)
+        return self.now_s
+
     # --- clients ---------------------------------------------------------------------------------------
 
     def client(self, name: str, *, can_write: bool = True) -> SimulatedClient:
         """Add a client that is not connected yet."""
-        client = SimulatedClient(name, can_write, pycrdt.Doc(client_id=self.random.getrandbits(32)))
+        doc: Any = pycrdt.Doc(client_id=self.random.getrandbits(32))
+        client = SimulatedClient(name, can_write, doc, shares=self.shares)
         self.clients.append(client)
         return client
 
@@ -463,6 +491,9 @@ class Network:
 
     def join(self, client: SimulatedClient, replica: int = 0) -> None:
         assert client.replica is None
+        if self.shares and self.random.random() < 0.7:
+            other = self.random.choice([each for each in self.clients if each.can_write])
+            client.doc.apply_update(other.doc.get_update())
         self._sessions += 1
         client.replica, client.session = self.replicas[replica], SessionId(self._sessions)
         host = client.replica.open()
@@ -485,6 +516,14 @@ class Network:
             del replica.clients[session]
             if replica.host is not None:
                 replica.host.tell(Left(session, clean))
+
+    def restart(self, replica: Replica) -> None:
+        """Crash a replica, and connect its clients again at once: several of them have what it had not saved."""
+        clients = list(replica.clients.values())
+        replica.crash()
+        where = self.random.randrange(len(self.replicas))
+        for client in clients:
+            self.join(client, where)
 
     # --- slow clients ---
 
@@ -610,7 +649,7 @@ class Network:
         replica = random.choice(self.replicas)
         match random.randrange(14):
             case 0:
-                return replica.crash
+                return partial(self.restart, replica) if self.is_slow else replica.crash
             case 1 | 2:
                 connected = [c for c in self.clients if c.replica is not None]
                 if connected:
@@ -640,7 +679,10 @@ class Network:
     def type_something(self, client: SimulatedClient) -> None:
         random = self.random
         length = len(client.text)
-        if length and random.random() < 0.3:
+        if length and self.is_slow and random.random() < 0.3:
+            places = random.choices(range(length), k=random.randint(2, 6))
+            client.replace_everywhere(places, random.choice("abcdefghij"))
+        elif length and random.random() < 0.3:
             client.delete(random.randrange(length), random.randint(1, 3))
         else:
             client.insert(random.randint(0, length), random.choice("abcdefghij") * random.randint(1, 3))
@@ -723,6 +765,8 @@ def random_story(seed: int, steps: int = 120, **parts: Any) -> Network:
     """Run one schedule: 1–3 replicas, 2–4 writers and perhaps a reader, with faults; then all clients reconnect."""
     dice = random.Random(seed)
     network = Network(seed, replicas=dice.randint(1, 3), window_s=WINDOWS_S[seed % len(WINDOWS_S)], **parts)
+    network.is_slow = seed // len(WINDOWS_S) % 4 == 1  # half of those with small slices
+    network.shares = seed // len(WINDOWS_S) % 8 == 1
     for number in range(dice.randint(2, 4)):
         network.connect(f"writer{number}", replica=dice.randrange(len(network.replicas)))
     if dice.random() < 0.4:

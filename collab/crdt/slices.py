@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from collab.crdt.encoding import encode_numbers, encode_structs, encode_update
 from collab.crdt.guard import inspect_stored_update
-from collab.crdt.steps import ITEMS_PER_STEP
-from collab.crdt.update import GC, SKIP, STRING, DeletedRange, Id, InspectedUpdate, Struct
+from collab.crdt.ranges import IdRanges
+from collab.crdt.steps import ITEMS_PER_STEP, Steps
+from collab.crdt.update import DELETED, GC, SKIP, STRING, DeletedRange, Id, InspectedUpdate, Struct
 
 SLICE_STRUCTS_MAX = 500
 """Structs given to the engine at a time. At the end of each call it joins what belongs together, one by one: a day of
@@ -167,12 +168,15 @@ class CausalOrder:
 
 
 def slices(
-    update: InspectedUpdate, order: CausalOrder, size: Callable[[], SliceSize]
+    update: InspectedUpdate, order: CausalOrder, size: Callable[[], SliceSize], deleted: IdRanges | None = None
 ) -> Iterator[InspectedUpdate | None]:
     """Yield the structs of ``order`` as updates of at most ``size()``; now and then None, to end a step.
 
     The document may grow at every yield. What it has gained from others is left out, so a slice ends where that would
     leave a gap.
+
+    ``deleted``: all that the update deletes. A struct without content then comes with its deletion: a client that has
+    the content, since it wrote it, learns from nothing else that it is deleted.
     """
     structs: list[Struct] = []
     ends: dict[int, int] = {}
@@ -186,12 +190,33 @@ def slices(
         places += not _continues(struct, structs[-1] if structs else None)
         is_full = places > limits.jumps or len(structs) >= limits.structs
         if structs and (is_full or ends.get(client, clock) != clock):
-            yield part_of(update, structs)
+            yield part_of(update, structs, _deletions_of(structs, deleted))
             structs, ends, places, limits = [], {}, 1, size()
         structs.append(struct)
         ends[client] = clock + struct.length
     if structs:
-        yield part_of(update, structs)
+        yield part_of(update, structs, _deletions_of(structs, deleted))
+
+
+def _deletions_of(structs: Iterable[Struct], deleted: IdRanges | None) -> list[DeletedRange]:
+    """Return the deletions of those structs that have no content."""
+    if deleted is None:
+        return []
+    return [
+        DeletedRange(client, clock, length)
+        for client, clock, length, kind, *_ in structs
+        if kind in (GC, DELETED) and deleted.covers(client, clock, clock + length)
+    ]
+
+
+def deleted_ranges(update: InspectedUpdate) -> Steps[IdRanges]:
+    """Return all that an update deletes."""
+    ranges = IdRanges()
+    for index, deleted in enumerate(update.deletes, 1):
+        ranges.add(deleted.client, deleted.clock, deleted.clock + deleted.length)
+        if index % ITEMS_PER_STEP == 0:
+            yield
+    return ranges
 
 
 def deletion_slices(

@@ -7,6 +7,7 @@ since the log must hold what another entry builds on before that entry, and what
 """
 
 from collab.crdt.encoding import encode_numbers
+from collab.crdt.steps import ITEMS_PER_STEP, Steps
 from collab.crdt.update import STRING, InspectedUpdate, Struct
 from collab.room.session import Session
 
@@ -20,6 +21,8 @@ class HeldBack:
         """Client id → its structs."""
         self._deletes: dict[int, _Run] = {}
         """Client id → its deleted ranges."""
+        self.taken = 0
+        """Number of structs and deletions that were added so far, also of those that are not here any more."""
         self.carried = False
         """True if the log must name its author as one who brings it back (``ownership``)."""
 
@@ -28,6 +31,7 @@ class HeldBack:
 
     def add(self, update: InspectedUpdate) -> None:
         """Add a slice that is in the document now."""
+        self.taken += len(update.structs) + len(update.deletes)
         for client, clock, length, _, _, begin, end in update.structs:
             run = self._runs.get(client)
             if run is None:
@@ -43,19 +47,23 @@ class HeldBack:
             run.count += 1
             run.payload += encode_numbers(clock, length)
 
-    def is_mentioned_by(self, update: InspectedUpdate) -> bool:
+    def is_mentioned_by(self, update: InspectedUpdate) -> Steps[bool]:
         """Return True if an update refers to something that is gathered here, or repeats it."""
-        runs = self._runs
-        for client, clock, length, _, needs, *_ in update.structs:
-            if client in runs and clock + length > runs[client].begin:
+        for index, (client, clock, length, _, needs, *_) in enumerate(update.structs, 1):
+            if self._has(client, clock + length - 1) or any(self._has(*id_) for id_ in needs):
                 return True
-            for needed, needed_clock in needs:
-                if needed in runs and needed_clock >= runs[needed].begin:
-                    return True
-        for client, clock, length in update.deletes:
-            if client in self._deletes or (client in runs and clock + length > runs[client].begin):
+            if index % ITEMS_PER_STEP == 0:
+                yield
+        for index, (client, clock, length) in enumerate(update.deletes, 1):
+            if client in self._deletes or self._has(client, clock + length - 1):
                 return True
+            if index % ITEMS_PER_STEP == 0:
+                yield
         return False
+
+    def _has(self, client: int, clock: int) -> bool:
+        """True if ``clock`` is here, or behind what is here."""
+        return client in self._runs and clock >= self._runs[client].begin
 
     def take(self) -> InspectedUpdate:
         """Return everything as one update, and begin anew. One struct stands for all of each client."""

@@ -15,7 +15,7 @@ from collab.crdt.assessment import Contradicted, Known, Lacks, News
 from collab.crdt.causality import rest_in_steps
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_in_steps
-from collab.crdt.slices import CausalOrder, SliceSize, deletion_slices, slices
+from collab.crdt.slices import CausalOrder, SliceSize, deleted_ranges, deletion_slices, slices
 from collab.crdt.steps import ITEMS_PER_STEP, Steps
 from collab.crdt.surrogates import own_pairs_cut, replace_cut_pairs
 from collab.crdt.update import SKIP, DeletedRange, InspectedUpdate, Struct
@@ -91,6 +91,8 @@ class Integration:
         self._take = take
         self._exact = exact
         self._adds = False
+        self.repeats_deletions = False
+        """True if something that the update deletes was found deleted already."""
 
     def is_known(self) -> Steps[bool]:
         """Return True if all of it is here. Raises UpdateRefused if it contradicts the document."""
@@ -118,10 +120,11 @@ class Integration:
         if not self._document.knows_structure_for(self._update):
             yield from self._document.learn_structure_in_steps()
         cut = yield from own_pairs_cut(self._update, self._document.state)
+        deleted = yield from deleted_ranges(self._update)
         state = self._document.state
         while True:
             order = CausalOrder(self._update, state, self._is_withheld)
-            if not (yield from self._take_structs(order, cut)):
+            if not (yield from self._take_structs(slices(self._update, order, self._size, deleted), cut)):
                 continue  # an id has got an owner since: what is under it must wait
             waits_for = order.waits_for
             if not any(state.get(client, 0) > clock for client, clock in waits_for.items()):
@@ -138,9 +141,9 @@ class Integration:
         if (yield from self._document.compare_in_steps(self._update)) is not None:
             raise UpdateRefused(CONTRADICTION)
 
-    def _take_structs(self, order: CausalOrder, cut: set[tuple[int, int]]) -> Steps[bool]:
+    def _take_structs(self, parts: Iterable[InspectedUpdate | None], cut: set[tuple[int, int]]) -> Steps[bool]:
         """Take the structs that can come. Return False if some of them can no longer."""
-        for part in slices(self._update, order, self._size):
+        for part in parts:
             if part is not None and not self._take_part(replace_cut_pairs(part, cut)):
                 return False
             yield
@@ -188,7 +191,9 @@ class Integration:
         """Yield what is not known to be deleted; now and then None, to end a step."""
         is_deleted = self._document.is_deleted
         for index, deleted in enumerate(self._update.deletes, 1):
-            if not is_deleted(deleted):
+            if is_deleted(deleted):
+                self.repeats_deletions = True
+            else:
                 yield deleted
             if index % ITEMS_PER_STEP == 0:
                 yield None

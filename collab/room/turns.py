@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from collab.crdt.slices import SliceSize
-from collab.crdt.steps import Steps
+from collab.crdt.steps import Steps, finish
 from collab.crdt.update import InspectedUpdate
 from collab.errors import DocumentPoisoned, Overloaded, UpdateRefused
 from collab.ids import SessionId, UserId
@@ -32,6 +32,11 @@ class Turns:
         """True if this step took a slice into the document."""
         self._is_asked = False
         """True if the room has asked for its next turn."""
+
+    @property
+    def is_holding(self) -> bool:
+        """True if something is held back."""
+        return bool(self._holding)
 
     @property
     def slice_size(self) -> SliceSize:
@@ -75,7 +80,7 @@ class Turns:
         except UpdateRefused as error:
             self._end(work, error)
         except DocumentPoisoned:  # its sender must not simply send it again
-            self._end(work, UpdateRefused("The update could not be applied."))
+            self._sessions.refuse(work.sender.id, UpdateRefused(COULD_NOT_APPLY), counted=work.counted)
             raise
 
     def _end(self, work: Work, error: UpdateRefused) -> None:
@@ -95,7 +100,7 @@ class Turns:
         if self._worked_for is None:
             return
         (user, work), self._worked_for = self._worked_for, None
-        self._queue.spend(user, work, seconds, self._sessions.now_s)
+        self._queue.spend(user, work, seconds, self._sessions.now_s, on_slice=self._has_sliced)
         if self._has_sliced:
             self._pace.note(seconds)
             self._has_sliced = False
@@ -118,7 +123,19 @@ class Turns:
     def release_mentioned(self, update: InspectedUpdate, but: HeldBack | None = None) -> None:
         """Log and show what was held back of other frames, if this update refers to it or repeats it."""
         for held in self._holding:
-            if held is not but and held.is_mentioned_by(update):
+            if held is not but and finish(held.is_mentioned_by(update)):
+                self.release(held)
+
+    def release_repeated(self, update: InspectedUpdate, *, repeats_deletions: bool) -> Steps[None]:
+        """Log and show all of which an update repeats something, in steps, so that it can be answered.
+
+        ``repeats_deletions``: some of what it deletes was deleted before. That may be so only because of what is held
+        back, which names no such deletion: a new value of a map deletes the one before it, and a type its children.
+        """
+        if repeats_deletions:
+            self.release_all()
+        for held in self._holding:  # what is held back from now on was not in the document, so it is not repeated
+            if (yield from held.is_mentioned_by(update)):
                 self.release(held)
 
     def release_all(self) -> None:
@@ -127,5 +144,6 @@ class Turns:
             self.release(held)
 
 
+COULD_NOT_APPLY = "The update could not be applied."
 _TOO_COSTLY = "Taking in the update costs the server too much: copy what you wrote, and reload."
 _TOO_MUCH_WAITS = "Too many of your edits wait for their turn; reconnect."

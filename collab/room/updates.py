@@ -13,6 +13,7 @@ from functools import partial
 from typing import assert_never
 
 from collab.crdt.assessment import Assessment, Contradicted, Known, Lacks, News
+from collab.crdt.comparison import is_known_in_part
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.crdt.slices import jumps
@@ -42,7 +43,7 @@ from collab.room.session import Session
 from collab.room.sessions import Sessions
 from collab.room.slow_readers import LagLimits
 from collab.room.stalled import StalledUpdates
-from collab.room.turns import Turns
+from collab.room.turns import COULD_NOT_APPLY, Turns
 from collab.room.uncommitted import UncommittedQueue
 from collab.room.window import WindowLengths
 from collab.room.work import WorkLimits, WorkTimes
@@ -177,6 +178,12 @@ class Updates:
         )
         if isinstance(assessment, News):
             self._capacity.check(assessment.update)
+        if (
+            self.turns.is_holding
+            and pending.update.deletes
+            and (isinstance(assessment, Known | Lacks) or is_known_in_part(pending.update, self._document.state))
+        ):  # known deletions are left out of what is taken, and may be known only from what is held back
+            self.turns.release_all()
         return assessment
 
     def _take(self, pending: PendingUpdate, news: News) -> None:
@@ -185,7 +192,7 @@ class Updates:
         try:
             self.apply(news, pending.sender.user)
         except DocumentPoisoned:  # its sender must not simply send it again
-            self._refuse(pending, UpdateRefused("The update could not be applied."))
+            self._refuse(pending, UpdateRefused(COULD_NOT_APPLY))
             raise
         self.accept(news.update, pending.sender.user, carried=carried, author=pending.sender.id)
         if pending.sender.lag is not None:
@@ -260,9 +267,10 @@ class Updates:
 
     def _settle_in_steps(self, pending: PendingUpdate, held: HeldBack) -> Steps[None]:
         """Do in steps what ``_settle`` does."""
+        update = pending.update
         integration = Integration(
             self._document,
-            pending.update,
+            update,
             size=lambda: self.turns.slice_size,
             is_withheld=partial(is_of_another, user=pending.sender.user, owner=self._sessions.awareness.owner),
             before=partial(self.turns.release_mentioned, but=held),
@@ -271,7 +279,8 @@ class Updates:
         )
         if not pending.sender.can_write:
             is_known = yield from integration.is_known()
-            self.turns.release_all()  # what is acknowledged as known must be in the log first
+            if is_known:  # what is acknowledged as known must be in the log first
+                yield from self.turns.release_repeated(update, repeats_deletions=integration.repeats_deletions)
             self._answer(pending, Saved(pending.frame) if is_known else Refused())
             return
         if not pending.sender.queues_incomplete and not (yield from integration.is_ready()):
@@ -283,12 +292,15 @@ class Updates:
             self.turns.release(held)
             self._answer(pending, Refused())
             return
-        self.turns.release_all()  # what is acknowledged as known must be in the log first
-        if outcome.rest is not None:
-            self._keep(pending, outcome.rest, outcome.waits_for)
-        else:
-            repeats = outcome.adds or pending.update.structs or pending.waits_for
+        self.turns.release(held)
+        yield from self.turns.release_repeated(update, repeats_deletions=integration.repeats_deletions)
+        if outcome.rest is None:
+            repeats = outcome.adds or update.structs or pending.waits_for
             self._answer(pending, Saved(pending.frame if repeats else b""), adds=outcome.adds)
+        elif pending.sender.queues_incomplete:
+            self._keep(pending, outcome.rest, outcome.waits_for)
+        else:  # the owner of an id has come meanwhile
+            self._refuse(pending, Conflict(_INCOMPLETE))
 
     def _hold(self, pending: PendingUpdate, held: HeldBack, news: News) -> None:
         """Apply one slice, and hold it back."""
@@ -323,6 +335,8 @@ class Updates:
         if self._pending.is_overdue(pending, self._sessions.now_s):
             self._give_up(pending)
         elif self._pending.add(pending):
+            state = self._document.state  # in the last steps, something may have come
+            self.changed.update([client for client, clock in waits_for.items() if clock < state.get(client, 0)])
             if is_first_wait and not pending.resync:
                 self._ask_sender(pending)
         elif pending.resync:

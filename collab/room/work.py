@@ -12,6 +12,7 @@ handles, and between them the shell lets other things happen. The room has no cl
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from collab.crdt.slices import SLICE_STRUCTS_MAX, SliceSize
 from collab.ids import SessionId, UserId
@@ -19,7 +20,17 @@ from collab.room.held_back import HeldBack
 from collab.room.session import Session
 
 SECONDS_PER_BYTE = 4e-6
-"""Seconds that each byte of a frame may take on top of the limit: ten times what an honest one does."""
+"""Seconds that each byte of a frame may take on top of the limit: two to ten times what an honest one does."""
+
+SECONDS_PER_STRUCT = 5e-5
+"""Seconds that each struct or deletion may take to go into the document, on top of the limit: five times what an honest
+one does. A frame whose slices cost more and more is refused by this, however many bytes it has left."""
+
+STEP_S_MAX = 0.5
+"""The most seconds that one step is charged with. A machine that was suspended meanwhile must cost nobody an edit."""
+
+FULL_ROOMS_MAX = 4
+"""How many rooms' worth of bytes may wait on one replica."""
 
 REMEMBERED_USERS = 1000
 """Users after which those are forgotten whose time has faded."""
@@ -55,11 +66,25 @@ class WorkTimes:
         self.limits = limits
         self._used: dict[UserId, tuple[float, float]] = {}
         """User → seconds, and when that was so."""
+        self._queues: WeakSet[WorkQueue] = WeakSet()
+        """Those in which something waits. A room that fails is gone with all that waits there."""
 
     def used_s(self, user: UserId, now_s: float) -> float:
         """Return the seconds that a user has used and that have not faded yet."""
         used_s, at_s = self._used.get(user, (0.0, now_s))
         return max(0.0, used_s - (now_s - at_s) * self.limits.fade_s_per_s)
+
+    def note_waiting(self, queue: "WorkQueue") -> None:
+        """Note that frames wait in the queue of a room, or no longer."""
+        if queue:
+            self._queues.add(queue)
+        else:
+            self._queues.discard(queue)
+
+    def has_space_for(self, size: int) -> bool:
+        """Return True unless so much waits in all rooms that a large frame must be sent again later."""
+        waiting = sum(queue.bytes for queue in self._queues)
+        return not waiting or waiting + size <= FULL_ROOMS_MAX * self.limits.bytes_max
 
     def spend(self, user: UserId, seconds: float, now_s: float) -> None:
         """Note that work for a user took so long."""
@@ -83,6 +108,8 @@ class Work:
     held: HeldBack
     """What of it is in the document and neither logged nor shown yet."""
     spent_s: float = 0.0
+    sliced_s: float = 0.0
+    """The part of it in which slices went into the document."""
 
 
 class WorkQueue:
@@ -95,7 +122,8 @@ class WorkQueue:
         self._times = times
         self.users: dict[UserId, deque[Work]] = {}
         self._sessions: Counter[SessionId] = Counter()
-        self._bytes = 0
+        self.bytes = 0
+        """Bytes of the frames that wait."""
         self._turn: UserId | None = None
         """The user whose turn it is, until the stretch is over or the work done."""
         self._stretch_s = 0.0
@@ -110,8 +138,11 @@ class WorkQueue:
     def is_full_for(self, sender: Session, size: int) -> bool:
         """Return True if there is no space for one more frame."""
         limits = self._times.limits
-        frames = len(self.users.get(sender.user, ()))
-        return frames >= limits.frames_max or (self._bytes > 0 and self._bytes + size > limits.bytes_max)
+        if len(self.users.get(sender.user, ())) >= limits.frames_max:
+            return True
+        if self.bytes > 0 and self.bytes + size > limits.bytes_max:
+            return True
+        return size > limits.at_once_bytes_max and not self._times.has_space_for(size)
 
     def must_wait(self, sender: Session, now_s: float) -> bool:
         """Return True if a frame must wait for its turn: its user has had a stretch, or its session has one waiting."""
@@ -128,14 +159,19 @@ class WorkQueue:
         return self.has_session(session) and any(work.counted and work.sender.id == session for work in self)
 
     def is_too_costly(self, work: Work) -> bool:
-        """Return True if a frame took more time than its size can explain."""
-        return work.spent_s > self._times.limits.frame_s_max + work.size * SECONDS_PER_BYTE
+        """Return True if a frame took more time than its size, or what was taken of it, can explain."""
+        frame_s_max = self._times.limits.frame_s_max
+        return (
+            work.spent_s > frame_s_max + work.size * SECONDS_PER_BYTE
+            or work.sliced_s > frame_s_max + work.held.taken * SECONDS_PER_STRUCT
+        )
 
     def add(self, work: Work) -> None:
         """Have a frame wait for its turn."""
         self.users.setdefault(work.sender.user, deque()).append(work)
         self._sessions[work.sender.id] += 1
-        self._bytes += work.size
+        self.bytes += work.size
+        self._times.note_waiting(self)
 
     def next(self, now_s: float) -> Work:
         """Return the frame to be worked on. The queue is not empty."""
@@ -152,6 +188,7 @@ class WorkQueue:
         self._forget(work)
         if not works:
             del self.users[work.sender.user]
+            self._times.note_waiting(self)
 
     def remove_session(self, sender: Session) -> None:
         """Take out every frame of a session that was refused."""
@@ -161,18 +198,21 @@ class WorkQueue:
                 self._forget(work)
         if kept := deque(work for work in works if work.sender.id != sender.id):
             self.users[sender.user] = kept
+        self._times.note_waiting(self)
 
     def _forget(self, work: Work) -> None:
-        self._bytes -= work.size
+        self.bytes -= work.size
         self._sessions[work.sender.id] -= 1
         if not self._sessions[work.sender.id]:
             del self._sessions[work.sender.id]
 
-    def spend(self, user: UserId, work: Work | None, seconds: float, now_s: float) -> None:
+    def spend(self, user: UserId, work: Work | None, seconds: float, now_s: float, *, on_slice: bool) -> None:
         """Note that a step took so long. ``work``: the frame that it worked on, unless it was settled at once."""
+        seconds = min(seconds, STEP_S_MAX)
         self._times.spend(user, seconds, now_s)
         if work is not None:
             work.spent_s += seconds
+            work.sliced_s += seconds if on_slice else 0.0
             self._stretch_s += seconds
 
 

@@ -6,7 +6,6 @@ more than half of the loop, and what comes meanwhile waits for one turn at most.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,19 +25,19 @@ class LoopTurns:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._waiting: deque[Worker] = deque()
+        self._waiting: dict[Worker, None] = {}
+        """In the order of their turns."""
         self._is_scheduled = False
 
     def ask(self, worker: Worker) -> None:
         """Give a room a turn, soon."""
-        if worker not in self._waiting:
-            self._waiting.append(worker)
+        self._waiting[worker] = None
         if not self._is_scheduled:
             self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
-        worker = self._waiting.popleft()
+        worker = next(iter(self._waiting))
         began_s = self._clock()
         spent_s = 0.0
         has_more = True
@@ -47,8 +46,9 @@ class LoopTurns:
                 has_more = worker.go_on()
                 spent_s = self._clock() - began_s
         finally:  # or a bug in one room would keep every other from its turn
+            del self._waiting[worker]  # only now: a room asks for its next turn while it has this one
             if has_more:
-                self._waiting.append(worker)
+                self._waiting[worker] = None
             self._is_scheduled = bool(self._waiting)
             if self._is_scheduled:
                 asyncio.get_running_loop().call_later(spent_s, self._take_turn)

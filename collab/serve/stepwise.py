@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from collab.crdt.steps import Steps
+from collab.serve.loop_turns import TURN_S
 
 T = TypeVar("T")
-
-TURN_S = 0.004
-"""Seconds after which the event loop is left to others."""
 
 SLOW_S = 0.02
 """A step that takes so long is slow: it handles a few structs, or a few hundred bytes."""

@@ -155,6 +155,14 @@ class HoldsBackWhatOthersNeed(Room):
         self._updates.turns.release_all = lambda: None  # type: ignore[method-assign]
 
 
+class AnswersBeforeWhatIsRepeated(Room):
+    """A room that acknowledges a frame while what it repeats is held back."""
+
+    def __init__(self, *args: Any, **parts: Any) -> None:
+        super().__init__(*args, **parts)
+        self._updates.turns.release_repeated = lambda *_, **__: iter(())  # type: ignore[method-assign, assignment]
+
+
 class UnloadsWithoutFlushing(Replica):
     def may_unload(self) -> bool:
         return self.host is not None and not self.clients
@@ -187,6 +195,9 @@ FAULTS = {
     "timer for every edit": Fault("a room has two timers", window=AsksForItsEndAgain),
     "large update held back too long": Fault(
         f"{NOT_COMMITTED}|causal order|the room cannot continue", parts={"make_room": HoldsBackWhatOthersNeed}
+    ),
+    "frame acknowledged while what it repeats is held back": Fault(
+        NOT_COMMITTED, parts={"make_room": AnswersBeforeWhatIsRepeated}
     ),
     "lagging session misses what waited": Fault(DIFFERS, window=TakesWhatWaitsForSent),
     "lagging session misses all": Fault(DIFFERS, slow_readers=ForgetsWhatWasMissed),

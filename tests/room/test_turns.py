@@ -1,20 +1,22 @@
 """Large and costly updates take turns: one slice at a time, with everybody else in between, and no promise given up."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
+from collab.crdt.assessment import Known
 from collab.crdt.document import Document
 from collab.crdt.guard import inspect_update
 from collab.errors import Conflict, Overloaded, UpdateRefused
-from collab.ids import Sequence, SessionId
-from collab.protocol.messages import Refused, Saved, SyncStep1, SyncStep2, Update
+from collab.ids import ClientId, Sequence, SessionId
+from collab.protocol.messages import AwarenessEntry, AwarenessUpdate, Refused, Saved, SyncStep1, SyncStep2, Update
 from collab.protocol.rows import decode_entries
-from collab.room.effects import Again, Effect, Queued
+from collab.room.effects import Again, Effect, Fail, Queued
 from collab.room.events import Continued, RoleChanged, Said
 from collab.room.updates import RoomLimits
-from collab.room.work import WorkLimits
-from tests.protocol.build import EMPTY_STATE_VECTOR, item, text, update
+from collab.room.work import FULL_ROOMS_MAX, WorkLimits, WorkTimes
+from tests.protocol.build import EMPTY_STATE_VECTOR, item, string, text, uint, update
 from tests.room.build import SteppedRoom, a_room, a_row, a_session, commit, document_of, ends, told
 
 ANN, BOB = 1, 2
@@ -389,3 +391,157 @@ def test_large_frame_that_repeats_what_is_held_back_is_saved_after_that_is_commi
     assert rows == [inserts(ANN, room.document.state[ANN])]
     assert room.has_work
     assert Saved(inserts(ANN, 10)) in told(room.appended(Sequence(room.cursor + 1)), 2)
+
+
+# --- what is held back deletes by itself ---------------------------------------------------------------
+
+OLD_VALUE = (BOB, 0, [item(4, string("o"), root="map", key="k")])
+
+
+def a_room_with_a_value_replaced() -> SteppedRoom:
+    """Return a room in which Bob has the document, and Ann's next update, half taken, replaces a value of a map."""
+    work = WorkLimits(at_once_bytes_max=64, slice_structs_max=2, slice_jumps_max=4)
+    room = a_room_in_turns(limits=RoomLimits(work=work), base=update((9, 0, [text("ab", root="content")]), OLD_VALUE))
+    room.step(0.0, Said(SessionId(2), SyncStep1(EMPTY_STATE_VECTOR)))
+    new_value = item(4, string("n"), left=(BOB, 0))
+    say(room, 1, update((ANN, 0, [new_value, *[text("x", left=(9, 0), right=(9, 1))] * 20])))
+    while room.document.state.get(ANN, 0) < 10:
+        turn(room)
+        room.charge(0.0)
+    return room
+
+
+def test_deletion_that_is_known_from_what_is_held_back_is_saved_after_that_is_committed() -> None:
+    room = a_room_with_a_value_replaced()
+    effects = room.step(0.0, Said(SessionId(2), SyncStep2(update(deletes={BOB: [(0, 1)]}))))
+    assert not any(isinstance(message, Saved) for message in told(effects, 2))
+    assert [type(message) for message in told(commit(room), 2)] == [Saved]
+
+
+def test_deletion_left_out_as_known_from_what_is_held_back_is_saved_after_that_is_committed() -> None:
+    room = a_room_with_a_value_replaced()
+    other = update(deletes={9: [(0, 1)]})  # it is news; to know that, all deletions are read from the engine
+    room.step(0.0, Said(SessionId(2), SyncStep2(other)))
+    say(room, 2, update((BOB, 1, [text("k", left=(9, 1))])))
+    again = update((BOB, 1, [text("k", left=(9, 1)), text("l", left=(BOB, 1))]), deletes={BOB: [(0, 1)]})
+    say(room, 2, again)
+    assert room.document.state[BOB] == 3
+    saved = document_of(update((9, 0, [text("ab", root="content")]), OLD_VALUE), *logged(room))
+    assert saved.assess(inspect_update(again), exact=True) == Known()
+
+
+def test_deletion_that_is_known_from_what_is_held_back_is_in_the_log_before_the_rest_of_its_frame() -> None:
+    room = a_room_with_a_value_replaced()
+    lacking = update((BOB, 1, [text("k", left=(7, 0))]), deletes={BOB: [(0, 1)]})
+    room.step(0.0, Said(SessionId(2), SyncStep2(update(deletes={9: [(0, 1)]}))))
+    say(room, 2, lacking)
+    assert room.pending == 1
+    assert len(logged(room)) == 2
+
+
+# --- several at once -----------------------------------------------------------------------------------
+
+
+def test_frame_that_is_done_leaves_what_is_held_back_of_another_whole() -> None:
+    room = a_room_in_turns()
+    say(room, 1, inserts(ANN, 60))
+    take_some(room, ANN)
+    room.charge(1.0)  # so that it is Bob's turn
+    say(room, 2, inserts(BOB, 20))
+    shown = [told(some, 2) for some in turns(room)]
+    assert [messages for messages in shown if messages] == [[Update(inserts(ANN, 60))]]
+    assert [told(commit(room), 2)] == [[Saved(inserts(BOB, 20))]]
+
+
+@pytest.mark.parametrize("steps", range(16))
+def test_rest_does_not_wait_for_what_came_while_it_was_put_together(steps: int) -> None:
+    room = a_room_in_turns()
+    lacking = update((ANN, 0, [text("y", left=(BOB, 0)), *[text("x", left=(9, 0), right=(9, 1))] * 1100]))
+    say(room, 1, lacking)
+    for _ in range(steps):
+        turn(room)
+    say(room, 2, keystroke(BOB))
+    turns(room)
+    assert (room.document.state[ANN], room.pending) == (1101, 0)
+
+
+def test_rest_write_of_which_a_part_is_withheld_meanwhile_does_not_wait() -> None:
+    room = a_room_in_turns()
+    program = a_session(3, "ann")
+    program.queues_incomplete = False
+    room.join(program)
+    say(room, 3, inserts(BOB, 20))
+    take_some(room, BOB)
+    room.receive(SessionId(2), AwarenessUpdate((AwarenessEntry(ClientId(BOB), 1, b'{"user":{}}'),)), 0.0)
+    assert ends(effect for some in turns(room) for effect in some) == {3: Conflict}
+    assert room.pending == 0
+
+
+def test_sender_of_what_breaks_the_engine_is_refused_also_when_the_document_is_nearly_full() -> None:
+    room = a_room_in_turns(limits=replace(SMALL, document_bytes_max=len(BASE) + 24))
+    say(room, 1, inserts(ANN, 15))
+    take_some(room, ANN)
+    room.document.is_poisoned = True
+    effects = turn(room)
+    assert ends(effects) == {1: UpdateRefused}
+    assert isinstance(effects[-1], Fail)
+
+
+def test_deletion_that_came_with_its_struct_is_shown_with_it() -> None:
+    """Bob has what he wrote, and Ann brings it back as deleted: only the deletion itself tells Bob."""
+    room = a_room_in_turns()
+    gone = item(1, uint(1), left=(9, 1))
+    others = [text("x", left=(9, 0), right=(9, 1))] * 20
+    say(room, 1, update((BOB, 0, [gone]), (ANN, 0, others), deletes={BOB: [(0, 1)]}))
+    take_some(room, BOB)
+    asks_the_engine = SyncStep2(update(deletes={9: [(0, 1)]}))
+    effects = room.step(0.0, Said(SessionId(2), asks_the_engine))
+    shown = [*told(effects, 2), *(message for some in turns(room) for message in told(some, 2))]
+    updates = [inspect_update(message.update) for message in shown if isinstance(message, Update)]
+    assert (BOB, 0, 1) in [deleted for each in updates for deleted in each.deletes]
+
+
+# --- what a frame may cost -----------------------------------------------------------------------------
+
+
+def seconds_until_refused(room: SteppedRoom, slice_s: float) -> float:
+    """Take turns in which each slice takes ``slice_s``, until session 1 is refused; return how long that took."""
+    spent_s = 0.0
+    while room.has_work:
+        before = dict(room.document.state)
+        if ends(turn(room)):
+            return spent_s
+        spent_s += slice_s if room.document.state != before else 0.0
+        room.charge(slice_s if room.document.state != before else 0.0)
+    raise AssertionError("the update was not refused")
+
+
+def test_slices_may_cost_what_they_bring_and_not_what_the_bytes_behind_them_would() -> None:
+    room = a_room_in_turns()
+    say(room, 1, inserts(ANN, 100_000))
+    assert 2.0 <= seconds_until_refused(room, 0.1) <= 2.2
+
+
+def test_step_during_which_the_machine_was_suspended_costs_nobody_an_edit() -> None:
+    room = a_room_in_turns()
+    say(room, 1, inserts(ANN, 20))
+    turn(room)
+    room.charge(3600.0)
+    turns(room)
+    assert room.document.state[ANN] == 20
+
+
+def test_bytes_that_wait_in_all_rooms_are_bounded() -> None:
+    payload = inserts(ANN, 20)
+    limits = RoomLimits(work=WorkLimits(at_once_bytes_max=64, bytes_max=len(payload)))
+    times = WorkTimes(limits.work)
+    rooms = [a_room(BASE, sessions=[a_session(1)], limits=limits, times=times) for _ in range(FULL_ROOMS_MAX + 1)]
+    for room in rooms:
+        room.takes_turns = False
+    *others, last, refused = rooms
+    for room in [*others, last]:
+        assert ends(say(room, 1, payload)) == {}
+    assert ends(say(refused, 1, payload)) == {1: Overloaded}
+    turns(last)
+    refused.join(a_session(2))
+    assert ends(say(refused, 2, payload)) == {}

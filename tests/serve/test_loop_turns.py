@@ -50,6 +50,25 @@ async def test_rooms_take_turns() -> None:
     assert done == ["a", "b", "a", "b", "a"]
 
 
+async def test_a_room_that_asks_during_its_turn_is_not_given_another() -> None:
+    clock, done = Clock(), list[str]()
+    turns = LoopTurns(clock)
+
+    class Eager(Busy):
+        def go_on(self) -> bool:
+            has_more = super().go_on()
+            if has_more:
+                turns.ask(self)
+            return has_more
+
+    rooms = [Eager("a", 4, clock, done), Busy("b", 4, clock, done)]
+    for room in rooms:
+        turns.ask(room)
+    await until_done(*rooms)
+    await asyncio.sleep(0)
+    assert done == ["a", "b"] * 4
+
+
 async def test_a_turn_takes_quick_steps_together() -> None:
     clock, done = Clock(), list[str]()
     turns = LoopTurns(clock)
