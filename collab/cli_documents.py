@@ -1,4 +1,4 @@
-"""`collab documents`: list, show, delete, restore and purge documents from a shell.
+"""`collab documents`: list, show, delete, restore, purge and share documents from a shell.
 
 The commands use the database itself. That is safe beside running servers: the row of a document is locked while it
 changes, and a server looks for deletions every second. A SQLite file belongs to one process, so while a server has it
@@ -8,39 +8,28 @@ open, the commands ask that server over REST.
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote, urlsplit
 
-import httpx2
 import typer
 
 from collab.access.roles import Role
-from collab.access.tokens import sign
-from collab.errors import CollabError, DocumentInBin, DocumentNotFound, InvalidRequest, StoreUnavailable
-from collab.ids import DocumentName, document_name
-from collab.settings import Settings, is_loopback, load_settings
-from collab.store.base import DocumentInfo, ListOrder, ListQuery, Readable
-from collab.store.engine import is_sqlite_in_use, sqlite_file
-from collab.store.sql import CLEARED_AT_ONCE, SqlStore
-from collab.token_keys import signing_key
+from collab.cli_backends import Documents, use_documents
+from collab.errors import DocumentInBin, DocumentNotFound, InvalidRequest, StoreUnavailable
+from collab.ids import DocumentName, LinkId, UserId, document_name
+from collab.settings import load_settings
+from collab.store.base import ListOrder, ListQuery, Readable
 
 T = TypeVar("T")
 
-OPERATOR = "operator"
-"""The user that a server sees, where it is asked."""
-
-ROUTE = "/api/v1/documents"
-PATIENCE_S = 30
-PAGE = 500
+DAY_S = 24 * 3600
 EVERYTHING = Readable(frozenset({"**"}))
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""List, show, delete, restore and purge documents.
+    help="""List, show, delete, restore, purge and share documents.
 
     Run it with the server's settings (COLLAB_DATABASE_URL, or COLLAB_DATA_DIR), also while the server runs.
 
@@ -49,6 +38,7 @@ app = typer.Typer(
     Everything in a folder, as JSON: collab documents list --prefix team/ --json
     Into the bin, and back:          collab documents delete notes/42
                                      collab documents restore notes/42
+    A link for a guest:              collab documents link notes/42 --role editor --days 7
     """,
 )
 
@@ -82,7 +72,7 @@ def list_documents(
     collab documents list --bin
     """
     query = ListQuery(EVERYTHING, sort, search=search, prefix=prefix, in_bin=bin, limit=limit)
-    found, is_all = _run(url, lambda catalogue: catalogue.list(query))
+    found, is_all = _run(url, lambda documents: documents.page(query))
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -103,7 +93,7 @@ def show(name: Name, as_json: AsJson = False, url: Url = None) -> None:
     collab documents show notes/42
     """
     checked = document_name(name)
-    entry = _run(url, lambda catalogue: catalogue.find(checked))
+    entry = _run(url, lambda documents: documents.find(checked))
     if as_json:
         print(json.dumps(entry, indent=2, ensure_ascii=False))
         return
@@ -119,7 +109,7 @@ def delete(name: Name, as_json: AsJson = False, url: Url = None) -> None:
     collab documents delete notes/42
     """
     checked = document_name(name)
-    _run(url, lambda catalogue: catalogue.delete(checked))
+    _run(url, lambda documents: documents.delete(checked))
     days = load_settings().bin_days
     _done(as_json, checked, f"{name} is in the bin for {days:g} days. To restore it: collab documents restore {name}")
 
@@ -132,7 +122,7 @@ def restore(name: Name, as_json: AsJson = False, url: Url = None) -> None:
     collab documents restore notes/42
     """
     checked = document_name(name)
-    _run(url, lambda catalogue: catalogue.restore(checked))
+    _run(url, lambda documents: documents.restore(checked))
     _done(as_json, checked, f"{name} is back.")
 
 
@@ -154,119 +144,86 @@ def purge(
         if not sys.stdin.isatty():
             raise typer.BadParameter("nothing can undo a purge: say --yes if you mean it.", param_hint="--yes")
         typer.confirm(f"Delete {name} for good, with its history?", abort=True)
-    _run(url, lambda catalogue: catalogue.purge(checked))
+    _run(url, lambda documents: documents.purge(checked))
     _done(as_json, checked, f"{name} is gone.")
 
 
-# --- where the documents are --------------------------------------------------------------------------
+@app.command()
+def members(
+    name: Name,
+    add: Annotated[
+        list[str] | None, typer.Option(metavar="USER=ROLE", help="Add a member, or change a role. May be repeated.")
+    ] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="USER", help="Remove a member. May be repeated.")] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Show who is a member of a document, and with which role; add and remove members.
+
+    \b
+    collab documents members notes/42
+    collab documents members notes/42 --add bob=editor --remove eve
+    """
+    checked = document_name(name)
+    changes = [_member(text) for text in add or []]
+
+    async def change(documents: Documents) -> list[dict[str, Any]]:
+        for user, role in changes:
+            await documents.put_member(checked, user, role)
+        for gone in remove or []:
+            await documents.remove_member(checked, UserId(gone))
+        return await documents.members(checked)
+
+    found = _run(url, change)
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for entry in found:
+        print(f"{entry['role']:<10} {entry['user']}")
+    if not found:
+        _note(f"{name} has no members. To add one: collab documents members {name} --add bob=editor")
 
 
-class _Database:
-    """The catalogue in the database itself."""
+@app.command()
+def link(
+    name: Name,
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="What guests may do: viewer, commenter or editor.")
+    ] = Role.VIEWER.word,
+    days: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Days until it expires.", min=1, show_default="never")
+    ] = None,
+    revoke: Annotated[
+        str | None, typer.Option(metavar="ID", help="Revoke the link with this id, in place of making one.")
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Make a link that opens a document without a token, and print it. It cannot be shown again.
 
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
-
-    async def list(self, query: ListQuery) -> tuple[list[dict[str, Any]], bool]:
-        page = await self._store.list_documents(query)
-        return [_entry(info) for info in page.documents], page.next is None
-
-    async def find(self, name: DocumentName) -> dict[str, Any]:
-        return _entry(await self._store.find(name))
-
-    async def delete(self, name: DocumentName) -> None:
-        await self._store.delete(name)
-
-    async def restore(self, name: DocumentName) -> None:
-        await self._store.restore(name)
-
-    async def purge(self, name: DocumentName) -> None:
-        await self._store.purge(name)
-        while await self._store.clear_purged(CLEARED_AT_ONCE, name):
-            pass
-
-
-class _Server:
-    """The catalogue of a running server, over REST."""
-
-    def __init__(self, settings: Settings, url: str) -> None:
-        if not settings.secret_counts:
-            raise InvalidRequest(
-                "The server accepts only its issuer's tokens, so this command cannot sign in: stop the server first, "
-                "or set COLLAB_TOKEN_SECRET_COUNTS=1, both here and for the server."
-            )
-        self._documents = url.rstrip("/") + ROUTE
-        self._token = sign(
-            signing_key(settings),
-            user=OPERATOR,
-            name="Operator",
-            grants={"**": Role.OWNER},
-            now_s=time.time(),
-            ttl_s=PATIENCE_S * 2,
-            audience=settings.token_audience or None,
-        )
-
-    async def list(self, query: ListQuery) -> tuple[list[dict[str, Any]], bool]:
-        found: list[dict[str, Any]] = []
-        asked: dict[str, str] = {"sort": query.order.value, "q": query.search, "prefix": query.prefix}
-        asked["bin"] = str(query.in_bin).lower()
-        while True:
-            asked["limit"] = str(min(PAGE, query.limit - len(found)))
-            page = await self._call("GET", "", asked)
-            found += page["documents"]
-            if page["next"] is None or len(found) == query.limit:
-                return found, page["next"] is None
-            asked["after"] = page["next"]
-
-    async def find(self, name: DocumentName) -> dict[str, Any]:
-        return dict(await self._call("GET", _path(name)))
-
-    async def delete(self, name: DocumentName) -> None:
-        await self._call("DELETE", _path(name))
-
-    async def restore(self, name: DocumentName) -> None:
-        await self._call("POST", f"{_path(name)}/restore")
-
-    async def purge(self, name: DocumentName) -> None:
-        await self._call("DELETE", _path(name), {"purge": "true"})
-
-    async def _call(self, method: str, rest: str, asked: dict[str, str] | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        use_proxy = not is_loopback(urlsplit(self._documents).hostname or "")
-        try:
-            async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=use_proxy) as client:
-                answer = await client.request(method, self._documents + rest, params=asked, headers=headers)
-        except (httpx2.HTTPError, httpx2.InvalidURL):
-            raise InvalidRequest(
-                f"No server answers at {self._documents.removesuffix(ROUTE)}: name its address with --url, or set its "
-                "COLLAB_HOST and COLLAB_PORT here."
-            ) from None
-        if not answer.is_success:
-            raise _told(answer)
-        return answer.json() if answer.content else None
+    \b
+    collab documents link notes/42 --role editor --days 7
+    collab documents link notes/42 --revoke Zk3u8yQb1x0t
+    """
+    checked = document_name(name)
+    if revoke is not None:
+        _run(url, lambda documents: documents.revoke_link(checked, LinkId(revoke)))
+        _done(as_json, checked, "The link is revoked. Its guests are disconnected.")
+        return
+    allowed = _role("--role", role)
+    if allowed is Role.OWNER:
+        raise typer.BadParameter("guests cannot own a document; choose editor.", param_hint="--role")
+    made = _run(url, lambda documents: documents.make_link(checked, allowed, None if days is None else days * DAY_S))
+    print(json.dumps(made, indent=2, ensure_ascii=False) if as_json else made["url"])
+    if not as_json:
+        _note(f"To revoke it: collab documents link {name} --revoke {made['id']}")
 
 
-def _told(answer: httpx2.Response) -> CollabError:
-    """Return a server's refusal as the error that it is."""
-    try:
-        problem = answer.json()
-        slug, detail = str(problem["type"]).rpartition(":")[2], str(problem["detail"])
-    except (ValueError, KeyError, TypeError):
-        return InvalidRequest(f"The answer is {answer.status_code}: is this the address of a collab server?")
-    if slug == DocumentNotFound.slug:
-        return DocumentNotFound()
-    if slug == DocumentInBin.slug:
-        return DocumentInBin()
-    if answer.status_code == httpx2.codes.UNAUTHORIZED:
-        return InvalidRequest(f"{detail} Run this with the server's COLLAB_SECRET or COLLAB_DATA_DIR.")
-    return InvalidRequest(detail)
-
-
-def _run(url: str | None, use: Callable[["_Database | _Server"], Awaitable[T]]) -> T:
+def _run(url: str | None, use: Callable[[Documents], Awaitable[T]]) -> T:
     """Let ``use`` work with the documents. Errors say what to do next."""
     settings = load_settings()
     try:
-        return asyncio.run(_use(settings, url, use))
+        return asyncio.run(use_documents(settings, url, use))
     except DocumentInBin:
         raise InvalidRequest("The document is in the bin. To take it out: collab documents restore <name>") from None
     except DocumentNotFound:
@@ -275,36 +232,18 @@ def _run(url: str | None, use: Callable[["_Database | _Server"], Awaitable[T]]) 
         raise InvalidRequest(f"{error} Is COLLAB_DATABASE_URL that of the server?") from None
 
 
-async def _use(settings: Settings, url: str | None, use: Callable[["_Database | _Server"], Awaitable[T]]) -> T:
-    if url is None and settings.is_sqlite and is_sqlite_in_use(settings.database_url):
-        host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    if url is not None:
-        if not url.startswith(("http://", "https://")):
-            raise typer.BadParameter("an address looks like http://127.0.0.1:8000.", param_hint="--url")
-        return await use(_Server(settings, url))
-    if settings.is_sqlite and not sqlite_file(settings.database_url).exists():
-        raise InvalidRequest(
-            f"There is no database {sqlite_file(settings.database_url)}: run this where `collab serve` was started, or "
-            "with its COLLAB_DATA_DIR or COLLAB_DATABASE_URL."
-        )
-    store = SqlStore(settings.database_url)
-    await store.open()
+def _member(text: str) -> tuple[UserId, Role]:
+    user, _, word = text.rpartition("=")
+    if not user.strip():
+        raise typer.BadParameter(f"{text!r} is not a member; a member looks like bob=editor.", param_hint="--add")
+    return UserId(user), _role("--add", word)
+
+
+def _role(option: str, word: str) -> Role:
     try:
-        return await use(_Database(store))
-    finally:
-        await store.close()
-
-
-def _entry(info: DocumentInfo) -> dict[str, Any]:
-    """Return an entry as REST has it, but for the role."""
-    times = {"created_at": info.created_at, "updated_at": info.updated_at, "deleted_at": info.deleted_at}
-    shown = {key: None if time is None else time.isoformat().replace("+00:00", "Z") for key, time in times.items()}
-    return {"name": info.name, "title": info.title, "seq": info.seq, **shown}
-
-
-def _path(name: DocumentName) -> str:
-    return f"/{quote(name, safe='')}"
+        return Role.parse(word)
+    except InvalidRequest as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _moment(text: str) -> str:

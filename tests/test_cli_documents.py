@@ -67,6 +67,16 @@ def test_documents_are_listed_deleted_restored_and_purged(
     assert refused == "collab: The document is in the bin. To take it out: collab documents restore <name>"
     assert run(tmp_path, "restore notes/1", settings) == "notes/1 is back.\n"
 
+    assert (
+        run(tmp_path, "members notes/2 --add bob=owner --add eve=viewer", settings)
+        == "owner      bob\nviewer     eve\n"
+    )
+    members = json.loads(run(tmp_path, "members notes/2 --remove eve --json", settings))
+    assert [(each["user"], each["role"]) for each in members] == [("bob", "owner")]
+    link = json.loads(run(tmp_path, "link notes/2 --role editor --days 7 --json", settings))
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/d/notes/2#token=cl_[\w-]+", link["url"])
+    assert run(tmp_path, f"link notes/2 --revoke {link['id']}", settings).startswith("The link is revoked.")
+
     unsure = collab(tmp_path, "documents", "purge", "plan", **settings)
     assert (unsure.returncode, "--yes" in unsure.stderr) == (2, True)
     assert json.loads(run(tmp_path, "purge plan --yes --json", settings)) == {"name": "plan"}
@@ -112,6 +122,8 @@ def create(tmp_path: Path, settings: dict[str, str]) -> Any:
         ("delete", "collab documents delete notes/42"),
         ("restore", "collab documents restore notes/42"),
         ("purge", "collab documents purge notes/42 --yes"),
+        ("members", "collab documents members notes/42 --add bob=editor --remove eve"),
+        ("link", "collab documents link notes/42 --role editor --days 7"),
     ],
 )
 def test_help_teaches_with_examples(tmp_path: Path, command: str, example: str) -> None:
@@ -125,7 +137,14 @@ def test_server_that_does_not_answer_is_reported_with_the_next_step(tmp_path: Pa
     done = collab(tmp_path, "documents", "list", "--url", "http://127.0.0.1:9", COLLAB_SECRET=SECRET)
     assert "--url" in sentence(done)
     wrong = collab(tmp_path, "documents", "list", "--url", "localhost:8000", COLLAB_SECRET=SECRET)
-    assert (wrong.returncode, "http://127.0.0.1:8000" in wrong.stderr) == (2, True)
+    assert "http://127.0.0.1:8000" in sentence(wrong)
+
+
+@pytest.mark.parametrize("command", ["members x --add bob", "members x --add bob=king", "link x --role owner"])
+def test_wrong_role_is_exit_code_2(tmp_path: Path, command: str) -> None:
+    done = collab(tmp_path, "documents", *command.split(), COLLAB_SECRET=SECRET)
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_server_with_another_secret_is_reported_with_the_next_step(tmp_path: Path) -> None:
