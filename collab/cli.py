@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from collab import __version__
+from collab import __version__, cli_documents
 from collab.access.grants import parse_grants
 from collab.access.roles import Role
 from collab.access.tokens import SharedSecret, sign
@@ -41,6 +41,9 @@ app = typer.Typer(
 )
 
 
+app.add_typer(cli_documents.app, name="documents")
+
+
 @app.callback(invoke_without_command=True)
 def _collab(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
@@ -50,6 +53,7 @@ def _collab(
     \b
     Try it:                    collab serve
     Make a token for a script: collab token --sub robot --grant 'notes/*=editor'
+    Look after documents:      collab documents list
     Migrate a Postgres:        collab migrate
     See what is set:           collab settings
 
@@ -136,6 +140,8 @@ def token(
 
     The token is signed with the server's secret, so run this with the server's COLLAB_SECRET or COLLAB_DATA_DIR.
     """
+    if not sub.strip():
+        raise typer.BadParameter("a token needs a user, such as --sub alice.", param_hint="--sub")
     if not 0 < ttl < math.inf:
         raise typer.BadParameter("the lifetime must be more than 0 seconds.", param_hint="--ttl")
     if not sub.strip():
@@ -152,7 +158,10 @@ def token(
     with _usage_error(None):
         print(_sign(settings, key, sub, name, grants, ttl))
     if is_new:
-        _note(f"Made a new secret, {settings.secret_path}. Only a server with this COLLAB_DATA_DIR accepts the token.")
+        _note(
+            f"Made a new secret, {settings.secret_path}. Only a server with this data directory accepts the token. "
+            "If one runs already, run this where it was started, or with its COLLAB_DATA_DIR or COLLAB_SECRET."
+        )
 
 
 @app.command()

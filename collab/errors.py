@@ -28,6 +28,7 @@
     │   ├── LinkNotFound
     │   ├── DocumentExists
     │   ├── DocumentDeleted           ends the room
+    │   │   └── DocumentInBin
     │   ├── TooLarge
     │   ├── BodyTimeout
     │   ├── Conflict
@@ -257,11 +258,17 @@ class DocumentExists(PeerError):
 
 
 class DocumentDeleted(PeerError):
-    """A document in the bin."""
+    """A document in the bin, or one that was purged."""
 
     slug = "document-deleted"
     sentence = "The document was deleted."
     ends_room = True
+
+
+class DocumentInBin(DocumentDeleted):
+    """A document in the bin, for a caller who may see it there."""
+
+    sentence = "The document is in the bin. Its owner can restore it, or delete it for good."
 
 
 class TooLarge(PeerError):

@@ -154,6 +154,13 @@ class ServerLimits(BaseModel):
         default=1, gt=0, description="Seconds between checks of the database for rows that the relay did not deliver."
     )
     heads_poll_relay_down_s: float = Field(default=0.25, gt=0, description="The same while the relay is down.")
+    bin_days: float = Field(
+        default=30,
+        ge=0,
+        le=36500,
+        description="Days for which a deleted document stays in the bin, where its owners can restore it. "
+        "Then it is deleted for good.",
+    )
     shutdown_s: float = Field(
         default=10, gt=0, description="Seconds a stopping server may take to commit what it has accepted."
     )

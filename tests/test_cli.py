@@ -97,6 +97,7 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
         (["token"], "collab token --sub alice --name Alice --grant 'notes/*=editor'"),
         ([], "`collab settings` lists all of them"),
         (["settings"], "COLLAB_PORT=9000 collab settings --json"),
+        (["documents"], "collab documents list --sort updated"),
         (["migrate"], "COLLAB_DATABASE_URL=postgresql://me@localhost/collab collab migrate"),
     ],
 )
@@ -114,6 +115,7 @@ def test_help_teaches_with_examples(tmp_path: Path, command: list[str], example:
         ("serve --port http", "--port"),
         ("serve --port 65536", "--port"),
         ("token --grant a=editor", "--sub"),
+        ("token --sub= --grant a=editor", "Invalid value for --sub: a token needs a user, such as --sub alice."),
         ("token --sub a", "--grant"),
         ("token --sub a --grant notes", "'notes' is not a grant; a grant looks like 'notes/*=editor'."),
         ("token --sub a --grant =editor", "is not a grant"),

@@ -36,6 +36,7 @@ def test_only_errors_that_pass_can_be_retried() -> None:
 def test_few_errors_end_the_room() -> None:
     assert {kind.__name__ for kind in CONCRETE if kind.ends_room} == {
         "DocumentDeleted",
+        "DocumentInBin",
         "DocumentPoisoned",
         "Draining",
         "RoomClosed",
@@ -48,6 +49,7 @@ def test_slugs_are_shared_only_where_the_client_need_not_tell_errors_apart() -> 
         by_slug.setdefault(kind.slug, []).append(kind.__name__)
     assert {slug: names for slug, names in by_slug.items() if len(names) > 1} == {
         "protocol-error": ["ProtocolError", "TextFrame"],
+        "document-deleted": ["DocumentDeleted", "DocumentInBin"],
         "room-closed": ["RoomClosed", "DocumentPoisoned", "MissingDependencies"],
         "token-expired": ["TokenExpired", "SessionExpired"],
     }

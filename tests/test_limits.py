@@ -27,6 +27,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (limits.batch_window_ms, limits.batch_window_large_ms) == (20, 50)
     assert (limits.batch_sessions_min, limits.batch_large_sessions_min) == (9, 201)
     assert (limits.heads_poll_s, limits.heads_poll_relay_down_s, limits.shutdown_s) == (1, 0.25, 10)
+    assert limits.bin_days == 30
 
 
 def test_default_limits_of_an_update_and_of_a_room_are_their_own() -> None:

@@ -13,7 +13,6 @@ document name, so it cannot match what is no document. Matching takes time in pr
 times that of the name: nothing here backtracks.
 """
 
-import sys
 from collections.abc import Mapping
 
 from collab.access.roles import Role
@@ -49,23 +48,6 @@ def matches(pattern: str, name: str) -> bool:
         if not reached:
             return False
     return count in reached
-
-
-def seek(pattern: str, after: str) -> str | None:
-    """Return a position at or behind ``after`` that skips names which do not match, but none that does.
-
-    Names are in the order of their code points. None: no name behind ``after`` can match.
-    """
-    literal, star, _ = pattern.partition("*")
-    if after < literal:
-        return max(after, _just_before(literal))
-    return after if star and after.startswith(literal) else None
-
-
-def _just_before(text: str) -> str:
-    """Return a position before ``text`` with hardly a name in between. Every database can take it as text."""
-    last = ord(text[-1]) - 1
-    return text[:-1] + chr(0xD7FF if 0xD800 <= last <= 0xDFFF else last) + chr(sys.maxunicode)
 
 
 def _segment_matches(pattern: str, segment: str) -> bool:

@@ -3,7 +3,7 @@
 Nothing else compares roles or reads grants, members and links.
 """
 
-from collab.access.grants import matches, seek
+from collab.access.grants import matches
 from collab.access.roles import Role
 from collab.access.sharing import NOT_SHARED, Sharing
 from collab.access.tokens import Principal
@@ -41,14 +41,9 @@ def can_read(principal: Principal, document: DocumentName) -> bool:
     return granted is not None and granted.can_read
 
 
-def seek_readable(principal: Principal, after: str) -> str | None:
-    """Return a position at or behind ``after`` in a list of names that skips none a grant lets the principal read.
-
-    None: there is nothing to read behind ``after``. A list that starts there does not even look at names that no grant
-    speaks of, so its pages do not tell how many there are.
-    """
-    starts = (seek(pattern, after) for pattern, granted in principal.grants.items() if granted.can_read)
-    return min((start for start in starts if start is not None), default=None)
+def patterns(principal: Principal, at_least: Role) -> frozenset[str]:
+    """Return the patterns of the grants that give this role or a stronger one: what a list may show."""
+    return frozenset(pattern for pattern, granted in principal.grants.items() if granted >= at_least)
 
 
 def require(held: Role | None, needed: Role) -> Role:

@@ -18,6 +18,7 @@ from collab.api import (
     documents,
     health,
     links,
+    listing,
     members,
     metrics,
     openapi_page,
@@ -73,7 +74,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     app.state.list_cursor = ListCursor(key.derive("list cursor"))
     problems.install(app)
     _add_middleware(app, settings)
-    for module in (sockets, documents, content, members, links, access, health, metrics, openapi_page, pages):
+    for module in (sockets, listing, documents, content, members, links, access, health, metrics, openapi_page, pages):
         app.include_router(module.router)
     app.openapi = OpenApi(app)  # type: ignore[method-assign]
     return app

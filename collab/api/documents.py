@@ -1,4 +1,7 @@
-"""The catalogue over REST: list, create and delete documents, read and change their metadata."""
+"""The catalogue over REST: create documents, read and change their metadata, move them to the bin and back.
+
+``listing`` lists them.
+"""
 
 import unicodedata
 from datetime import datetime
@@ -7,23 +10,15 @@ from typing import Annotated, TypeAlias
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from collab.access import policy
 from collab.access.roles import Role
-from collab.access.tokens import Principal
-from collab.api.deps import CursorDep, NameDep, PrincipalDep, ServerDep
-from collab.api.list_cursor import CURSOR_CHARACTERS_MAX
+from collab.api.deps import NameDep, PrincipalDep, ServerDep
 from collab.api.problems import problems
 from collab.ids import document_name
-from collab.store.base import DocumentInfo, Store
+from collab.store.base import DocumentInfo
 
 ON_ANY = (400, 401, 403, 503)
 ON_ONE = (404, 410)
 router = APIRouter(prefix="/api/v1/documents", tags=["documents"], responses=problems(*ON_ANY))
-
-BATCHES_MAX = 20
-"""Batches of the catalogue that one request looks through, where most documents are hidden from the caller."""
-BATCH_MIN = 100
-"""Documents in a batch at least: how much a request looks through does not depend on a small ``limit``."""
 
 
 def _one_line(text: str) -> str:
@@ -48,6 +43,8 @@ class Document(BaseModel):
                     "seq": 1207,
                     "created_at": "2026-11-24T09:30:00Z",
                     "updated_at": "2026-11-24T10:15:12Z",
+                    "deleted_at": None,
+                    "role": "editor",
                 }
             ]
         }
@@ -58,26 +55,21 @@ class Document(BaseModel):
     seq: int = Field(description="The length of the document's log. It grows with every save, and is the ETag.")
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = Field(description="Since when it is in the bin; null if it is not.")
+    role: str | None = Field(description="The caller's role: `viewer`, `commenter`, `editor` or `owner`.")
 
     @classmethod
-    def of(cls, info: DocumentInfo) -> "Document":
-        """Return the store's entry in the form of the API."""
+    def of(cls, info: DocumentInfo, role: Role | None) -> "Document":
+        """Return the store's entry in the form of the API, for a caller with this role."""
         return cls(
             name=info.name,
             title=info.title,
             seq=info.seq,
             created_at=info.created_at,
             updated_at=info.updated_at,
+            deleted_at=info.deleted_at,
+            role=None if role is None else role.word,
         )
-
-
-class DocumentList(BaseModel):
-    """One page of documents, by name."""
-
-    documents: list[Document]
-    next: str | None = Field(
-        description="Pass it as `after` to get the next page. Null on the last page.", examples=[None]
-    )
 
 
 class NewDocument(BaseModel):
@@ -97,61 +89,6 @@ class DocumentChange(BaseModel):
     title: Line = Field(max_length=500, examples=["Notes of the 43rd meeting"])
 
 
-@router.get("", summary="List documents", operation_id="listDocuments")
-async def list_documents(
-    server: ServerDep,
-    principal: PrincipalDep,
-    cursor: CursorDep,
-    after: Annotated[str, Query(description="The `next` of the previous page.", max_length=CURSOR_CHARACTERS_MAX)] = "",
-    limit: Annotated[int, Query(description="The largest number of documents to return.", ge=1, le=500)] = 100,
-) -> DocumentList:
-    """List the documents that the caller may read by token or as a member, by name.
-
-    A page may be short, even empty, and still not be the last: look at `next`.
-    """
-    found, position = await _page(server.store, principal, cursor.open(after) if after else "", limit)
-    return DocumentList(
-        documents=[Document.of(info) for info in found],
-        next=None if position is None else cursor.seal(position),
-    )
-
-
-async def _page(store: Store, principal: Principal, position: str, limit: int) -> tuple[list[DocumentInfo], str | None]:
-    """Return at most ``limit`` documents behind ``position`` that the principal may read, and where to go on."""
-    granted, granted_end = await _scan(store, principal, position, limit)
-    shared: list[DocumentInfo] = []
-    if principal.link is None:
-        shared = await store.memberships(principal.user, position, limit)
-    shared_end = shared[-1].name if len(shared) == limit else None
-    end = min((each for each in (granted_end, shared_end) if each is not None), default=None)
-    by_name = {info.name: info for info in (*granted, *shared) if end is None or info.name <= end}
-    found = [by_name[name] for name in sorted(by_name)]
-    return (found, end) if len(found) <= limit else (found[:limit], found[limit - 1].name)
-
-
-async def _scan(store: Store, principal: Principal, position: str, limit: int) -> tuple[list[DocumentInfo], str | None]:
-    """Return at most ``limit`` documents behind ``position`` that a grant lets the principal read, and where to go on.
-
-    None: there are no more. Looks at a bounded number of documents, since most may be hidden from the principal.
-    """
-    found: list[DocumentInfo] = []
-    size = max(limit, BATCH_MIN)
-    for _ in range(BATCHES_MAX):
-        start = policy.seek_readable(principal, position)
-        if start is None:
-            return found, None
-        batch = await store.list_documents(start, size)
-        for info in batch:
-            if policy.can_read(principal, info.name):
-                found.append(info)
-                if len(found) == limit:
-                    return found, info.name
-        if len(batch) < size:
-            return found, None
-        position = batch[-1].name
-    return found, position
-
-
 @router.post(
     "",
     status_code=201,
@@ -160,12 +97,13 @@ async def _scan(store: Store, principal: Principal, position: str, limit: int) -
     responses=problems(408, 409, 410, 413),
 )
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
-    """Create an empty document, which the caller owns. 409 if the name is taken, 410 if a deleted document has it."""
+    """Create an empty document, which the caller owns. 409 if the name is taken, 410 if it is in the bin."""
     name = document_name(new.name)
     await server.authenticator.require(principal, name, Role.EDITOR)
-    info = await server.store.create(name, new.title, None if principal.link else principal.user)
+    owner = None if principal.link else principal.user
+    info = await server.store.create(name, new.title, owner)
     response.headers["ETag"] = etag(info.seq)
-    return Document.of(info)
+    return Document.of(info, await server.authenticator.role(principal, name))
 
 
 @router.get("/{name:document}", summary="Read metadata", operation_id="getDocument", responses=problems(*ON_ONE))
@@ -174,7 +112,7 @@ async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep
     await server.authenticator.require(principal, name, Role.VIEWER)
     info = await server.store.find(name)
     response.headers["ETag"] = etag(info.seq)
-    return Document.of(info)
+    return Document.of(info, await server.authenticator.role(principal, name))
 
 
 @router.patch(
@@ -190,7 +128,15 @@ async def change_document(
     await server.authenticator.require(principal, name, Role.EDITOR)
     info = await server.store.set_title(name, change.title)
     response.headers["ETag"] = etag(info.seq)
-    return Document.of(info)
+    return Document.of(info, await server.authenticator.role(principal, name))
+
+
+class DeleteParameters(BaseModel):
+    """How a document is deleted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purge: bool = Field(False, description="Delete it for good, from the bin or not. Nothing can undo that.")
 
 
 @router.delete(
@@ -200,11 +146,35 @@ async def change_document(
     operation_id="deleteDocument",
     responses=problems(*ON_ONE),
 )
-async def delete_document(server: ServerDep, principal: PrincipalDep, name: NameDep) -> None:
-    """Move the document to the bin. Everybody who has it open is told within a second."""
+async def delete_document(
+    server: ServerDep, principal: PrincipalDep, name: NameDep, asked: Annotated[DeleteParameters, Query()]
+) -> None:
+    """Move the document to the bin, for everybody. Whoever has it open is told within a second.
+
+    It can be restored until it is purged: after 30 days, if the server is not told otherwise, or at once with `purge`.
+    The name can be used again once the document is purged, and only by creating a document here.
+    """
     await server.authenticator.require(principal, name, Role.OWNER)
-    await server.store.delete(name)
+    if asked.purge:
+        await server.store.purge(name)
+        server.purger.look_now()
+    else:
+        await server.store.delete(name)
     server.log_sync.look_now()
+
+
+@router.post(
+    "/{name:document}/restore",
+    summary="Restore a document",
+    operation_id="restoreDocument",
+    responses=problems(404),
+)
+async def restore_document(server: ServerDep, principal: PrincipalDep, name: NameDep, response: Response) -> Document:
+    """Take the document out of the bin, with everything that was in it. No error if it is not in the bin."""
+    await server.authenticator.require(principal, name, Role.OWNER)
+    info = await server.store.restore(name)
+    response.headers["ETag"] = etag(info.seq)
+    return Document.of(info, await server.authenticator.role(principal, name))
 
 
 def etag(seq: int) -> str:

@@ -50,6 +50,7 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "snapshot_written": ("document", "seq", "bytes"),
     "fold_refused": ("document",),
     "fold_too_costly": ("document",),
+    "document_purged": ("document",),
     # the relay
     "relay_up": (),
     "relay_down": ("error",),

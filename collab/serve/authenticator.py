@@ -90,6 +90,13 @@ class Authenticator:
             granted = policy.role(principal, document, await self.sharing(principal, document))
         policy.require(granted, needed)
 
+    async def role(self, principal: Principal, document: DocumentName) -> Role | None:
+        """Return the role that the token, the members' list or the link gives. Raises StoreUnavailable."""
+        granted = policy.role(principal, document)
+        if granted is Role.OWNER:
+            return granted
+        return policy.role(principal, document, await self.sharing(principal, document))
+
     async def require_content(self, principal: Principal | None, document: DocumentName) -> None:
         """Raise PermissionDenied unless the principal may read the document, or everybody may.
 

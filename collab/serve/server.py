@@ -30,6 +30,7 @@ from collab.serve.log_sync import LogSync
 from collab.serve.log_writer import LogWriter
 from collab.serve.open_connections import OpenConnections
 from collab.serve.parts import ServerParts
+from collab.serve.purger import Purger
 from collab.serve.readiness import Readiness
 from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
@@ -78,6 +79,7 @@ class Server:
         self.log_writer = LogWriter(self.store, self.limits, clock=clock, metrics=self.metrics)
         self.readiness = Readiness(self.store, clock=clock)
         self.compactor = Compactor(self.store, interval_s=COMPACT_S, metrics=self.metrics)
+        self.purger = Purger(self.store, bin_days=self.limits.bin_days, metrics=self.metrics)
         self.rooms = Rooms(
             replica,
             self.log_writer,
@@ -202,6 +204,7 @@ class Server:
         self._background.start("heartbeat", self.parts.heartbeat.run)
         self._background.start("log sync", self.log_sync.run)
         self._background.start("compactor", self.compactor.run)
+        self._background.start("purger", self.purger.run)
         self._background.start("presence", self._publish_presence)
         self._background.start("ticks", self._tick)
         self._background.start("loop lag", self._measure_lag)

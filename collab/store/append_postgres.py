@@ -22,6 +22,8 @@ from collab.access.roles import Role
 from collab.ids import Sequence
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Outcome
+from collab.store.listing import ACTIVE
+from collab.store.search_keys import search_text, title_key
 
 TRIES_MAX = 5
 """How often the statement is said at most: once more for each earlier try of its rows that is committed meanwhile."""
@@ -37,7 +39,9 @@ async def append(connection: asyncpg.Connection, rows: Seq[Row]) -> list[Outcome
         # Nothing was written. Documents are created in the order of their names and by a transaction that holds no
         # lock: two writers that meet here may wait for each other, but not in a circle.
         names = sorted(unknown)
-        await connection.execute(_CREATE, names, datetime.now(UTC), [unknown[name] for name in names], Role.OWNER)
+        keys = [title_key("", name) for name in names], [search_text("", name) for name in names]
+        authors = [unknown[name] for name in names]
+        await connection.execute(_CREATE, names, datetime.now(UTC), authors, Role.OWNER, *keys)
         found = await _write(connection, distinct)
     outcomes = [_outcome(row, *place) for row, place in zip(distinct, found, strict=True)]
     if len(distinct) == len(rows):
@@ -61,10 +65,16 @@ async def _write(connection: asyncpg.Connection, rows: Seq[Row]) -> list[asyncpg
     )
     for _ in range(TRIES_MAX - 1):
         try:
-            return await connection.fetch(_WRITE, *columns, datetime.now(UTC))
+            return await connection.fetch(_WRITE, *columns, *_times())
         except asyncpg.UniqueViolationError:
             continue
-    return await connection.fetch(_WRITE, *columns, datetime.now(UTC))
+    return await connection.fetch(_WRITE, *columns, *_times())
+
+
+def _times() -> tuple[datetime, datetime]:
+    """Return now, and the ``active_at`` that is due to be moved to it."""
+    now = datetime.now(UTC)
+    return now, now - ACTIVE
 
 
 def _outcome(row: Row, seq: int | None, epoch: int | None, deleted: bool | None) -> Outcome:
@@ -78,8 +88,10 @@ def _outcome(row: Row, seq: int | None, epoch: int | None, deleted: bool | None)
 
 _CREATE = """
     WITH created AS (
-        INSERT INTO documents (name, title, head_seq, epoch, tail_rows, tail_bytes, created_at, updated_at)
-        SELECT name, '', 0, 0, 0, 0, $2, $2 FROM unnest($1::text[]) AS name
+        INSERT INTO documents (name, title, head_seq, epoch, tail_rows, tail_bytes, created_at, updated_at, active_at,
+                               title_key, search_text)
+        SELECT name, '', 0, 0, 0, 0, $2, $2, $2, title_key, search_text
+        FROM unnest($1::text[], $5::text[], $6::text[]) AS new (name, title_key, search_text)
         ON CONFLICT (name) DO NOTHING RETURNING id, name
     )
     INSERT INTO members (document_id, user_id, role, created_at)
@@ -110,7 +122,8 @@ _WRITE = """
         SELECT id, seq, origin, n, payload, checksum, $7 FROM new
     ), moved AS (
         UPDATE documents SET head_seq = documents.head_seq + added.rows, tail_rows = tail_rows + added.rows,
-                             tail_bytes = tail_bytes + added.bytes, updated_at = $7
+                             tail_bytes = tail_bytes + added.bytes, updated_at = $7,
+                             active_at = CASE WHEN active_at <= $8 THEN $7 ELSE active_at END
         FROM (SELECT id, count(*) AS rows, sum(octet_length(payload)) AS bytes FROM new GROUP BY id) AS added
         WHERE documents.id = added.id
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import Text, and_, bindparam, insert, select, update
+from sqlalchemy import Text, and_, bindparam, case, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from collab.ids import DocumentName, Sequence
 from collab.protocol.rows import Row
 from collab.store.base import Committed, Deleted, EpochChanged, Outcome
 from collab.store.catalog import add_owners, new_document
+from collab.store.listing import ACTIVE
 from collab.store.parameters import parameter_table
 from collab.store.schema import documents, updates
 
@@ -86,7 +87,7 @@ async def _write(
     if values:
         await connection.execute(insert(updates), values)
         moves = [
-            {"document": known[name].id, "rows": count, "bytes": added_bytes[name], "now": now}
+            {"document": known[name].id, "rows": count, "bytes": added_bytes[name], "now": now, "due": now - ACTIVE}
             for name, count in added.items()
         ]
         await connection.execute(_MOVE, moves)
@@ -115,6 +116,8 @@ def _log_row(key: Key, seq: int, row: Row, now: datetime) -> dict[str, Any]:
     }
 
 
+_NOW = bindparam("now", type_=documents.c.updated_at.type)
+
 _MOVE = (
     update(documents)
     .where(documents.c.id == bindparam("document"))
@@ -122,6 +125,7 @@ _MOVE = (
         head_seq=documents.c.head_seq + bindparam("rows"),
         tail_rows=documents.c.tail_rows + bindparam("rows"),
         tail_bytes=documents.c.tail_bytes + bindparam("bytes"),
-        updated_at=bindparam("now"),
+        updated_at=_NOW,
+        active_at=case((documents.c.active_at <= bindparam("due"), _NOW), else_=documents.c.active_at),
     )
 )

@@ -7,12 +7,17 @@ The rest of the project relies on these promises:
   seen every row before it.
 * Appending the same ``(document, writer, n)`` again changes nothing and returns the same sequence number.
 * ``load`` returns one consistent view: a snapshot and exactly the rows after its cut.
-* Writing a snapshot deletes no row.
+* Writing a snapshot deletes no row; only a purge does.
+* A deleted document is in the bin: it loads as deleted, and takes no row. Restoring it begins a new epoch, so rows that
+  were refused meanwhile stay refused, and what a room still had in its queue does not come in behind them.
+* A purged document leaves a tombstone: its name and epoch. Writers are refused as before; only ``create`` uses the name
+  again, in a new epoch.
 """
 
 from collections.abc import Collection, Mapping
 from collections.abc import Sequence as Seq
 from datetime import datetime
+from enum import Enum
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
@@ -89,7 +94,10 @@ class Tail:
 
 @record
 class DocumentInfo:
-    """A catalogue entry. ``seq`` is the head of the log; times are timezone-aware, in UTC."""
+    """A catalogue entry. ``seq`` is the head of the log; times are timezone-aware, in UTC.
+
+    ``deleted_at`` is None unless the document is in the bin.
+    """
 
     name: DocumentName
     title: str
@@ -97,6 +105,66 @@ class DocumentInfo:
     epoch: Epoch
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
+    member_role: Role | None = None
+    """In a list: the role that the members' list gives to the user of ``Readable``."""
+
+
+class ListOrder(Enum):
+    """The orders of a list: names and titles ascending, times from the newest."""
+
+    NAME = "name"
+    TITLE = "title"
+    CREATED = "created"
+    UPDATED = "updated"
+
+
+@record
+class Readable:
+    """The documents that a list may show, and even look at.
+
+    Those whose names match one of the grants' ``patterns``, and those of which ``user`` is a member with ``role`` or a
+    stronger one.
+    """
+
+    patterns: frozenset[str]
+    user: UserId | None = None
+    role: Role = Role.VIEWER
+
+
+@record
+class Position:
+    """A place in a list: behind the document called ``name``, with ``key`` by which the list is ordered."""
+
+    order: ListOrder
+    key: str
+    name: DocumentName
+
+
+@record
+class ListQuery:
+    """One page of the list that is wanted.
+
+    ``search``: text that the title or the name contains, whatever its case. ``prefix``: how the name begins.
+    ``in_bin``: the deleted documents in place of the others. ``after``: the ``next`` of the page before, in the same
+    order.
+    """
+
+    readable: Readable
+    order: ListOrder = ListOrder.NAME
+    search: str = ""
+    prefix: str = ""
+    in_bin: bool = False
+    after: Position | None = None
+    limit: int = 100
+
+
+@record
+class Page:
+    """Documents in the order that was asked for. ``next`` is None when there are no more."""
+
+    documents: tuple[DocumentInfo, ...]
+    next: Position | None
 
 
 NOTHING: Mapping[DocumentName, int] = MappingProxyType({})
@@ -161,27 +229,48 @@ class Store(Protocol):
 
     # --- the catalogue -----------------------------------------------------------------------------
 
-    async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
-        """Return the next ``limit`` documents after the name ``after``, by code point, without the deleted ones."""
+    async def list_documents(self, query: ListQuery) -> Page:
+        """Return a page of the list.
+
+        It may be short, even empty, and still have a ``next``: where patterns with a star inside leave out much, a page
+        looks through a bounded number of documents.
+        """
 
     async def find(self, name: DocumentName) -> DocumentInfo:
-        """Return one entry. Raises DocumentNotFound or DocumentDeleted."""
+        """Return one entry. Raises DocumentNotFound, or DocumentInBin."""
 
     async def create(self, name: DocumentName, title: str, owner: UserId | None = None) -> DocumentInfo:
-        """Create an empty document, with ``owner`` as its first member.
+        """Create an empty document, also where one was purged, with ``owner`` as its first member.
 
-        Raises DocumentExists, or DocumentDeleted: a deleted one keeps its name.
+        Raises DocumentExists, DocumentInBin, and TransientError where one was purged a moment ago.
         """
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Change the title. Raises DocumentNotFound or DocumentDeleted."""
+        """Change the title. Raises DocumentNotFound or DocumentInBin."""
+
+    # --- the bin -----------------------------------------------------------------------------------
 
     async def delete(self, name: DocumentName) -> None:
-        """Mark the document as deleted; its rows stay. Raises DocumentNotFound or DocumentDeleted."""
+        """Move the document to the bin; its rows stay. Raises DocumentNotFound or DocumentInBin."""
+
+    async def restore(self, name: DocumentName) -> DocumentInfo:
+        """Take the document out of the bin, in a new epoch. Idempotent. Raises DocumentNotFound."""
+
+    async def purge(self, name: DocumentName) -> None:
+        """Delete the document for good, from the bin or not: nothing brings it back. Raises DocumentNotFound.
+
+        Its rows go with ``clear_purged``.
+        """
+
+    async def purge_older(self, deleted_before: datetime, limit: int) -> list[DocumentName]:
+        """Purge the documents deleted before this time, the oldest first, at most ``limit``. Return their names."""
+
+    async def clear_purged(self, limit: int) -> int:
+        """Remove at most ``limit`` rows of purged documents, from every table; return how many. 0: none are left."""
 
     # --- sharing -----------------------------------------------------------------------------------
-    # Every change raises the document's ``access_version``. All but ``sharing``, ``find_link`` and ``memberships``
-    # raise DocumentNotFound or DocumentDeleted.
+    # Every change raises the document's ``access_version``. All but ``sharing`` and ``find_link`` raise
+    # DocumentNotFound or DocumentDeleted.
 
     async def sharing(self, name: DocumentName, users: Collection[UserId], links: Collection[LinkId]) -> Sharing:
         """Return what the document's lists say of these users and links, also of a deleted document.
@@ -200,12 +289,6 @@ class Store(Protocol):
 
     async def remove_member(self, name: DocumentName, user: UserId) -> None:
         """Remove a member. Raises MemberNotFound, and LastOwner when no owner would be left."""
-
-    async def memberships(self, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
-        """Return the next ``limit`` documents after the name ``after`` of which the user is a member.
-
-        In the order of ``list_documents``, without the deleted ones.
-        """
 
     async def list_links(self, name: DocumentName) -> list[Link]:
         """Return all links, the newest first."""

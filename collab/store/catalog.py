@@ -1,4 +1,5 @@
-"""The catalogue of documents, for the REST API: names, titles, times, and which documents are deleted."""
+"""The entries of the catalogue: one is found, created, or gets another title. ``listing`` lists them, and ``deletion``
+takes them away."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,30 +10,20 @@ from sqlalchemy import insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collab.access.roles import Role
-from collab.errors import DocumentDeleted, DocumentNotFound
+from collab.errors import DocumentInBin, DocumentNotFound
 from collab.ids import DocumentName, Epoch, Sequence, UserId
 from collab.store.base import DocumentInfo
 from collab.store.schema import documents, members
-
-
-async def list_documents(connection: AsyncConnection, after: str, limit: int) -> list[DocumentInfo]:
-    """Return a page as ``Store.list_documents`` promises; the collation of the column makes the order."""
-    found = await connection.execute(
-        select(documents)
-        .where(documents.c.name > after, documents.c.deleted_at.is_(None))
-        .order_by(documents.c.name)
-        .limit(limit)
-    )
-    return [info(row) for row in found]
+from collab.store.search_keys import search_text, title_key
 
 
 async def find(connection: AsyncConnection, name: DocumentName) -> DocumentInfo:
-    """Return one entry. Raises DocumentNotFound or DocumentDeleted."""
+    """Return one entry. Raises DocumentNotFound or DocumentInBin."""
     row = (await connection.execute(select(documents).where(documents.c.name == name))).first()
-    if row is None:
+    if row is None or row.purged_at is not None:
         raise DocumentNotFound
     if row.deleted_at is not None:
-        raise DocumentDeleted
+        raise DocumentInBin
     return info(row)
 
 
@@ -58,39 +49,41 @@ async def add_owners(connection: AsyncConnection, owners: Mapping[DocumentName, 
 
 
 async def set_title(connection: AsyncConnection, name: DocumentName, title: str) -> DocumentInfo:
-    """Change the title. Raises DocumentNotFound or DocumentDeleted."""
-    await connection.execute(_update(name).values(title=title, updated_at=datetime.now(UTC)))
+    """Change the title. Raises DocumentNotFound or DocumentInBin."""
+    now = datetime.now(UTC)
+    change = update(documents).where(documents.c.name == name, documents.c.deleted_at.is_(None))
+    await connection.execute(change.values(**titled(name, title), updated_at=now, active_at=now))
     return await find(connection, name)
-
-
-async def delete(connection: AsyncConnection, name: DocumentName) -> None:
-    """Mark the document as deleted. The lock of its row puts a concurrent append before or after this."""
-    done = await connection.execute(_update(name).values(deleted_at=datetime.now(UTC)))
-    if done.rowcount != 1:
-        await find(connection, name)  # raises the reason
 
 
 def new_document(name: str, title: str, now: datetime) -> dict[str, Any]:
     """Return the values of a document without any update."""
     return {
         "name": name,
-        "title": title,
+        **titled(name, title),
         "head_seq": 0,
         "epoch": 0,
         "tail_rows": 0,
         "tail_bytes": 0,
         "created_at": now,
         "updated_at": now,
+        "active_at": now,
     }
 
 
-def _update(name: DocumentName) -> Any:
-    """Return a statement that changes the document unless it is deleted."""
-    return update(documents).where(documents.c.name == name, documents.c.deleted_at.is_(None))
+def titled(name: str, title: str) -> dict[str, Any]:
+    """Return the values of a document that depend on its title."""
+    return {"title": title, "title_key": title_key(title, name), "search_text": search_text(title, name)}
 
 
 def info(row: SqlRow[Any]) -> DocumentInfo:
     """Return a row of ``documents`` as an entry."""
     return DocumentInfo(
-        DocumentName(row.name), row.title, Sequence(row.head_seq), Epoch(row.epoch), row.created_at, row.updated_at
+        DocumentName(row.name),
+        row.title,
+        Sequence(row.head_seq),
+        Epoch(row.epoch),
+        row.created_at,
+        row.updated_at,
+        row.deleted_at,
     )

@@ -123,12 +123,30 @@ def _sqlite_engine(url: str, begin: str, *, connections: int, timeout_s: float) 
     return engine
 
 
+def sqlite_file(url: str) -> Path:
+    """Return the path of the SQLite file at this URL."""
+    return Path(make_url(url).database or "")
+
+
+def is_sqlite_in_use(url: str) -> bool:
+    """Return True if another process has the SQLite file open."""
+    path = sqlite_file(url)
+    try:
+        with path.with_name(path.name + ".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def lock_sqlite(url: str) -> BinaryIO:
     """Lock an SQLite file for this process.
 
     Raises InvalidRequest when another process holds it, or its directory cannot be written.
     """
-    path = Path(make_url(url).database or "")
+    path = sqlite_file(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.with_name(path.name + ".lock").open("wb")

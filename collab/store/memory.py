@@ -5,14 +5,15 @@ No method ever waits, so a simulation can drive it step by step. It keeps nothin
 
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from collab.access.roles import Role
 from collab.access.sharing import NOT_SHARED, AccessRequest, Link, Member, Sharing
-from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound
+from collab.errors import DocumentExists, DocumentInBin, DocumentNotFound
 from collab.ids import DocumentName, Epoch, LinkId, Sequence, UserId, WriterId
 from collab.protocol.rows import CommittedRow, Row
+from collab.store import readable
 from collab.store.base import (
     NOTHING,
     Committed,
@@ -20,12 +21,19 @@ from collab.store.base import (
     DocumentInfo,
     EpochChanged,
     Head,
+    ListOrder,
+    ListQuery,
     Outcome,
+    Page,
+    Position,
     Snapshot,
     Stored,
     Tail,
 )
+from collab.store.deletion import refuse_fresh
+from collab.store.listing import FROM_NEWEST, time_key
 from collab.store.memory_sharing import Lists
+from collab.store.search_keys import fold, search_text, title_key
 
 
 @dataclass(slots=True)
@@ -37,11 +45,20 @@ class _Document:
     created_at: datetime
     updated_at: datetime
     epoch: Epoch = Epoch(0)  # noqa: RUF009 - a NewType of int
-    deleted: bool = False
+    deleted_at: datetime | None = None
+    purged_at: datetime | None = None
     log: list[CommittedRow] = field(default_factory=list)
     places: dict[tuple[WriterId, int], Sequence] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     lists: Lists = field(default_factory=Lists)
+
+    @property
+    def purged(self) -> bool:
+        return self.purged_at is not None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
 
     @property
     def head(self) -> Sequence:
@@ -56,7 +73,17 @@ class _Document:
         return self.log[self.cut :]
 
     def info(self) -> DocumentInfo:
-        return DocumentInfo(self.name, self.title, self.head, self.epoch, self.created_at, self.updated_at)
+        times = (self.created_at, self.updated_at, self.deleted_at)
+        return DocumentInfo(self.name, self.title, self.head, self.epoch, *times)
+
+    def position(self, order: ListOrder) -> Position:
+        keys = {
+            ListOrder.NAME: "",
+            ListOrder.TITLE: title_key(self.title, self.name),
+            ListOrder.CREATED: time_key(self.created_at),
+            ListOrder.UPDATED: time_key(self.updated_at),
+        }
+        return Position(order, keys[order], self.name)
 
 
 def _utc_now() -> datetime:
@@ -157,27 +184,38 @@ class MemoryStore:
 
     # --- the catalogue -----------------------------------------------------------------------------
 
-    async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
-        names = sorted(name for name, document in self._documents.items() if not document.deleted)
-        return [self._documents[name].info() for name in names if name > after][:limit]
+    async def list_documents(self, query: ListQuery) -> Page:
+        from_newest = query.order in FROM_NEWEST
+        found = [document for document in self._documents.values() if _is_listed(document, query)]
+        places = sorted((_place(document.position(query.order)) for document in found), reverse=from_newest)
+        if query.after is not None:
+            last = _place(query.after)
+            places = [place for place in places if (place < last if from_newest else place > last)]
+        shown = [self._documents[name] for _, name in places[: query.limit]]
+        is_last = len(places) <= query.limit
+        infos = tuple(replace(each.info(), member_role=_member_role(each, query)) for each in shown)
+        return Page(infos, None if is_last else shown[-1].position(query.order))
 
     async def find(self, name: DocumentName) -> DocumentInfo:
-        return self._not_deleted(name).info()
+        return self._listed(name).info()
 
     async def create(self, name: DocumentName, title: str, owner: UserId | None = None) -> DocumentInfo:
         known = self._documents.get(name)
-        if known is not None:
-            raise DocumentDeleted if known.deleted else DocumentExists
-        return self._create(name, title, owner).info()
+        if known is None:
+            return self._create(name, title, owner).info()
+        if known.purged_at is not None:
+            refuse_fresh(known.purged_at, self._now())
+            document = self._create(name, title, owner)
+            document.epoch = Epoch(known.epoch + 1)
+            document.lists.version = known.lists.version + 1
+            return document.info()
+        raise DocumentInBin if known.deleted else DocumentExists
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        document = self._not_deleted(name)
+        document = self._listed(name)
         document.title = title
         document.updated_at = self._now()
         return document.info()
-
-    async def delete(self, name: DocumentName) -> None:
-        self._not_deleted(name).deleted = True
 
     # --- sharing -----------------------------------------------------------------------------------
 
@@ -186,41 +224,36 @@ class MemoryStore:
         return NOT_SHARED if document is None else document.lists.sharing(users, links)
 
     async def list_members(self, name: DocumentName) -> list[Member]:
-        members = self._not_deleted(name).lists.members
+        members = self._listed(name).lists.members
         return [members[user] for user in sorted(members)]
 
     async def put_member(self, name: DocumentName, user: UserId, role: Role) -> Member:
-        return self._not_deleted(name).lists.put_member(user, role, self._now())
+        return self._listed(name).lists.put_member(user, role, self._now())
 
     async def remove_member(self, name: DocumentName, user: UserId) -> None:
-        self._not_deleted(name).lists.remove_member(user)
-
-    async def memberships(self, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
-        documents = (self._documents[name] for name in sorted(self._documents) if name > after)
-        shared = [each.info() for each in documents if user in each.lists.members and not each.deleted]
-        return shared[:limit]
+        self._listed(name).lists.remove_member(user)
 
     async def list_links(self, name: DocumentName) -> list[Link]:
-        return self._not_deleted(name).lists.newest_links()
+        return self._listed(name).lists.newest_links()
 
     async def add_link(self, link: Link, secret_digest: bytes) -> None:
-        self._not_deleted(link.document).lists.add_link(link, secret_digest)
+        self._listed(link.document).lists.add_link(link, secret_digest)
 
     async def remove_link(self, name: DocumentName, link: LinkId) -> None:
-        self._not_deleted(name).lists.remove_link(link)
+        self._listed(name).lists.remove_link(link)
 
     async def find_link(self, secret_digest: bytes) -> Link | None:
         found = (document.lists.find_link(secret_digest) for document in self._documents.values())
         return next((link for link in found if link is not None), None)
 
     async def set_published(self, name: DocumentName, published: bool) -> None:
-        self._not_deleted(name).lists.set_published(published)
+        self._listed(name).lists.set_published(published)
 
     async def list_requests(self, name: DocumentName) -> list[AccessRequest]:
-        return self._not_deleted(name).lists.oldest_requests()
+        return self._listed(name).lists.oldest_requests()
 
     async def add_request(self, name: DocumentName, request: AccessRequest) -> None:
-        self._not_deleted(name).lists.add_request(request)
+        self._listed(name).lists.add_request(request)
 
     def _create(self, name: DocumentName, title: str, owner: UserId | None = None) -> _Document:
         now = self._now()
@@ -229,10 +262,68 @@ class MemoryStore:
             document.lists.members[owner] = Member(owner, Role.OWNER, now)
         return document
 
-    def _not_deleted(self, name: DocumentName) -> _Document:
-        document = self._documents.get(name)
-        if document is None:
-            raise DocumentNotFound
+    def _listed(self, name: DocumentName) -> _Document:
+        document = self._known(name)
         if document.deleted:
-            raise DocumentDeleted
+            raise DocumentInBin
         return document
+
+    def _known(self, name: DocumentName) -> _Document:
+        document = self._documents.get(name)
+        if document is None or document.purged:
+            raise DocumentNotFound
+        return document
+
+    # --- the bin -----------------------------------------------------------------------------------
+
+    async def delete(self, name: DocumentName) -> None:
+        self._listed(name).deleted_at = self._now()
+
+    async def restore(self, name: DocumentName) -> DocumentInfo:
+        document = self._known(name)
+        if document.deleted:
+            document.deleted_at = None
+            document.lists.version += 1
+            document.epoch = Epoch(document.epoch + 1)
+        return document.info()
+
+    async def purge(self, name: DocumentName) -> None:
+        known = self._known(name)
+        now = self._now()
+        self._documents[name] = _Document(
+            name, "", created_at=now, updated_at=now, epoch=known.epoch, deleted_at=now, purged_at=now
+        )
+
+    async def purge_older(self, deleted_before: datetime, limit: int) -> list[DocumentName]:
+        in_bin = [
+            (each.deleted_at, each.name) for each in self._documents.values() if each.deleted_at and not each.purged
+        ]
+        due = [name for deleted_at, name in sorted(in_bin) if deleted_at < deleted_before][:limit]
+        for name in due:
+            await self.purge(name)
+        return due
+
+    async def clear_purged(self, limit: int) -> int:
+        return 0
+
+
+def _is_listed(document: _Document, query: ListQuery) -> bool:
+    return (
+        document.deleted == query.in_bin
+        and not document.purged
+        and (
+            readable.can_see(query.readable, document.name)
+            or (_member_role(document, query) or 0) >= query.readable.role
+        )
+        and document.name.startswith(query.prefix)
+        and fold(query.search) in search_text(document.title, document.name)
+    )
+
+
+def _member_role(document: _Document, query: ListQuery) -> Role | None:
+    member = document.lists.members.get(query.readable.user) if query.readable.user is not None else None
+    return None if member is None else member.role
+
+
+def _place(position: Position) -> tuple[str, DocumentName]:
+    return position.key, position.name

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -16,9 +17,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The Alembic revision this code was written for."""
 
 metadata = MetaData(
@@ -62,6 +64,33 @@ documents = Table(
     Column("deleted_at", UtcDateTime),
     Column("access_version", BigInteger, nullable=False, server_default="0"),
     Column("published_at", UtcDateTime),
+    Column("purged_at", UtcDateTime),
+    Column("cleared_at", UtcDateTime),
+    Column("active_at", UtcDateTime, nullable=False, server_default=text("'1970-01-01 00:00:00'")),
+    Column("title_key", _name, nullable=False, server_default=text("''")),
+    Column("search_text", Text, nullable=False, server_default=text("''")),
+)
+"""``deleted_at`` says since when a document is in the bin, ``purged_at`` that it is gone for good, and ``cleared_at``
+that its rows are, too. ``active_at`` stands for ``updated_at`` in an index (``listing``); ``title_key`` and
+``search_text`` are made from title and name (``search_keys``)."""
+
+_LISTED = text("deleted_at IS NULL")
+_DELETED = text("deleted_at IS NOT NULL AND cleared_at IS NULL")
+
+for _column in ("active_at", "created_at", "title_key"):
+    Index(
+        f"ix_documents_listed_{_column}",
+        documents.c[_column],
+        documents.c.name,
+        postgresql_where=_LISTED,
+        sqlite_where=_LISTED,
+    )
+Index(
+    "ix_documents_deleted",
+    documents.c.purged_at,
+    documents.c.deleted_at,
+    postgresql_where=_DELETED,
+    sqlite_where=_DELETED,
 )
 
 updates = Table(

@@ -26,8 +26,7 @@ from collab.access.sharing import (
 )
 from collab.errors import DocumentDeleted, DocumentNotFound, LastOwner, LinkNotFound, MemberNotFound, SharingFull
 from collab.ids import DocumentName, LinkId, UserId
-from collab.store import catalog, log
-from collab.store.base import DocumentInfo
+from collab.store import log
 from collab.store.parameters import parameter_table
 from collab.store.schema import access_requests, documents, links, members
 
@@ -99,18 +98,6 @@ async def remove_member(connection: AsyncConnection, name: DocumentName, user: U
         raise MemberNotFound
     await _keep_an_owner(connection, document, known, None)
     await connection.execute(delete_from(members).where(*_is(document, user)))
-
-
-async def memberships(connection: AsyncConnection, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
-    """Return the next documents of which the user is a member, by name, without the deleted ones."""
-    found = await connection.execute(
-        select(documents)
-        .join(members, members.c.document_id == documents.c.id)
-        .where(members.c.user_id == user, documents.c.name > after, documents.c.deleted_at.is_(None))
-        .order_by(documents.c.name)
-        .limit(limit)
-    )
-    return [catalog.info(row) for row in found]
 
 
 async def _member(connection: AsyncConnection, document: int, user: UserId) -> SqlRow[Any] | None:

@@ -1,11 +1,12 @@
 """The store in Postgres or SQLite: each method of ``Store`` in its transaction.
 
-The statements are in ``append_postgres``, ``append_sqlite``, ``log``, ``snapshots``, ``catalog`` and ``sharing``; how
-transactions begin, and how long they may take, is in ``engine``.
+The statements are in ``append_postgres``, ``append_sqlite``, ``log``, ``snapshots``, ``catalog``, ``listing``,
+``deletion`` and ``sharing``; how transactions begin, and how long they may take, is in ``engine``.
 """
 
 from collections.abc import Collection, Mapping
 from collections.abc import Sequence as Seq
+from datetime import datetime
 from typing import BinaryIO
 
 from sqlalchemy import inspect, select, text
@@ -14,15 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collab.access.roles import Role
 from collab.access.sharing import AccessRequest, Link, Member, Sharing
-from collab.errors import DocumentExists, InvalidRequest
+from collab.errors import DocumentExists, DocumentNotFound, InvalidRequest
 from collab.ids import DocumentName, Epoch, LinkId, Sequence, UserId
 from collab.protocol.rows import CommittedRow, Row
-from collab.store import append_postgres, append_sqlite, catalog, log, sharing, snapshots
-from collab.store.base import NOTHING, DocumentInfo, Head, Outcome, Snapshot, Stored, Tail
+from collab.store import append_postgres, append_sqlite, catalog, deletion, listing, log, sharing, snapshots
+from collab.store.base import NOTHING, DocumentInfo, Head, ListQuery, Outcome, Page, Snapshot, Stored, Tail
 from collab.store.engine import Database, is_sqlite, lock_sqlite
 from collab.store.schema import REVISION
 
 TIMEOUT_S = 10.0
+
+CLEARED_AT_ONCE = 5000
+"""Rows of a purged document that one transaction removes, where somebody waits for its name."""
 
 
 class SqlStore:
@@ -119,10 +123,10 @@ class SqlStore:
 
     # --- the catalogue -----------------------------------------------------------------------------
 
-    async def list_documents(self, after: str, limit: int) -> list[DocumentInfo]:
-        """Return one page, by name."""
-        async with self._database.read() as connection:
-            return await catalog.list_documents(connection, after, limit)
+    async def list_documents(self, query: ListQuery) -> Page:
+        """Return one page, of one moment."""
+        async with self._database.view() as connection:
+            return await listing.list_documents(connection, query)
 
     async def find(self, name: DocumentName) -> DocumentInfo:
         """Return one entry."""
@@ -135,18 +139,53 @@ class SqlStore:
             async with self._database.write() as connection:
                 return await catalog.create(connection, name, title, owner)
         except IntegrityError:
-            await self.find(name)  # raises DocumentDeleted if it is that
-            raise DocumentExists from None
+            return await self._create_again(name, title, owner)
+
+    async def _create_again(self, name: DocumentName, title: str, owner: UserId | None) -> DocumentInfo:
+        """Create a document whose name is taken: the one that has it may be purged."""
+        try:
+            await self.find(name)
+        except DocumentNotFound:
+            while await self.clear_purged(CLEARED_AT_ONCE, name):
+                pass
+        async with self._database.write() as connection:
+            if await deletion.create_again(connection, name, title):
+                if owner is not None:
+                    await catalog.add_owners(connection, {name: owner})
+                return await catalog.find(connection, name)
+        raise DocumentExists
 
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
         """Change the title."""
         async with self._database.write() as connection:
             return await catalog.set_title(connection, name, title)
 
+    # --- the bin -----------------------------------------------------------------------------------
+
     async def delete(self, name: DocumentName) -> None:
-        """Mark the document as deleted."""
+        """Move a document to the bin."""
         async with self._database.write() as connection:
-            await catalog.delete(connection, name)
+            await deletion.delete(connection, name)
+
+    async def restore(self, name: DocumentName) -> DocumentInfo:
+        """Take a document out of the bin."""
+        async with self._database.write() as connection:
+            return await deletion.restore(connection, name)
+
+    async def purge(self, name: DocumentName) -> None:
+        """Delete a document for good."""
+        async with self._database.write() as connection:
+            await deletion.purge(connection, name)
+
+    async def purge_older(self, deleted_before: datetime, limit: int) -> list[DocumentName]:
+        """Purge what was deleted long ago."""
+        async with self._database.write() as connection:
+            return await deletion.purge_older(connection, deleted_before, limit)
+
+    async def clear_purged(self, limit: int, name: DocumentName | None = None) -> int:
+        """Remove rows of purged documents, or of this one."""
+        async with self._database.write() as connection:
+            return await deletion.clear_purged(connection, limit, name)
 
     # --- sharing -----------------------------------------------------------------------------------
 
@@ -169,11 +208,6 @@ class SqlStore:
         """Remove a member."""
         async with self._database.write() as connection:
             await sharing.remove_member(connection, name, user)
-
-    async def memberships(self, user: UserId, after: str, limit: int) -> list[DocumentInfo]:
-        """Return one page of a user's documents."""
-        async with self._database.read() as connection:
-            return await sharing.memberships(connection, user, after, limit)
 
     async def list_links(self, name: DocumentName) -> list[Link]:
         """Return all links."""

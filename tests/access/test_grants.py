@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.access.grants import matches, parse_grants, seek
+from collab.access.grants import matches, parse_grants
 from collab.access.roles import Role
 from collab.errors import InvalidRequest
 
@@ -86,48 +86,6 @@ def test_name_without_stars_as_pattern_speaks_of_itself(name: str) -> None:
 def test_pattern_of_many_stars_is_answered_without_backtracking() -> None:
     assert not matches("*".join("a" * 100) + "b", "a" * 255)
     assert not matches("/".join(["**", "a"] * 50), "/".join(["a"] * 99 + ["b"]))
-
-
-@given(pattern=PATTERN, after=NAME | st.just(""), names=st.lists(NAME))
-def test_seeking_skips_no_name_that_matches(pattern: str, after: str, names: list[str]) -> None:
-    matching = [name for name in names if name > after and matches(pattern, name)]
-    start = seek(pattern, after)
-    if start is None:
-        assert matching == []
-    else:
-        assert start >= after
-        assert all(name > start for name in matching)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "after", "skipped", "next_"),
-    [
-        ("notes/42", "", ["a", "notes/", "notes/41", "notes/41x"], "notes/42"),
-        ("team/*", "", ["a", "team", "team.x"], "team/"),
-        ("team/*", "a", ["b", "team.x"], "team/!"),
-        ("\ue000*", "", ["a", "\ud7ffz"], "\ue000"),
-    ],
-)
-def test_seeking_skips_names_before_the_literal_start_of_a_pattern(
-    pattern: str, after: str, skipped: list[str], next_: str
-) -> None:
-    start = seek(pattern, after)
-    assert start is not None
-    assert start.encode()
-    assert all(name <= start for name in skipped)
-    assert next_ > start
-
-
-@pytest.mark.parametrize(
-    ("pattern", "after"), [("notes/42", "notes/42"), ("notes/42", "x"), ("team/*", "team0"), ("team/**", "x")]
-)
-def test_seeking_ends_behind_the_last_name_that_can_match(pattern: str, after: str) -> None:
-    assert seek(pattern, after) is None
-
-
-def test_seeking_stays_where_it_is_inside_a_pattern() -> None:
-    assert seek("team/*", "team/plan") == "team/plan"
-    assert seek("**", "x") == "x"
 
 
 def test_grants_are_read_from_words() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.access.policy import can_read, reasons, require, role, seek_readable
+from collab.access.policy import can_read, patterns, reasons, require, role
 from collab.access.roles import Role
 from collab.access.sharing import Sharing
 from collab.access.tokens import Principal
@@ -75,20 +75,11 @@ def test_refusal_names_the_role() -> None:
         require(Role.EDITOR, Role.OWNER)
 
 
-def test_seeking_goes_on_at_the_nearest_grant() -> None:
+def test_list_is_of_the_patterns_that_give_the_role() -> None:
     reader = principal(**{"team/*": Role.VIEWER, "notes/42": Role.OWNER})
-    start = seek_readable(reader, "")
-    assert start is not None
-    assert "notes/41" < start < "notes/42"
-    start = seek_readable(reader, "notes/42")
-    assert start is not None
-    assert "notes/43" < start < "team/"
-    assert seek_readable(reader, "team/plan") == "team/plan"
-    assert seek_readable(reader, "x") is None
-
-
-def test_seeking_without_grants_finds_nothing() -> None:
-    assert seek_readable(principal(), "") is None
+    assert patterns(reader, Role.VIEWER) == {"team/*", "notes/42"}
+    assert patterns(reader, Role.OWNER) == {"notes/42"}
+    assert patterns(principal(), Role.VIEWER) == frozenset()
 
 
 @pytest.mark.parametrize(

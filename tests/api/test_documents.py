@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -199,80 +200,7 @@ def test_refusal_does_not_tell_whether_the_document_exists(client: TestClient) -
     assert there.json() == not_there.json()
 
 
-# --- lists ---------------------------------------------------------------------------------------------
-
-
-def names(answer: Any) -> list[str]:
-    return [each["name"] for each in answer.json()["documents"]]
-
-
-def pages(client: TestClient, headers: dict[str, str], limit: int) -> Iterator[Any]:
-    """Every page of the list, from the first to the last."""
-    query: dict[str, Any] = {"limit": limit}
-    while True:
-        page = client.get(DOCUMENTS, headers=headers, params=query)
-        assert page.status_code == 200
-        yield page
-        if page.json()["next"] is None:
-            return
-        query["after"] = page.json()["next"]
-
-
-def test_list_comes_in_pages_by_name(any_client: TestClient) -> None:
-    create(any_client, "c", "a", "e", "b", "d")
-    assert [names(page) for page in pages(any_client, OWNER, 2)] == [["a", "b"], ["c", "d"], ["e"]]
-
-
-def test_list_holds_only_what_the_caller_may_read(client: TestClient) -> None:
-    create(client, "notes/1", "notes/2", "team/1", "team/a/2", "x")
-    reader = bearer({"notes/*": Role.VIEWER, "team/**": Role.EDITOR})
-    assert names(client.get(DOCUMENTS, headers=reader)) == ["notes/1", "notes/2", "team/1", "team/a/2"]
-    assert names(client.get(DOCUMENTS, headers=bearer({"y": Role.OWNER}))) == []
-
-
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request looks through two documents only."""
-    monkeypatch.setattr("collab.api.documents.BATCHES_MAX", 1)
-    monkeypatch.setattr("collab.api.documents.BATCH_MIN", 2)
-
-
-@pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("limit", [1, 3, 100])
-def test_caller_with_few_documents_among_many_sees_exactly_these(any_client: TestClient, limit: int) -> None:
-    own = [f"team/{number:02}" for number in range(7)]
-    create(any_client, *own, *(f"{number:02}" for number in range(20)), "team", "team/00/secret", "team/x/secret", "z")
-    answers = list(pages(any_client, bearer({"team/*": Role.VIEWER}), limit))
-    assert [name for page in answers for name in names(page)] == own
-    assert all("secret" not in page.text for page in answers)
-
-
-@pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("pattern", ["other", "*/x", "1*/**", "**/x"])
-@pytest.mark.parametrize("limit", [1, 500])
-def test_caller_without_documents_learns_no_name(client: TestClient, pattern: str, limit: int) -> None:
-    hidden = [f"{number:02}-secret" for number in range(30)]
-    create(client, *hidden)
-    answers = list(pages(client, bearer({pattern: Role.OWNER}), limit))
-    assert [name for page in answers for name in names(page)] == []
-    told = "".join(page.text + str(page.headers) for page in answers)
-    assert [name for name in hidden if name in told] == []
-
-
-@pytest.mark.usefixtures("small_batches")
-def test_number_of_documents_outside_all_grants_does_not_show(client: TestClient) -> None:
-    create(client, *(f"{number:02}" for number in range(30)))
-    assert len(list(pages(client, bearer({"other": Role.OWNER}), 1))) == 1
-
-
-def test_position_in_the_list_cannot_be_chosen(client: TestClient) -> None:
-    create(client, "a", "b")
-    assert "start again" in problem(client.get(f"{DOCUMENTS}?after=a", headers=OWNER), 400, "invalid-request")
-
-
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=many", "after=%00", f"after={'x' * 9999}"])
-def test_invalid_page_is_refused(client: TestClient, query: str) -> None:
-    problem(client.get(f"{DOCUMENTS}?{query}", headers=OWNER), 400, "invalid-request")
+# --- the bin -------------------------------------------------------------------------------------------
 
 
 def test_deleting_closes_the_open_connections(client: TestClient, store: MemoryStore, tmp_path: Path) -> None:
@@ -281,3 +209,80 @@ def test_deleting_closes_the_open_connections(client: TestClient, store: MemoryS
         client.delete(f"{DOCUMENTS}/x", headers=OWNER)
         assert socket.receive()["code"] == 4410
     assert asyncio.run(store.load("x")).deleted  # type: ignore[arg-type]
+
+
+def test_document_in_the_bin_says_so_and_comes_back(any_client: TestClient) -> None:
+    client = any_client
+    client.post(path(client, "notes/1") + "/updates", headers=OWNER, content=YjsClient(1).type(0, "x"))
+    client.patch(path(client, "notes/1"), headers=OWNER, json={"title": "Notes"})
+    assert client.delete(path(client, "notes/1"), headers=OWNER).status_code == 204
+    said = problem(client.post(DOCUMENTS, headers=OWNER, json={"name": "notes/1"}), 410, "document-deleted")
+    assert said == "The document is in the bin. Its owner can restore it, or delete it for good."
+
+    back = client.post(path(client, "notes/1") + "/restore", headers=OWNER)
+    assert (back.status_code, back.headers["etag"]) == (200, '"1"')
+    assert (back.json()["title"], back.json()["deleted_at"], back.json()["role"]) == ("Notes", None, "owner")
+    assert client.get(path(client, "notes/1") + "/content", headers=OWNER).text == "x"
+    assert client.post(path(client, "notes/1") + "/restore", headers=OWNER).json() == back.json()
+    written = write_again(client, path(client, "notes/1"), YjsClient(2).type(0, "y"))
+    assert written.json() == {"seq": 2}
+
+
+def write_again(client: TestClient, where: str, update: bytes) -> Any:
+    """Write as clients do: again, if the room of before the deletion has not ended yet."""
+    for _ in range(100):
+        written = client.post(where + "/updates", headers=OWNER, content=update)
+        if written.status_code != 503:
+            break
+    return written
+
+
+def test_purged_document_is_gone_and_its_name_can_be_created_again(
+    any_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = any_client
+    client.post(f"{DOCUMENTS}/x/updates", headers=OWNER, content=YjsClient(1).type(0, "old"))
+    assert client.delete(f"{DOCUMENTS}/x?purge=true", headers=OWNER).status_code == 204
+    for answer in (
+        client.get(f"{DOCUMENTS}/x", headers=OWNER),
+        client.post(f"{DOCUMENTS}/x/restore", headers=OWNER),
+        client.delete(f"{DOCUMENTS}/x?purge=true", headers=OWNER),
+    ):
+        problem(answer, 404, "document-not-found")
+    again = client.post(f"{DOCUMENTS}/x/updates", headers=OWNER, content=YjsClient(2).type(0, "old"))
+    problem(again, 410, "document-deleted")
+    early = client.post(DOCUMENTS, headers=OWNER, json={"name": "x", "title": "New"})
+    problem(early, 503, "unavailable")
+    assert early.headers["retry-after"] == "2"
+    monkeypatch.setattr("collab.store.deletion.NAME_RESTS", timedelta())
+    assert client.post(DOCUMENTS, headers=OWNER, json={"name": "x", "title": "New"}).json()["seq"] == 0
+    write_again(client, f"{DOCUMENTS}/x", YjsClient(3).type(0, "new"))
+    assert client.get(f"{DOCUMENTS}/x/content", headers=OWNER).text == "new"
+
+
+def test_only_owners_restore_and_purge(client: TestClient) -> None:
+    create(client, "x")
+    client.delete(f"{DOCUMENTS}/x", headers=OWNER)
+    editor = bearer({"x": Role.EDITOR})
+    problem(client.post(f"{DOCUMENTS}/x/restore", headers=editor), 403, "permission-denied")
+    problem(client.delete(f"{DOCUMENTS}/x?purge=true", headers=editor), 403, "permission-denied")
+    assert client.post(f"{DOCUMENTS}/x/restore", headers=bearer({"x": Role.OWNER})).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["purge=perhaps", "purgge=true", "purge=true&force=1"])
+def test_way_of_deleting_that_does_not_exist_is_refused(client: TestClient, query: str) -> None:
+    create(client, "x")
+    problem(client.delete(f"{DOCUMENTS}/x?{query}", headers=OWNER), 400, "invalid-request")
+    assert client.get(f"{DOCUMENTS}/x", headers=OWNER).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["", "?purge=true"])
+def test_deleting_either_way_closes_the_open_connections(client: TestClient, how: str) -> None:
+    create(client, "x")
+    with client.websocket_connect(f"/ws/x?token={token('grace')}") as socket:
+        client.delete(f"{DOCUMENTS}/x{how}", headers=OWNER)
+        assert socket.receive()["code"] == 4410
+    with client.websocket_connect(f"/ws/x?token={token('grace')}") as socket:
+        while (told := socket.receive())["type"] != "websocket.close":
+            pass
+        assert told["code"] == 4410

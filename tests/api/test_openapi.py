@@ -18,7 +18,7 @@ def operations(api: Any) -> dict[str, Any]:
 def test_every_operation_is_described(api: Any) -> None:
     assert api["openapi"].startswith("3.1")
     found = [each for path in api["paths"].values() for each in path.values()]
-    assert len(operations(api)) == len(found) == 20
+    assert len(operations(api)) == len(found) == 21
     for each in found:
         assert each["summary"]
         assert each["description"]
@@ -44,6 +44,7 @@ def test_statuses_are_those_that_the_routes_answer(api: Any) -> None:
         "getDocument": {"400", "401", "403", "404", "410", "503"},
         "changeDocument": {"400", "401", "403", "404", "408", "410", "413", "503"},
         "deleteDocument": {"400", "401", "403", "404", "410", "503"},
+        "restoreDocument": {"400", "401", "403", "404", "503"},
         "getContent": {"400", "401", "403", "404", "410", "503"},
         "listMembers": {"400", "401", "403", "404", "410", "503"},
         "putMember": {"400", "401", "403", "404", "408", "409", "410", "413", "503"},

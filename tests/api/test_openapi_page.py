@@ -144,6 +144,7 @@ ORDER = [
     "healthz",
     "readyz",
     "deleteDocument",
+    "restoreDocument",
 ]
 
 

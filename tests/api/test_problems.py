@@ -40,6 +40,7 @@ TABLE: dict[type[CollabError], tuple[int, int]] = {
     errors.LinkNotFound: (4422, 404),
     errors.DocumentExists: (4422, 409),
     errors.DocumentDeleted: (4410, 410),
+    errors.DocumentInBin: (4410, 410),
     errors.TooLarge: (4422, 413),
     errors.BodyTimeout: (4422, 408),
     errors.Conflict: (4422, 409),

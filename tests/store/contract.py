@@ -1,17 +1,30 @@
 """The contract of a store. The tests of an implementation subclass it and define the ``store`` fixture."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Update, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from collab.errors import DocumentDeleted, DocumentExists, DocumentNotFound, RoomClosed, StoreUnavailable
+from collab.access.grants import matches
+from collab.errors import DocumentExists, DocumentInBin, DocumentNotFound, RoomClosed, StoreUnavailable, TransientError
 from collab.ids import DocumentName, Epoch, Sequence, WriterId
 from collab.protocol.rows import Row
-from collab.store.base import Committed, Deleted, EpochChanged, Snapshot, Store, Tail
+from collab.store import deletion
+from collab.store.base import (
+    Committed,
+    Deleted,
+    EpochChanged,
+    ListOrder,
+    ListQuery,
+    Readable,
+    Snapshot,
+    Store,
+    Tail,
+)
 from collab.store.schema import snapshots, updates
 from collab.store.sql import SqlStore
 from tests.store.sharing_contract import SharingContract
@@ -22,6 +35,28 @@ HEAVY = DocumentName('it\'s 100% "häßlich" 😀' + "x" * 220)
 
 def row(n: int, *, name: DocumentName = NAME, writer: int = 7, epoch: int = 0, payload: bytes = b"x") -> Row:
     return Row(name, Epoch(epoch), WriterId(writer), n, payload)
+
+
+EVERYTHING = Readable(frozenset({"**"}))
+
+
+async def listed(store: Store, query: ListQuery | None = None) -> list[str]:
+    """Return the names of the whole list, read page by page."""
+    query = query or ListQuery(EVERYTHING)
+    names: list[str] = []
+    while True:
+        page = await store.list_documents(query)
+        assert len(page.documents) <= query.limit
+        names += [info.name for info in page.documents]
+        if page.next is None:
+            return names
+        query = replace(query, after=page.next)
+
+
+async def clear(store: Store) -> None:
+    """Remove the rows of purged documents, two at a time."""
+    while await store.clear_purged(2):
+        pass
 
 
 class StoreContract(SharingContract):
@@ -219,8 +254,7 @@ class StoreContract(SharingContract):
         await store.create(DocumentName("b"), "Bee")
         await store.create(DocumentName("a"), "")
         await store.append([row(1, name=DocumentName("c"))])
-        assert [d.name for d in await store.list_documents("", 2)] == ["a", "b"]
-        assert [d.name for d in await store.list_documents("b", 2)] == ["c"]
+        assert await listed(store) == ["a", "b", "c"]
         assert (await store.set_title(DocumentName("a"), "Ay")).title == "Ay"
         found = await store.find(DocumentName("a"))
         assert found.title == "Ay"
@@ -246,12 +280,7 @@ class StoreContract(SharingContract):
         assert sorted(names) != names
         await store.append([row(1, name=DocumentName(name)) for name in names])
         await store.delete(DocumentName("b"))
-        listed: list[str] = []
-        while page := await store.list_documents(listed[-1] if listed else "", 3):
-            assert len(page) <= 3
-            listed += [document.name for document in page]
-        assert listed == sorted(set(names) - {"b"})
-        assert [d.name for d in await store.list_documents("a a", 1)] == ["a b"]  # a cursor need not be a name
+        assert await listed(store) == sorted(set(names) - {"b"})
 
     async def test_catalogue_entry_has_head_and_times(self, store: Store) -> None:
         created = await store.create(NAME, "Notes")
@@ -271,9 +300,234 @@ class StoreContract(SharingContract):
             await store.create(NAME, "")
         await store.delete(NAME)
         for again in (store.find(NAME), store.create(NAME, ""), store.delete(NAME), store.set_title(NAME, "")):
-            with pytest.raises(DocumentDeleted):
+            with pytest.raises(DocumentInBin):
                 await again
-        assert await store.list_documents("", 10) == []
+        assert await listed(store) == []
+
+    # --- lists -------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("limit", [1, 2, 500])
+    async def test_list_comes_in_each_order_and_in_pages(self, store: Store, limit: int) -> None:
+        for name, title in (("c", "beta"), ("a", "Ärger"), ("d", "Alpha"), ("b", "")):
+            await store.create(DocumentName(name), title)
+        await store.append([row(1, name=DocumentName("a"))])
+        await store.set_title(DocumentName("d"), "alpha")
+        orders = {
+            ListOrder.NAME: ["a", "b", "c", "d"],
+            ListOrder.TITLE: ["d", "b", "c", "a"],  # "alpha", "b" for want of a title, "beta", "ärger"
+            ListOrder.CREATED: ["b", "d", "a", "c"],
+            ListOrder.UPDATED: ["d", "a", "b", "c"],
+        }
+        for order, names in orders.items():
+            assert await listed(store, ListQuery(EVERYTHING, order, limit=limit)) == names
+
+    async def test_documents_with_the_same_title_are_each_listed_once(self, store: Store) -> None:
+        names = [f"{number:02}" for number in range(9)]
+        for name in names:
+            await store.create(DocumentName(name), "Same")
+        assert await listed(store, ListQuery(EVERYTHING, ListOrder.TITLE, limit=2)) == names
+
+    async def test_document_that_changes_between_two_pages_hides_no_other(self, store: Store) -> None:
+        names = [f"{number}" for number in range(6)]
+        for name in names:
+            await store.create(DocumentName(name), "")
+        first = await store.list_documents(ListQuery(EVERYTHING, ListOrder.UPDATED, limit=3))
+        await store.append([row(1, name=DocumentName("0"))])
+        rest = await store.list_documents(ListQuery(EVERYTHING, ListOrder.UPDATED, after=first.next, limit=3))
+        assert [info.name for info in (*first.documents, *rest.documents)] == ["5", "4", "3", "2", "1"]
+
+    @pytest.mark.parametrize(
+        ("search", "names"),
+        [
+            ("MINUTES", ["a", "minutes/1"]),
+            ("straße", ["b"]),
+            ("STRASSE", ["b"]),
+            ("50%", ["c"]),
+            ("_", ["c"]),
+            ("\\", ["c"]),
+            ("es/1", ["minutes/1"]),
+            ("café", ["d"]),
+            ("CAFE\u0301", ["d"]),
+            ("nothing", []),
+        ],
+    )
+    async def test_search_finds_text_in_titles_and_names(self, store: Store, search: str, names: list[str]) -> None:
+        titles = {"a": "Minutes of May", "b": "Hauptstraße 5", "c": "50% of \\ and _", "d": "Café", "minutes/1": ""}
+        for name, title in titles.items():
+            await store.create(DocumentName(name), title)
+        await store.append([row(1, name=DocumentName("minutes/2"))])  # created by an edit, and then in the bin
+        await store.delete(DocumentName("minutes/2"))
+        for order in ListOrder:
+            found = await listed(store, ListQuery(EVERYTHING, order, search=search, limit=1))
+            assert sorted(found) == names
+
+    async def test_document_created_by_an_edit_is_found_by_its_name(self, store: Store) -> None:
+        await store.append([row(1, name=DocumentName("Ärger/1"))])
+        assert await listed(store, ListQuery(EVERYTHING, search="ÄRGER")) == ["Ärger/1"]
+        await store.set_title(DocumentName("Ärger/1"), "Freude")
+        assert await listed(store, ListQuery(EVERYTHING, search="freu")) == ["Ärger/1"]
+
+    async def test_prefix_is_the_beginning_of_the_name_as_it_is(self, store: Store) -> None:
+        names = ["team", "team/1", "team/\U0010ffff", "team0", "Team/1", "a_b", "axb", "\U0010ffff\U0010ffff"]
+        await store.append([row(1, name=DocumentName(name)) for name in names])
+        expected = {"team/": ["team/1", "team/\U0010ffff"], "a_": ["a_b"], "\U0010ffff": ["\U0010ffff\U0010ffff"]}
+        for prefix, found in expected.items():
+            assert await listed(store, ListQuery(EVERYTHING, prefix=prefix)) == found
+
+    @pytest.mark.parametrize(
+        "patterns",
+        [
+            *([pattern] for pattern in ("a", "a/*", "a/**", "*", "*/b", "**/b", "a/**/b", "a*/**", "**/b*", "*/*/b")),
+            *(["a_/*"], ["a%/**"], ["\\*"], ["a", "a/*", "a/**/b", "*%*"], ["team/*", "x"], []),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("order", ListOrder)
+    async def test_list_holds_exactly_what_the_patterns_match(
+        self, store: Store, patterns: list[str], order: ListOrder
+    ) -> None:
+        names = [
+            *"abx",
+            "ab",
+            "a/b",
+            "a/x",
+            "a/x/b",
+            "a/b/b",
+            "ab/x/bb",
+            "a/x/y/b",
+            "a_/1",
+            "ax/1",
+            "a%/1/2",
+            "\\n",
+            "é/b",
+        ]
+        await store.append([row(1, name=DocumentName(name)) for name in names])
+        found = await listed(store, ListQuery(Readable(frozenset(patterns)), order, limit=2))
+        assert sorted(found) == sorted(name for name in names if any(matches(each, name) for each in patterns))
+
+    # --- the bin -----------------------------------------------------------------------------------
+
+    async def test_bin_holds_deleted_documents_with_their_time(self, store: Store) -> None:
+        for name in ("a", "b", "c"):
+            await store.create(DocumentName(name), name.upper())
+        await store.delete(DocumentName("b"))
+        page = await store.list_documents(ListQuery(EVERYTHING, in_bin=True))
+        (info,) = page.documents
+        assert (info.name, info.title, page.next) == ("b", "B", None)
+        assert info.deleted_at is not None
+        assert info.deleted_at.utcoffset() == timedelta(0)
+        assert await listed(store) == ["a", "c"]
+
+    async def test_restored_document_has_everything_in_a_new_epoch(self, store: Store) -> None:
+        await store.append([row(n) for n in range(1, 4)])
+        await store.set_title(NAME, "Notes")
+        await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(2), b"state", 0))
+        before = await store.load(NAME)
+        await store.delete(NAME)
+        info = await store.restore(NAME)
+        after = await store.load(NAME)
+        assert (info.title, info.seq, info.epoch, info.deleted_at) == ("Notes", 3, 1, None)
+        assert (after.snapshot, after.tail, after.head) == (before.snapshot, before.tail, before.head)
+        assert (after.epoch, after.deleted) == (1, False)
+        assert await listed(store) == [NAME]
+        assert (await store.heads({NAME: Sequence(2)}))[NAME].epoch == 1
+
+    async def test_rows_of_before_a_deletion_are_refused_after_the_restoration(self, store: Store) -> None:
+        """A room that lost a row to the deletion may have more in its queue, which build on it."""
+        await store.append([row(1)])
+        await store.delete(NAME)
+        assert await store.append([row(2)]) == [Deleted()]
+        await store.restore(NAME)
+        assert await store.append([row(2), row(3)]) == [EpochChanged(), EpochChanged()]
+        assert await store.append([row(1)]) == [Committed(Sequence(1))]  # committed before, and still
+        assert await store.append([row(1, writer=8, epoch=1)]) == [Committed(Sequence(2))]
+        assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(2), b"s", 0))
+
+    async def test_restoring_what_is_not_in_the_bin_changes_nothing(self, store: Store) -> None:
+        await store.append([row(1)])
+        assert (await store.restore(NAME)).epoch == 0
+        with pytest.raises(DocumentNotFound):
+            await store.restore(HEAVY)
+
+    @pytest.mark.parametrize("in_bin", [True, False])
+    async def test_purged_document_is_gone_for_good(self, store: Store, in_bin: bool) -> None:
+        await store.append([row(n) for n in range(1, 4)] + [row(1, name=HEAVY)])
+        await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(2), b"state", 0))
+        if in_bin:
+            await store.delete(NAME)
+        await store.purge(NAME)
+        await clear(store)
+        for absent in (store.find(NAME), store.restore(NAME), store.delete(NAME), store.purge(NAME)):
+            with pytest.raises(DocumentNotFound):
+                await absent
+        stored = await store.load(NAME)
+        assert (stored.head, stored.snapshot, stored.tail, stored.deleted) == (0, None, (), True)
+        assert await store.rows_after(NAME, Sequence(0)) == []
+        assert await store.tail(NAME) is None
+        for in_either in (False, True):
+            assert await listed(store, ListQuery(EVERYTHING, in_bin=in_either)) == ([] if in_either else [HEAVY])
+        assert (await store.load(HEAVY)).head == 1
+
+    async def test_purged_document_takes_no_row_of_clients_that_come_back(self, store: Store) -> None:
+        await store.append([row(1)])
+        await store.purge(NAME)
+        outcomes = await store.append([row(2), row(1, writer=8)])
+        await clear(store)
+        assert outcomes == await store.append([row(1), row(1, writer=9)]) == [Deleted(), Deleted()]
+        assert (await store.heads({NAME: Sequence(1)}))[NAME].deleted
+        assert not await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(1), b"s", 0))
+
+    @pytest.mark.parametrize("cleared", [True, False])
+    async def test_name_of_a_purged_document_begins_anew_when_it_is_created(
+        self, store: Store, cleared: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(deletion, "NAME_RESTS", timedelta())
+        await store.append([row(n) for n in range(1, 4)])
+        await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(2), b"state", 0))
+        await store.purge(NAME)
+        if cleared:
+            await clear(store)
+        info = await store.create(NAME, "New")
+        assert (info.title, info.seq, info.epoch, info.deleted_at) == ("New", 0, 1, None)
+        stored = await store.load(NAME)
+        assert (stored.epoch, stored.head, stored.snapshot, stored.tail) == (1, 0, None, ())
+        assert await store.append([row(1), row(4)]) == [EpochChanged(), EpochChanged()]
+        assert await store.append([row(1, epoch=1)]) == [Committed(Sequence(1))]
+        await clear(store)
+        assert (await store.load(NAME)).head == 1
+        assert await listed(store, ListQuery(EVERYTHING, search="new")) == [NAME]
+        with pytest.raises(DocumentExists):
+            await store.create(NAME, "")
+
+    async def test_name_of_a_purged_document_rests_until_every_replica_has_noticed(self, store: Store) -> None:
+        await store.append([row(1)])
+        await store.purge(NAME)
+        with pytest.raises(TransientError, match="Try again"):
+            await store.create(NAME, "New")
+        assert (await store.load(NAME)).deleted
+
+    async def test_old_deletions_are_purged_the_oldest_first(self, store: Store) -> None:
+        names = [DocumentName(f"old/{number}") for number in range(4)]
+        await store.append([row(1, name=name) for name in names])
+        for name in names[:3]:
+            await store.delete(name)
+        before, later = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(seconds=1)
+        assert await store.purge_older(before, 10) == []
+        assert sorted(await store.purge_older(later, 2)) == names[:2]
+        assert await store.purge_older(later, 2) == [names[2]]
+        assert await store.purge_older(later, 2) == []
+        assert await listed(store) == [names[3]]
+
+    async def test_deletion_restoration_and_purge_at_once_have_one_outcome(self, store: Store) -> None:
+        await store.append([row(1)])
+        await store.delete(NAME)
+        later = datetime.now(UTC) + timedelta(seconds=1)
+        restored, purged, *_ = await asyncio.gather(
+            store.restore(NAME), store.purge_older(later, 1), clear(store), return_exceptions=True
+        )
+        assert isinstance(restored, DocumentNotFound) == (purged == [NAME])
+        await clear(store)
+        assert (await store.load(NAME)).head == (0 if purged else 1)
 
 
 class DurableContract(StoreContract):

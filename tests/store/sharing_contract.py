@@ -10,7 +10,7 @@ from collab.access.sharing import LINKS_MAX, MEMBERS_MAX, NOT_SHARED, REQUESTS_M
 from collab.errors import DocumentDeleted, DocumentNotFound, LastOwner, LinkNotFound, MemberNotFound, SharingFull
 from collab.ids import DocumentName, Epoch, LinkId, Sequence, UserId, WriterId
 from collab.protocol.rows import Row
-from collab.store.base import Store
+from collab.store.base import ListOrder, ListQuery, Readable, Store
 
 PLAN, OTHER = DocumentName("team/plan"), DocumentName("team/other")
 ADA, BOB, EVE = UserId("ada"), UserId("bob@example.org"), UserId("ève/ 😀")
@@ -131,14 +131,33 @@ class SharingContract:
         assert await store.heads(cursors, {OTHER: known[OTHER]}) == {}
         assert await store.heads(cursors) == {}
 
-    async def test_memberships_are_listed_and_paged_by_name(self, store: Store) -> None:
-        for number in range(5):
-            await store.create(DocumentName(f"d{number}"), "", EVE)
-        await store.create(OTHER, "", ADA)
-        await store.delete(DocumentName("d3"))
-        assert [each.name for each in await store.memberships(EVE, "", 2)] == ["d0", "d1"]
-        assert [each.name for each in await store.memberships(EVE, "d1", 9)] == ["d2", "d4"]
-        assert await store.memberships(BOB, "", 9) == []
+    @pytest.mark.parametrize("order", ListOrder)
+    async def test_members_find_their_documents_in_the_list(self, store: Store, order: ListOrder) -> None:
+        names = [DocumentName(f"d{number}") for number in range(5)]
+        for name in names:
+            await store.create(name, "", ADA)
+        for name, role in zip(names[:4], Role, strict=True):
+            await store.put_member(name, EVE, role)
+        await store.delete(names[1])
+
+        async def found(patterns: set[str], user: UserId | None, role: Role, *, in_bin: bool = False) -> list[str]:
+            query = ListQuery(Readable(frozenset(patterns), user, role), order, in_bin=in_bin, limit=100)
+            page = await store.list_documents(query)
+            assert page.next is None
+            return sorted(
+                f"{info.name} {info.member_role.word if info.member_role else None}" for info in page.documents
+            )
+
+        mine = ["d0 viewer", "d2 editor", "d3 owner"]
+        assert await found(set(), EVE, Role.VIEWER) == mine
+        assert await found({"d*"}, EVE, Role.VIEWER) == [*mine, "d4 None"]
+        assert await found({"d4", "d0", "**/d3"}, EVE, Role.VIEWER) == [*mine, "d4 None"]
+        assert await found({"**"}, EVE, Role.VIEWER) == [*mine, "d4 None"]
+        assert await found(set(), EVE, Role.OWNER) == ["d3 owner"]
+        assert await found(set(), EVE, Role.OWNER, in_bin=True) == []
+        assert await found(set(), ADA, Role.OWNER, in_bin=True) == ["d1 owner"]
+        assert await found(set(), BOB, Role.VIEWER) == []
+        assert await found(set(), None, Role.VIEWER) == []
 
     async def test_links_are_found_by_their_digest_until_they_are_revoked(self, store: Store) -> None:
         await store.create(PLAN, "", ADA)

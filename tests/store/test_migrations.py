@@ -106,7 +106,7 @@ async def test_database_of_the_first_schema_keeps_its_documents(empty_url: str) 
 async def test_database_of_another_schema_is_not_opened(empty_url: str) -> None:
     await run_upgrade_to_the_first(empty_url)
     store = SqlStore(empty_url)
-    with pytest.raises(InvalidRequest, match=r"schema 0001 .* needs 0003: run `collab migrate`"):
+    with pytest.raises(InvalidRequest, match=r"schema 0001 .* needs 0004: run `collab migrate`"):
         await store.open()
     await store.close()
 
