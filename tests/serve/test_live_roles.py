@@ -13,6 +13,7 @@ from collab.crdt.stored import load_document
 from collab.ids import DocumentName, LinkId, UserId, WriterId
 from collab.limits import ServerLimits
 from collab.relay.memory import MemoryBus, MemoryRelay
+from collab.room.session import Session
 from collab.serve.live_roles import LiveRoles
 from collab.serve.new_link import make_link
 from collab.serve.permit import Permit
@@ -114,7 +115,7 @@ async def test_another_role_counts_in_the_session(replicas: Replicas, dialect: D
     async with replicas.client(dialect, token("ada")) as ada:
         await replicas.join(ada, token("ada"))
         await replicas.put(ADA, Role.EDITOR)
-        session = await _session(replicas.second)
+        session = _session(replicas.second)
         await eventually(lambda: session.can_write)
         ada.update(author.type(0, "yes"))
         await ada.hear("saved" if dialect == "hocuspocus" else "update")
@@ -128,7 +129,7 @@ async def test_another_role_counts_in_the_session(replicas: Replicas, dialect: D
     assert await replicas.text() == "yes"
 
 
-async def _session(server: Server) -> object:
+def _session(server: Server) -> Session:
     (host,) = server.rooms.hosts
     (session,) = host._room._sessions
     return session
@@ -201,9 +202,9 @@ async def test_guest_is_shown_under_the_chosen_name_with_a_mark(replicas: Replic
         async with replicas.client(dialect, credential) as guest:  # type: ignore[arg-type]
             await replicas.join(guest, credential)
             found = await replicas.store.find_link(digest(secret))
-            session = await _session(replicas.second)
+            session = _session(replicas.second)
             assert found is not None
-            assert (session.name, session.user) == ("Eve É (guest)", f"guest:{found.id}")  # type: ignore[attr-defined]
+            assert (session.name, session.user) == ("Eve É (guest)", f"guest:{found.id}")
         await eventually(lambda: [host.sessions for host in replicas.second.rooms.hosts] == [0])
 
 
@@ -251,6 +252,16 @@ async def test_session_that_may_write_by_its_token_is_not_followed(store: Memory
     roles.forget(ada, NAME)
     await roles.refresh(NAME)
     assert ada.roles == []
+
+
+async def test_session_with_an_older_permit_than_the_others_is_asked_for_again(store: MemoryStore) -> None:
+    roles, ada, bob = LiveRoles(store), Follower(), Follower()
+    await store.put_member(NAME, BOB, Role.EDITOR)
+    roles.follow(ada, permit(1))
+    roles.follow(bob, permit(0, user=BOB))
+    assert roles.versions() == {NAME: 0}
+    await roles.refresh(NAME)
+    assert (bob.roles, roles.versions()) == ([Role.EDITOR], {NAME: 1})
 
 
 async def test_session_that_comes_during_a_refresh_is_asked_for_again(store: MemoryStore) -> None:
