@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from collab.access.roles import Role
@@ -51,11 +51,16 @@ async def replicas(tmp_path: Path) -> AsyncIterator[tuple[str, PrivateRedis, lis
 class Guest:
     """A guest who types until shown out, and then tries to go on."""
 
-    def __init__(self, client: SocketClient, words: "count[int]") -> None:
-        self._client = client
+    def __init__(self, socket: ClientConnection, words: "count[int]") -> None:
+        self._socket = socket
+        self._client = SocketClient(socket, YWebsocketCodec())
         self._words = words
         self.acknowledged: set[str] = set()
         self.typed_s: dict[str, float] = {}
+
+    async def sync(self) -> None:
+        """Open the document."""
+        await self._client.sync()
 
     async def type(self) -> None:
         """Type until the socket is closed."""
@@ -66,14 +71,17 @@ class Guest:
                 await self._client.type(word)
                 await asyncio.sleep(PAUSE_S)
 
-    async def read(self) -> int:
-        """Read until the socket is closed, and return the close code."""
-        try:
-            while True:
-                await self._client.hear()
-                self.acknowledged.update(self._client.acknowledged)
-        except ConnectionClosed as closed:
-            return 0 if closed.rcvd is None else closed.rcvd.code
+    async def read(self) -> int | None:
+        """Read until the guest is denied and the socket is closed, and return the close code."""
+        with pytest.raises(AssertionError, match=r"denied: .*permission-denied"):
+            await self._hear_all()
+        await self._socket.wait_closed()
+        return self._socket.close_code
+
+    async def _hear_all(self) -> None:
+        while True:
+            await self._client.hear()
+            self.acknowledged.update(self._client.acknowledged)
 
 
 async def revoke_while_a_guest_types(servers: list[ServerProcess], words: "count[int]") -> tuple[Guest, float, float]:
@@ -85,9 +93,8 @@ async def revoke_while_a_guest_types(servers: list[ServerProcess], words: "count
         link = (await rest.post(path, json={"role": "editor"})).json()
         url = f"ws://127.0.0.1:{servers[1].port}/ws/{DOCUMENT}?token={link['secret']}&name=Eve"
         socket = await stack.enter_async_context(connect(url, max_size=None, compression=None))
-        client = SocketClient(socket, YWebsocketCodec())
-        await client.sync()
-        guest = Guest(client, words)
+        guest = Guest(socket, words)
+        await guest.sync()
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(guest.read())
             tasks.create_task(guest.type())
