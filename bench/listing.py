@@ -127,8 +127,8 @@ async def fill(url: str, count: int) -> None:
             rows = [_document(drawn, now, number, count) for number in range(start, min(count, start + CHUNK))]
             await connection.execute(insert(documents), rows)
     async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("VACUUM ANALYZE documents" if "postgres" in url else "ANALYZE"))
+        automatic = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await automatic.execute(text("VACUUM ANALYZE documents" if "postgres" in url else "ANALYZE"))
     await engine.dispose()
 
 

@@ -41,7 +41,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("batch_window_ms", "batch_window_large_ms", "batch_sessions_min", "batch_large_sessions_min"),
     ),
     "Saving, other replicas, and stopping": (
-        *("flush_window_ms", "persister_queue_bytes_max", "heads_poll_s", "heads_poll_relay_down_s", "bin_days", "shutdown_s"),
+        *(
+            "flush_window_ms",
+            "persister_queue_bytes_max",
+            "heads_poll_s",
+            "heads_poll_relay_down_s",
+            "bin_days",
+            "shutdown_s",
+        ),
     ),
 }
 """Every setting once. A test says which are missing."""

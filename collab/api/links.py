@@ -107,7 +107,9 @@ async def create_link(
     return MadeLink.model_validate(fields_of(link) | {"secret": secret, "url": url})
 
 
-@router.delete("/{name:document}/links/{link}", status_code=204, summary="Revoke a link", operation_id="revokeLink")
+@router.delete(
+    "/{name:document}/links/{link:document}", status_code=204, summary="Revoke a link", operation_id="revokeLink"
+)
 async def revoke_link(
     server: ServerDep,
     principal: PrincipalDep,

@@ -78,9 +78,10 @@ _HEADER = re.compile(
     r"(?:(?:bearer|basic|token)\s+)?[^\s'\",)\]}]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
+_LINK = re.compile(r"\bcl_[\w-]{8,}+")
 _PASSWORD = re.compile(r"(\w://[^\s:/@]*):[^\s/@]+@")
 _SIGNS = (
-    *("eyj", "authorization", "cookie", "query_string", "bearer", "://", "?", "&", "%3f", "%26"),
+    *("eyj", "cl_", "authorization", "cookie", "query_string", "bearer", "://", "?", "&", "%3f", "%26"),
     *(name + equals for name in ("token", "ticket", "secret", "password") for equals in ("=", "%3d")),
 )
 """What every match of these patterns contains, in lower case. Few lines have any of it, and it is found quickly."""
@@ -96,6 +97,7 @@ def _hide_credentials(text: str) -> str:
     text = _PARAMETER.sub(rf"\1\2{HIDDEN}", text)
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
+    text = _LINK.sub(HIDDEN, text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _PASSWORD.sub(rf"\1:{HIDDEN}@", text)
 

@@ -26,7 +26,13 @@ async def test_no_token_is_logged(tmp_path: Path) -> None:
     server = await ServerProcess(tmp_path, environment=settings).start()
     good, denied = token("ada"), token("eve", {"other": Role.OWNER})
     forged = good[:-8] + "A" * 8
-    tokens = (good, denied, forged)
+    tokens = (
+        good,
+        denied,
+        forged,
+        "cl_" + "Made-up_secret" * 3 + "x",
+        "cl_" + "Made-up_secret" * 3 + "x?password=sesame",
+    )
     base = f"127.0.0.1:{server.port}"
     try:
         async with httpx2.AsyncClient(base_url=f"http://{base}") as client:
@@ -46,3 +52,5 @@ async def test_no_token_is_logged(tmp_path: Path) -> None:
     for each in tokens:
         for part in each.split(".")[1:]:
             assert part not in server.log
+    for secret in ("Made-up_secret", "sesame"):
+        assert secret not in server.log

@@ -231,6 +231,7 @@ def test_mounting_application_finds_our_events_in_its_own_log(caplog: pytest.Log
         ("/ws%3Fauth%3Dabc%26x=1", "/ws%3Fauth%3D***"),
         ("{'query_string': b'auth=abc', 'x': 1}", "{'query_string': b'***', 'x': 1}"),
         ("/ws?ticket=abc", "/ws?ticket=***"),
+        ("opened cl_hGq0yTzL-3n_q7?name=Ada", "opened ***?name=***"),
         ("/ws?token%3Dabc", "/ws?token%3D***"),
         ("/d/welcome#token=abc", "/d/welcome#token=***"),
         ("TOKEN=abc", "TOKEN=***"),

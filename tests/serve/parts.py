@@ -181,9 +181,10 @@ def make_server(
     wall_clock: Callable[[], float] = time.time,
     limits: ServerLimits | None = None,
     published: JwksClient | None = None,
+    heads_poll_s: float = 0.05,
 ) -> Server:
     """Return a server that is not started yet: ``async with`` does that."""
-    limits = (limits or ServerLimits()).model_copy(update={"heads_poll_s": 0.05})
+    limits = (limits or ServerLimits()).model_copy(update={"heads_poll_s": heads_poll_s})
     replica = Replica(WriterId(1), store, relay or MemoryRelay(MemoryBus(), WriterId(1)), limits, Metrics())
     return Server(replica, TokenVerifier(SharedSecret(SECRET.encode())), published=published, wall_clock=wall_clock)
 

@@ -98,6 +98,7 @@ class SharingContract:
         await store.put_member(PLAN, EVE, Role.VIEWER)
         await store.add_link(link(1, role=Role.EDITOR), b"1")
         await store.add_link(link(2, OTHER), b"2")
+        await store.add_link(link(3), b"3")
         found = await store.sharing(PLAN, [EVE, BOB], [LinkId("link1"), LinkId("link2"), LinkId("none")])
         assert (found.members, found.links) == ({EVE: Role.VIEWER}, {LinkId("link1"): Role.EDITOR})
         assert await store.sharing(DocumentName("none"), [EVE], [LinkId("link1")]) == NOT_SHARED
