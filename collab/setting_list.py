@@ -54,7 +54,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Every setting once. A test says which are missing."""
 
 DEFAULTS_IN_WORDS = {"database_url": "a file in `COLLAB_DATA_DIR`", "secret": "made by the server"}
-UNITS = {"_bytes_max": "bytes", "_ms": "milliseconds", "_s_max": "seconds", "_s": "seconds"}
+UNITS = {"_bytes_max": "bytes", "_ms": "milliseconds", "_s_max": "seconds", "_s": "seconds", "_days": "days"}
 """The unit that the end of a name tells."""
 
 HEAD = """# Settings
