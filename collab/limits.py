@@ -139,7 +139,8 @@ class ServerLimits(BaseModel):
         default=_WORK.frame_s_max,
         gt=0,
         description="Seconds of processor time after which an update is refused as too costly. Its size adds to them: "
-        "4 seconds for each million bytes, of which 0.05 for each thousand structs that it brings.",
+        "4 seconds for each million bytes. Of the time in which its parts go into the document, each thousand structs "
+        "explain 0.05 seconds.",
     )
 
     # --- the log and the other replicas -----------------------------------------------------------------
