@@ -53,6 +53,7 @@ ROUTES = {
     "getDocument": Route(Role.VIEWER, 200),
     "changeDocument": Route(Role.EDITOR, 200, {"title": "Mine"}),
     "deleteDocument": Route(Role.OWNER, 204),
+    "restoreDocument": Route(Role.OWNER, 200),
     "getContent": Route(Role.VIEWER, 200),
     "postUpdate": Route(Role.EDITOR, 200, content=INSERT),
     "listMembers": Route(Role.OWNER, 200),
@@ -130,6 +131,8 @@ class Cell:
 
     def _allowed(self, route: Route) -> int:
         match self.operation, self.state:
+            case "restoreDocument", "deleted":
+                return route.success
             case _, "deleted":
                 return 410
             case "createDocument" | "postUpdate", "absent":
