@@ -155,10 +155,15 @@ class SqlStore:
                 return await catalog.find(connection, name)
         raise DocumentExists
 
-    async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Change the title."""
+    async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
+        """Change titles, in one transaction."""
         async with self._database.write() as connection:
-            return await catalog.set_title(connection, name, title)
+            await catalog.set_titles(connection, titles)
+
+    async def latest(self, limit: int) -> list[DocumentInfo]:
+        """Return the documents that changed last."""
+        async with self._database.read() as connection:
+            return await catalog.latest(connection, limit)
 
     # --- the bin -----------------------------------------------------------------------------------
 
