@@ -131,7 +131,7 @@ export class CollabToolbar extends LitElement {
   }
 
   override focus(): void {
-    this.#button(this.current)?.focus();
+    this.#button(this.current)?.focus({ focusVisible: true } as FocusOptions); // it is reached by Alt+F10 alone
   }
 
   override disconnectedCallback(): void {
