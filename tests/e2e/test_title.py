@@ -118,7 +118,7 @@ async def test_title_over_rest_is_the_title_on_the_page(browser: Browser, server
         await title_field(ada.page).fill("Named by Ada")
 
         async def is_listed() -> bool:
-            return (await rest.get(url)).json()["title"] == "Named by Ada"
+            return bool((await rest.get(url)).json()["title"] == "Named by Ada")
 
         await eventually(is_listed)
 
