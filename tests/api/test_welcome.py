@@ -1,5 +1,6 @@
 """The document that greets a person who tries collab."""
 
+import asyncio
 from pathlib import Path
 
 from fastapi.testclient import TestClient
