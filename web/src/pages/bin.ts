@@ -116,7 +116,7 @@ export class CollabBin extends LitElement {
           <time datetime=${deleted.toISOString()} title=${deleted.toLocaleString()}>deleted ${ago(deleted, new Date())}</time>
         </div>
         <button type="button" class="act" aria-label=${`Restore ${title}`} @click=${() => this.#restore(entry)}>Restore</button>
-        <button type="button" class="act plain-bad" aria-label=${`Delete ${title} forever`}
+        <button type="button" class="act plain-bad" aria-label=${`Delete forever: ${title}`}
           @click=${() => this.#openDialog(entry)}>Delete forever</button>
       </li>`;
   }
@@ -128,7 +128,7 @@ export class CollabBin extends LitElement {
         <form @submit=${this.#purge}>
           <h2 id="purge-title">Delete “${title}” forever?</h2>
           <p>Its text and its history will be gone for everyone. This can’t be undone.</p>
-          <label>Type <span class="quoted">${title}</span> to confirm
+          <label><span>Type <b class="quoted">${title}</b> to confirm</span>
             <input name="typed" autocomplete="off" spellcheck="false" .value=${this.typed}
               @input=${(event: InputEvent) => {
                 this.typed = (event.target as HTMLInputElement).value;
