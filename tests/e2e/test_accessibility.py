@@ -1,4 +1,4 @@
-"""Every page and dialog, light and dark, on a desktop and on a phone: axe finds nothing, and fingers find everything."""
+"""Every page and dialog, light and dark, on a desktop and on a phone: axe finds nothing, and fingers do."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path

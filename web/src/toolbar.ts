@@ -26,7 +26,7 @@ const mark = (id: string, label: string, keys: string, icon: SVGTemplateResult):
 
 const heading = (level: 1 | 2 | 3, icon: SVGTemplateResult): Tool => ({
   id: `heading${level}`,
-  label: `Heading ${level}`,
+  label: `H${level} heading`,
   keys: `Mod+Alt+${level}`,
   icon,
   run: editor => editor.commands.toggleHeading({ level }),
