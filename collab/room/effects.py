@@ -89,15 +89,5 @@ class Fail:
 
 
 Effect: TypeAlias = (
-    Send
-    | EndWindowAt
-    | Queued
-    | Committed
-    | Publish
-    | PublishPresence
-    | Retitled
-    | CatchUp
-    | Again
-    | End
-    | Fail
+    Send | EndWindowAt | Queued | Committed | Publish | PublishPresence | Retitled | CatchUp | Again | End | Fail
 )
