@@ -38,7 +38,7 @@ def entitled(title: str) -> bytes:
 
 async def is_listed(store: MemoryStore, title: str) -> None:
     async def listed() -> bool:
-        return title in [each.title for each in await store.list_documents("", 9)]
+        return title in [each.title for each in await store.latest(9)]
 
     await eventually(listed)
 
