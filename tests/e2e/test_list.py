@@ -96,3 +96,43 @@ async def test_menu_works_by_keyboard(browser: Browser, server: ServerProcess) -
 
 async def _is_titled(page: Page, title: str) -> bool:
     return await page.title() == title
+
+
+async def test_deleted_document_comes_back_by_undo_and_from_the_bin(browser: Browser, server: ServerProcess) -> None:
+    await create(server, first="Minutes")
+    page = await open_list(browser, server)
+    link = page.get_by_role("link", name="Minutes")
+    await choose(page, "Minutes", "Delete")
+    await link.wait_for(state="detached")
+    await page.get_by_role("button", name="Undo").click()
+    await link.wait_for()
+
+    await choose(page, "Minutes", "Delete")
+    await page.get_by_role("link", name="Bin").click()
+    await page.get_by_role("button", name="Restore Minutes").click()
+    await page.get_by_text("The bin is empty.").wait_for()
+
+
+async def test_document_is_purged_once_its_title_was_typed(browser: Browser, server: ServerProcess) -> None:
+    await create(server, first="Minutes")
+    page = await open_list(browser, server)
+    await choose(page, "Minutes", "Delete")
+    await page.get_by_role("link", name="Bin").click()
+    await page.get_by_role("button", name="Delete forever: Minutes").click()
+    confirm = page.get_by_role("dialog").get_by_role("button", name="Delete forever")
+    assert await confirm.is_disabled()
+    await page.get_by_role("textbox", name="Type Minutes to confirm").fill("Minutes")
+    await confirm.click()
+    await page.get_by_text("The bin is empty.").wait_for()
+
+
+async def test_search_and_menu_show_what_a_person_may_see_and_do(browser: Browser, server: ServerProcess) -> None:
+    await create(server, first="Minutes", second="Roadmap")
+    page = await open_list(browser, server, bearer=token("bob", {"**": Role.VIEWER}))
+    await page.get_by_role("searchbox").fill("road")
+    await page.get_by_role("link", name="Minutes").wait_for(state="detached")
+    await page.get_by_role("button", name="Actions for Roadmap").click()
+    await page.get_by_role("menu").wait_for()
+    names = [str(each).strip() for each in await page.get_by_role("menuitem").all_text_contents()]
+    assert "Rename" not in names
+    assert "Delete" not in names
