@@ -31,6 +31,7 @@ from collab.api.list_cursor import ListCursor
 from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
 from collab.api.openapi import OpenApi
 from collab.api.refused_origins import RefusedOrigins, ReportingCors
+from collab.api.welcome import write_welcome
 from collab.observe.metrics import Metrics
 from collab.relay.base import Relay
 from collab.relay.memory import MemoryBus, MemoryRelay
@@ -63,7 +64,7 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
         version=__version__,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0"},
-        lifespan=_lifespan_of(server),
+        lifespan=_lifespan_of(server, is_tried=settings.secret is None),
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -100,10 +101,14 @@ def _replica(settings: Settings, key: SharedSecret, store: Store | None, relay: 
     return Replica(writer, store or SqlStore(settings.database_url), relay, limits=settings, metrics=metrics)
 
 
-def _lifespan_of(server: Server) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan_of(server: Server, *, is_tried: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """``is_tried``: somebody tries the server as it is, and finds a document to begin with."""
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with server:
+            if is_tried:
+                await write_welcome(server)
             yield
 
     return lifespan

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from collab.access.roles import Role
 from collab.api.deps import NameDep, PrincipalDep, ServerDep
 from collab.api.problems import problems
+from collab.api.titles import write_title
 from collab.ids import document_name
 from collab.store.base import DocumentInfo
 
@@ -97,11 +98,13 @@ class DocumentChange(BaseModel):
     responses=problems(408, 409, 410, 413),
 )
 async def create_document(server: ServerDep, principal: PrincipalDep, new: NewDocument, response: Response) -> Document:
-    """Create an empty document, which the caller owns. 409 if the name is taken, 410 if it is in the bin."""
+    """Create a document without text, which the caller owns. 409 if the name is taken, 410 if it is in the bin."""
     name = document_name(new.name)
     await server.authenticator.require(principal, name, Role.EDITOR)
     owner = None if principal.link else principal.user
     info = await server.store.create(name, new.title, owner)
+    if new.title:
+        info = await write_title(server, principal, name, new.title)
     response.headers["ETag"] = etag(info.seq)
     return Document.of(info, await server.authenticator.role(principal, name))
 
@@ -124,9 +127,9 @@ async def get_document(server: ServerDep, principal: PrincipalDep, name: NameDep
 async def change_document(
     server: ServerDep, principal: PrincipalDep, name: NameDep, change: DocumentChange, response: Response
 ) -> Document:
-    """Change the title. The name never changes."""
+    """Change the title, for everybody who has the document open as well. The name never changes."""
     await server.authenticator.require(principal, name, Role.EDITOR)
-    info = await server.store.set_title(name, change.title)
+    info = await write_title(server, principal, name, change.title)
     response.headers["ETag"] = etag(info.seq)
     return Document.of(info, await server.authenticator.role(principal, name))
 

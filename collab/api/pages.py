@@ -30,8 +30,10 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
+@router.get("/bin")
+@router.get("/new")
 async def documents_page(request: Request) -> Response:
-    """Serve the list of documents."""
+    """Serve the list of documents, the bin, or a new document. The page looks at its own address."""
     return _page(request, "index.html")
 
 
@@ -53,15 +55,33 @@ async def element() -> Response:
     return _file(STATIC, "collab-editor.js", FILE_HEADERS | {"Access-Control-Allow-Origin": "*"})
 
 
+@router.get("/theme.js")
+async def theme() -> Response:
+    """Serve the script that applies the chosen theme before a page is drawn."""
+    return _file(STATIC, "theme.js", FILE_HEADERS)
+
+
 @router.get("/licenses.md")
 async def licenses() -> Response:
     """Serve the licences of everything in the build."""
     return _file(STATIC, "licenses.md", FILE_HEADERS)
 
 
-def _page(request: Request, name: str) -> Response:
+def wants_page(request: Request) -> bool:
+    """Return True if a person's browser asks for a page, and not a program or a page for a file."""
+    path, accepted = request.url.path, request.headers.get("accept", "")
+    return request.method in ("GET", "HEAD") and "text/html" in accepted and "/api/" not in path and "." not in path
+
+
+def not_found(request: Request) -> Response:
+    """Answer with a page that says so: the list's, which does not know the address either."""
+    return _page(request, "index.html", status=404)
+
+
+def _page(request: Request, name: str, *, status: int = 200) -> Response:
     base = escape(request.scope.get("root_path", "").rstrip("/") + "/", quote=True)
-    return HTMLResponse(_source(name).replace('<base href="/" />', f'<base href="{base}" />'), headers=PAGE_HEADERS)
+    page = _source(name).replace('<base href="/" />', f'<base href="{base}" />')
+    return HTMLResponse(page, status, headers=PAGE_HEADERS)
 
 
 @cache

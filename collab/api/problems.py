@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from collab import errors
+from collab.api import pages
 from collab.api.middleware import allowed
 from collab.errors import CollabError, InvalidRequest
 
@@ -81,10 +82,12 @@ def install(app: FastAPI) -> None:
         return _respond_to(InvalidRequest("; ".join(_words(detail) for detail in error.errors()) + "."))
 
     @app.exception_handler(HTTPException)
-    async def _framework(request: Request, error: HTTPException) -> JSONResponse:
+    async def _framework(request: Request, error: HTTPException) -> Response:
         if isinstance(error.__cause__, CollabError):  # raised while the framework read the body, and wrapped by it
             return _respond_to(error.__cause__)
         status, headers = HTTPStatus(error.status_code), error.headers
+        if status is HTTPStatus.NOT_FOUND and pages.wants_page(request):
+            return pages.not_found(request)
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             headers = {"Allow": allowed(request)}
         return respond(status, error.detail, headers=headers)

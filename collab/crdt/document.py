@@ -32,6 +32,7 @@ from collab.crdt.splits import splits_at_most
 from collab.crdt.statevector import decode_state_vector, encode_state_vector
 from collab.crdt.steps import ITEMS_PER_STEP, Steps, finish
 from collab.crdt.surrogates import SurrogatePairs, deletion, replace_split_pairs
+from collab.crdt.title import read_title, write_title
 from collab.crdt.update import SKIP, DeletedRange, Id, InspectedUpdate
 from collab.errors import DocumentPoisoned, UpdateRefused
 from collab.protocol.limits import DOCUMENT_CLIENTS_MAX, SPLITS_MAX, STORED
@@ -315,6 +316,14 @@ class Document:
     def text(self) -> str:
         """Return the document as plain text."""
         return self._native(read_text, self._doc)
+
+    def title(self) -> str | None:
+        """Return the title, or None if the document has none."""
+        return self._native(lambda: read_title(self._doc))
+
+    def retitled(self, title: str) -> bytes:
+        """Return the update that sets the title. It is made on this copy, which is of no use afterwards."""
+        return self._native(lambda: write_title(self._doc, title))
 
     def whole(self) -> bool:
         """Return True if the engine holds exactly what it was given: nothing pending, nothing lost."""

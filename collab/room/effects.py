@@ -57,6 +57,13 @@ class PublishPresence:
 
 
 @record
+class Retitled:
+    """The document has this title now, and lists should show it."""
+
+    title: str
+
+
+@record
 class CatchUp:
     """Rows after the cursor are missing: read them from the store."""
 
@@ -81,4 +88,6 @@ class Fail:
     error: CollabError
 
 
-Effect: TypeAlias = Send | EndWindowAt | Queued | Committed | Publish | PublishPresence | CatchUp | Again | End | Fail
+Effect: TypeAlias = (
+    Send | EndWindowAt | Queued | Committed | Publish | PublishPresence | Retitled | CatchUp | Again | End | Fail
+)

@@ -40,7 +40,7 @@ from collab.protocol.messages import (
     Update,
 )
 from collab.protocol.rows import CommittedRow, Entry, Row, decode_entries
-from collab.room.effects import CatchUp, Committed, Effect, Fail, Publish
+from collab.room.effects import CatchUp, Committed, Effect, Fail, Publish, Retitled
 from collab.room.events import (
     Congested,
     Continued,
@@ -67,6 +67,7 @@ from collab.room.log_cursor import LogCursor
 from collab.room.session import Session, SessionState
 from collab.room.sessions import Sessions
 from collab.room.slow_readers import SlowReaders
+from collab.room.title_watch import TitleWatch
 from collab.room.uncommitted import UncommittedQueue
 from collab.room.updates import SIZE_WANTED, RoomLimits, Updates
 from collab.room.work import WorkTimes
@@ -100,6 +101,7 @@ class Room:
         times = times or WorkTimes(limits.work)
         self._slow_readers = SlowReaders(document, self._sessions, limits.lag)
         self._updates = Updates(document, self._sessions, self._uncommitted, limits, times)
+        self._title = TitleWatch(document)
 
     def __repr__(self) -> str:
         return f"<Room {self.name!r} cursor={self.cursor} sessions={len(self._sessions)} pending={self.pending}>"
@@ -118,6 +120,11 @@ class Room:
     def has_work(self) -> bool:
         """True if updates wait for their turn."""
         return bool(self._updates.turns.waiting)
+
+    @property
+    def is_title_told(self) -> bool:
+        """True if lists know the title, as far as the room has looked."""
+        return self._title.is_told
 
     @property
     def pending(self) -> int:
@@ -196,8 +203,13 @@ class Room:
                 self._sessions.expire_presence()
                 self._updates.settle_overdue()
                 self._slow_readers.end_overdue()
+                self._tell_title()
             case _:
                 assert_never(event)
+
+    def _tell_title(self) -> None:
+        if (title := self._title.look(self.cursor)) is not None:
+            self._sessions.effects.append(Retitled(title))
 
     # --- sessions -----------------------------------------------------------------------------------
 

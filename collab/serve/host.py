@@ -26,6 +26,7 @@ from collab.room.effects import (
     Publish,
     PublishPresence,
     Queued,
+    Retitled,
     Send,
 )
 from collab.room.events import (
@@ -70,8 +71,9 @@ class Host:
         call_later: Callable[[float, Callable[[], None]], object],
         on_fail: Callable[["Host"], None],
         ask_turn: Callable[["Host"], None],
+        on_title: Callable[[DocumentName, str], None] = lambda _name, _title: None,
     ) -> None:
-        """``ask_turn``: have ``go_on`` called once others have been served."""
+        """``ask_turn``: have ``go_on`` called once others have been served. ``on_title``: the title has changed."""
         self._room = room
         self._writer = replica.writer
         self._log_writer = log_writer
@@ -80,6 +82,7 @@ class Host:
         self._call_later = call_later
         self._on_fail = on_fail
         self._ask_turn = ask_turn
+        self._on_title = on_title
         self._metrics = replica.metrics
         self._accepted: deque[tuple[float, int]] = deque()
         """When each update that is not committed was accepted, and its share of the unsaved bytes."""
@@ -119,6 +122,11 @@ class Host:
     def has_work(self) -> bool:
         """True if updates wait for their turn."""
         return self._room.has_work and self.failed is None
+
+    @property
+    def is_title_told(self) -> bool:
+        """True if lists know the title, so that the room may be forgotten."""
+        return self._room.is_title_told
 
     @property
     def pending(self) -> int:
@@ -276,6 +284,8 @@ class Host:
                 self._relay.publish(RowFrame(self.name, self._room.epoch, effect.row))
             elif isinstance(effect, PublishPresence):
                 self._presence.update((each.entry.client, each) for each in effect.entries)
+            elif isinstance(effect, Retitled):
+                self._on_title(self.name, effect.title)
             elif isinstance(effect, Again):
                 self._ask_turn(self)
             elif isinstance(effect, EndWindowAt):

@@ -40,8 +40,12 @@ class Rooms:
         clock: Callable[[], float],
         on_left: Callable[[DocumentName], None],
         on_interrupted: Callable[[], None],
+        on_title: Callable[[DocumentName, str], None] = lambda _name, _title: None,
     ) -> None:
-        """``on_left``: a room was forgotten. ``on_interrupted``: the store must be asked."""
+        """``on_left``: a room was forgotten. ``on_interrupted``: the store must be asked.
+
+        ``on_title``: a document has this title now.
+        """
         self.is_draining = False
         """True if no session may join any more."""
         self._replica = replica
@@ -51,6 +55,7 @@ class Rooms:
         self._clock = clock
         self._on_left = on_left
         self._on_interrupted = on_interrupted
+        self._on_title = on_title
         self._turns = LoopTurns(clock)
         self._work_times = WorkTimes(replica.limits.work)
         self._rooms: dict[DocumentName, RoomEntry] = {}
@@ -84,6 +89,13 @@ class Rooms:
                 check()
                 host.tell(Joined(session, resumes), sink)
                 return host
+
+    async def open(self, name: DocumentName) -> None:
+        """Open the document without a session. It is forgotten like one that everybody has left.
+
+        Raises the same errors as ``join``.
+        """
+        await self._open(name)
 
     # --- opening ------------------------------------------------------------------------------------
 
@@ -151,6 +163,7 @@ class Rooms:
             call_later=asyncio.get_running_loop().call_later,
             on_fail=self._note_failure,
             ask_turn=self._turns.ask,
+            on_title=self._on_title,
         )
 
     def _note_failure(self, host: Host) -> None:
@@ -222,6 +235,7 @@ class Rooms:
             and self._clock() - since_s >= linger_s
             and host.is_all_committed
             and not host.has_work
+            and host.is_title_told
         )
 
     async def _forget(self, room: RoomEntry) -> None:

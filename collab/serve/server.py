@@ -36,6 +36,7 @@ from collab.serve.replica import Replica
 from collab.serve.rooms import Rooms
 from collab.serve.socket import Socket
 from collab.serve.timer_queue import TimerQueue
+from collab.serve.title_writer import TitleWriter
 from collab.serve.ywebsocket import YWebsocketConversation
 
 log = get_logger("server")
@@ -80,12 +81,14 @@ class Server:
         self.readiness = Readiness(self.store, clock=clock)
         self.compactor = Compactor(self.store, interval_s=COMPACT_S, metrics=self.metrics)
         self.purger = Purger(self.store, bin_days=self.limits.bin_days, metrics=self.metrics)
+        self.titles = TitleWriter(self.store, self.metrics)
         self.rooms = Rooms(
             replica,
             self.log_writer,
             clock=clock,
             on_left=self.compactor.left,
             on_interrupted=self._look_now,
+            on_title=self.titles.note,
         )
         self.log_sync = LogSync(replica, self.rooms, self.live_roles)
         self.parts = ServerParts(
@@ -205,9 +208,14 @@ class Server:
         self._background.start("log sync", self.log_sync.run)
         self._background.start("compactor", self.compactor.run)
         self._background.start("purger", self.purger.run)
+        self._background.start("titles", self._write_titles)
         self._background.start("presence", self._publish_presence)
         self._background.start("ticks", self._tick)
         self._background.start("loop lag", self._measure_lag)
+
+    async def _write_titles(self) -> None:
+        await self.titles.look_back(self.rooms)
+        await self.titles.run()
 
     async def _publish_presence(self) -> None:
         while True:

@@ -248,6 +248,12 @@ class Store(Protocol):
     async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
         """Change the title. Raises DocumentNotFound or DocumentInBin."""
 
+    async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
+        """Change the titles that lists show; the times stay. Documents that are deleted or not there are left out."""
+
+    async def latest(self, limit: int) -> list[DocumentInfo]:
+        """Return the ``limit`` documents that changed last, the last one first, without the deleted ones."""
+
     # --- the bin -----------------------------------------------------------------------------------
 
     async def delete(self, name: DocumentName) -> None:

@@ -56,6 +56,21 @@ async def set_title(connection: AsyncConnection, name: DocumentName, title: str)
     return await find(connection, name)
 
 
+async def set_titles(connection: AsyncConnection, titles: Mapping[DocumentName, str]) -> None:
+    """Change the titles that differ. In the order of the names, so that two replicas do not wait for each other."""
+    for name, title in sorted(titles.items()):
+        change = update(documents).where(documents.c.name == name, documents.c.deleted_at.is_(None))
+        await connection.execute(change.where(documents.c.title != title).values(**titled(name, title)))
+
+
+async def latest(connection: AsyncConnection, limit: int) -> list[DocumentInfo]:
+    """Return the documents that changed last, the last one first."""
+    found = await connection.execute(
+        select(documents).where(documents.c.deleted_at.is_(None)).order_by(documents.c.updated_at.desc()).limit(limit)
+    )
+    return [info(row) for row in found]
+
+
 def new_document(name: str, title: str, now: datetime) -> dict[str, Any]:
     """Return the values of a document without any update."""
     return {

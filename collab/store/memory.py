@@ -217,6 +217,15 @@ class MemoryStore:
         document.updated_at = self._now()
         return document.info()
 
+    async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
+        for name, title in titles.items():
+            if (document := self._documents.get(name)) is not None and not document.deleted:
+                document.title = title
+
+    async def latest(self, limit: int) -> list[DocumentInfo]:
+        found = [document.info() for document in self._documents.values() if not document.deleted]
+        return sorted(found, key=lambda info: info.updated_at, reverse=True)[:limit]
+
     # --- sharing -----------------------------------------------------------------------------------
 
     async def sharing(self, name: DocumentName, users: Collection[UserId], links: Collection[LinkId]) -> Sharing:

@@ -160,6 +160,16 @@ class SqlStore:
         async with self._database.write() as connection:
             return await catalog.set_title(connection, name, title)
 
+    async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
+        """Change titles, in one transaction."""
+        async with self._database.write() as connection:
+            await catalog.set_titles(connection, titles)
+
+    async def latest(self, limit: int) -> list[DocumentInfo]:
+        """Return the documents that changed last."""
+        async with self._database.read() as connection:
+            return await catalog.latest(connection, limit)
+
     # --- the bin -----------------------------------------------------------------------------------
 
     async def delete(self, name: DocumentName) -> None:

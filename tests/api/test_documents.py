@@ -16,7 +16,7 @@ from collab.store.memory import MemoryStore
 from collab.store.sql import SqlStore
 from tests.api.calls import DOCUMENTS, OWNER, bearer, problem
 from tests.deployment import token
-from tests.room.build import YjsClient
+from tests.room.build import YjsClient, document_of
 
 NAMES = ["plain", "notes/42", "a/b/c", "50% off", "café", "日本/語", "a b", "x+y?#&", "%2F", "🙂", ".dot.txt"]
 
@@ -49,14 +49,14 @@ def test_document_is_created_read_changed_and_deleted(any_client: TestClient) ->
     client = any_client
     made = client.post(DOCUMENTS, headers=OWNER, json={"name": "notes/42", "title": "Notes"})
     assert made.status_code == 201
-    assert made.headers["etag"] == '"0"'
-    assert (made.json()["name"], made.json()["title"], made.json()["seq"]) == ("notes/42", "Notes", 0)
+    assert made.headers["etag"] == '"1"'
+    assert (made.json()["name"], made.json()["title"], made.json()["seq"]) == ("notes/42", "Notes", 1)
 
     read = client.get(path(client, "notes/42"), headers=OWNER)
-    assert (read.status_code, read.headers["etag"], read.json()) == (200, '"0"', made.json())
+    assert (read.status_code, read.headers["etag"], read.json()) == (200, '"1"', made.json())
 
     changed = client.patch(path(client, "notes/42"), headers=OWNER, json={"title": "Minutes"})
-    assert (changed.status_code, changed.headers["etag"], changed.json()["title"]) == (200, '"0"', "Minutes")
+    assert (changed.status_code, changed.headers["etag"], changed.json()["title"]) == (200, '"2"', "Minutes")
     assert client.get(path(client, "notes/42"), headers=OWNER).json()["title"] == "Minutes"
 
     gone = client.delete(path(client, "notes/42"), headers=OWNER)
@@ -78,6 +78,16 @@ def test_etag_of_a_document_is_where_its_log_ends(client: TestClient) -> None:
     for number, letter in enumerate("abc", 1):
         client.post(f"{DOCUMENTS}/x/updates", headers=OWNER, content=author.type(number - 1, letter))
         assert client.get(f"{DOCUMENTS}/x", headers=OWNER).headers["etag"] == f'"{number}"'
+
+
+def test_title_is_part_of_the_document(client: TestClient) -> None:
+    assert client.post(DOCUMENTS, headers=OWNER, json={"name": "x"}).json()["seq"] == 0
+    client.post(f"{DOCUMENTS}/x/updates", headers=OWNER, content=YjsClient(1).type(0, "text"))
+    for title in ("Minutes", "Notes", "Notes"):
+        assert client.patch(f"{DOCUMENTS}/x", headers=OWNER, json={"title": title}).json()["title"] == title
+    update = client.get(f"{DOCUMENTS}/x/content?format=update", headers=OWNER)
+    document = document_of(update.content)
+    assert (document.title(), document.text(), update.headers["etag"]) == ("Notes", "text", '"3"')
 
 
 def test_second_document_of_a_name_is_a_conflict(any_client: TestClient) -> None:
@@ -220,12 +230,12 @@ def test_document_in_the_bin_says_so_and_comes_back(any_client: TestClient) -> N
     assert said == "The document is in the bin. Its owner can restore it, or delete it for good."
 
     back = client.post(path(client, "notes/1") + "/restore", headers=OWNER)
-    assert (back.status_code, back.headers["etag"]) == (200, '"1"')
+    assert (back.status_code, back.headers["etag"]) == (200, '"2"')
     assert (back.json()["title"], back.json()["deleted_at"], back.json()["role"]) == ("Notes", None, "owner")
     assert client.get(path(client, "notes/1") + "/content", headers=OWNER).text == "x"
     assert client.post(path(client, "notes/1") + "/restore", headers=OWNER).json() == back.json()
     written = write_again(client, path(client, "notes/1"), YjsClient(2).type(0, "y"))
-    assert written.json() == {"seq": 2}
+    assert written.json() == {"seq": 3}
 
 
 def write_again(client: TestClient, where: str, update: bytes) -> Any:
@@ -255,7 +265,7 @@ def test_purged_document_is_gone_and_its_name_can_be_created_again(
     problem(early, 503, "unavailable")
     assert early.headers["retry-after"] == "2"
     monkeypatch.setattr("collab.store.deletion.NAME_RESTS", timedelta())
-    assert client.post(DOCUMENTS, headers=OWNER, json={"name": "x", "title": "New"}).json()["seq"] == 0
+    assert client.post(DOCUMENTS, headers=OWNER, json={"name": "x", "title": "New"}).json()["seq"] == 1
     write_again(client, f"{DOCUMENTS}/x", YjsClient(3).type(0, "new"))
     assert client.get(f"{DOCUMENTS}/x/content", headers=OWNER).text == "new"
 

@@ -63,3 +63,18 @@ def test_only_allowed_origins_may_call_rest(client: TestClient) -> None:
     answer = client.get("/api/v1/documents", headers={"Origin": "https://app.example"})
     problem(answer, 401, "token-missing")
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
+
+
+def test_address_that_leads_nowhere_is_a_page_for_people_and_a_problem_for_programs(client: TestClient) -> None:
+    for path in ("/nowhere", "/docs/x"):
+        page = client.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "<collab-documents>" in page.text
+        problem(client.get(path, headers={"Accept": "*/*"}), 404)
+    for path in ("/api/v1/nowhere", "/assets/nothing.js"):
+        problem(client.get(path, headers={"Accept": "text/html,*/*"}), 404)
+
+
+def test_bin_and_new_document_have_addresses(client: TestClient) -> None:
+    for path in ("/bin", "/new", "/theme.js"):
+        assert client.get(path).status_code == 200

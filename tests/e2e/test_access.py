@@ -43,16 +43,18 @@ async def test_viewer_sees_read_only_and_cannot_type(browser: Browser, server: S
     assert (await reader.status())["kind"] == "read-only"
 
 
-async def test_person_without_access_is_told_so(browser: Browser, server: ServerProcess) -> None:
-    stranger = await BrowserClient.open(browser, page_address(server, token("stranger", {"other/*": Role.OWNER})))
-    await stranger.wait_for_status("denied")
-    assert await stranger.notice() == "You don’t have access to this document. Ask its owner to share it with you."
-
-
 async def test_refused_token_signs_the_person_out(browser: Browser, server: ServerProcess) -> None:
     stranger = await BrowserClient.open(browser, page_address(server, forged_token("stranger")))
-    await stranger.wait_for_status("signed-out")
-    assert await stranger.notice() == "You have been signed out. Sign in again to continue."
+    await stranger.page.get_by_role("heading", name="sign-in link").wait_for()
+
+
+async def test_embedded_editor_tells_a_person_without_access(
+    browser: Browser, server_of_site: ServerProcess, site: Site
+) -> None:
+    bearer = token("stranger", {"other/*": Role.OWNER})
+    stranger = await site.visit(browser, server_of_site, "stranger", bearer=bearer)
+    await stranger.wait_for_status("denied")
+    assert await stranger.notice() == "You don’t have access to this document. Ask its owner to share it with you."
 
 
 async def test_expired_link_is_reported_as_expired(browser: Browser, server: ServerProcess) -> None:

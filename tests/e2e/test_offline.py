@@ -41,3 +41,12 @@ async def test_person_without_network_is_asked_to_keep_the_tab_open(browser: Bro
     await ada.context.set_offline(False)
     await ada.wait_for_status("saved")
     assert "Typed in a tunnel." in await committed_text(server)
+
+
+async def test_lost_network_is_shown_though_nothing_is_unsaved(browser: Browser, server: ServerProcess) -> None:
+    ada = await BrowserClient.join(browser, server, "ada")
+    await ada.wait_for_status("saved")
+    await ada.context.set_offline(True)  # the socket stays open, as it does for a while when a cable is pulled
+    await ada.wait_for_status("offline")
+    await ada.context.set_offline(False)
+    await ada.wait_for_status("saved")

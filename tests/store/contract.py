@@ -255,10 +255,22 @@ class StoreContract(SharingContract):
         await store.create(DocumentName("a"), "")
         await store.append([row(1, name=DocumentName("c"))])
         assert await listed(store) == ["a", "b", "c"]
-        assert (await store.set_title(DocumentName("a"), "Ay")).title == "Ay"
+        assert (await store.set_title(DocumentName("a"), "A")).title == "A"
+        before = await store.find(DocumentName("a"))
+        await store.set_titles({DocumentName("c"): "Sea", DocumentName("a"): "Ay", DocumentName("never"): "No"})
+        titles = [each.title for each in (await store.list_documents(ListQuery(EVERYTHING))).documents]
+        assert titles == ["Ay", "Bee", "Sea"]
         found = await store.find(DocumentName("a"))
-        assert found.title == "Ay"
+        assert found.updated_at == before.updated_at
         assert found.created_at.tzinfo is not None
+
+    async def test_latest_documents_are_those_that_changed_last(self, store: Store) -> None:
+        for number, name in enumerate("abcd", 1):
+            await store.append([row(number, name=DocumentName(name))])
+        await store.append([row(9, name=DocumentName("a"))])
+        await store.delete(DocumentName("c"))
+        assert [d.name for d in await store.latest(2)] == ["a", "d"]
+        assert {d.name for d in await store.latest(9)} == {"a", "b", "d"}
 
     async def test_documents_are_listed_and_paged_by_code_point(self, store: Store) -> None:
         names = [
@@ -292,7 +304,7 @@ class StoreContract(SharingContract):
         assert found.created_at.utcoffset() == found.updated_at.utcoffset() == timedelta(0)
 
     async def test_catalogue_refuses_absent_existing_and_deleted_documents(self, store: Store) -> None:
-        for absent in (store.find(NAME), store.delete(NAME), store.set_title(NAME, "")):
+        for absent in (store.find(NAME), store.delete(NAME)):
             with pytest.raises(DocumentNotFound):
                 await absent
         await store.create(NAME, "")

@@ -110,6 +110,6 @@ async def test_errors_contain_no_text_of_documents(sqlite_url: str, store: SqlSt
     with closing(sqlite3.connect(path(sqlite_url))) as tool:
         tool.execute("CREATE TRIGGER refuse BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'refused'); END")
     with pytest.raises(IntegrityError) as caught:
-        await store.set_title(NAME, title)
+        await store.set_titles({NAME: title})
     assert "refused" in str(caught.value)
     assert title not in "".join(traceback.format_exception(caught.value))

@@ -7,6 +7,7 @@
  */
 import type { Editor } from '@tiptap/core';
 import { html, LitElement, nothing, type PropertyValues, unsafeCSS } from 'lit';
+import type { Doc } from 'yjs';
 import { Announcer } from './announcer';
 import chromeStyles from './chrome.css?inline';
 import { colourOf, freeColour, isColour } from './colours';
@@ -18,6 +19,8 @@ import './people-list';
 import './link-bar';
 import { createRichText, FIELD, schema } from './rich-text';
 import { Session, type Token, type User } from './session';
+import { readTitle, SharedTitle } from './shared-title';
+import type { Denial } from './slugs';
 import {
   headerText,
   isSynced,
@@ -54,7 +57,7 @@ export interface CollabEventDetails {
   'collab-unsaved': { count: number };
   'collab-presence': { users: readonly Person[] };
   'collab-permission': { scope: Scope };
-  'collab-error': { code: string; message: string; recoverable: boolean };
+  'collab-error': { code: string; reason: Denial | 'unsupported'; message: string; recoverable: boolean };
   /** The server refused the token: set another one. Not needed where `token` is a function. */
   'collab-token-expired': null;
 }
@@ -109,6 +112,7 @@ export class CollabEditor extends LitElement {
   /** The colours of the people who were here before us. */
   #taken: ReadonlySet<string> = new Set();
   #content: HTMLElement | null = null;
+  #title: SharedTitle | null = null;
   #stopWatching: () => void = () => {};
   #reported: { line: StateLine; synced: boolean; scope: Scope | null } | null = null;
   #savedTimer: ReturnType<typeof setTimeout> | undefined;
@@ -135,8 +139,15 @@ export class CollabEditor extends LitElement {
 
   // --- the methods of the element ---------------------------------------------------------------------
 
-  override focus(): void {
+  /** Put the caret into the text, where it was or at the start. */
+  override focus({ at = 'caret' }: FocusOptions & { readonly at?: 'caret' | 'start' } = {}): void {
+    if (at === 'start') this.editor?.commands.setTextSelection(0);
     this.editor?.view.focus(); // the editor's own command waits for a frame, in which a key would be lost
+  }
+
+  /** The shared document, or null before its text has arrived. */
+  get doc(): Doc | null {
+    return this.#session !== null && this.#session.state.reached !== 'nothing' ? this.#session.doc : null;
   }
 
   /** What the status line says, without its short delays. */
@@ -286,15 +297,20 @@ export class CollabEditor extends LitElement {
       editable: this.#writable,
       autofocus: this.autofocus,
       placeholder: () => this.placeholder,
-      label: () => `Text of ${this.document}`,
+      label: () => `Text of ${readTitle(session.doc) || this.document}`,
       onLink: () => this.#openLinkBar(),
       onToolbar: () => this.renderRoot.querySelector<CollabToolbar>('collab-toolbar')?.focus(),
+    });
+    this.#title = new SharedTitle(session.doc, () => {
+      this.editor?.view.updateState(this.editor.state); // its label has changed
     });
     this.#content.addEventListener('collab-link-wanted', () => this.#openLinkBar());
     this.#emit('collab-ready', null);
   }
 
   #unmount(): void {
+    this.#title?.close();
+    this.#title = null;
     this.#stopWatching();
     this.#stopWatching = () => {};
     this.editor?.destroy();
@@ -309,7 +325,12 @@ export class CollabEditor extends LitElement {
     this.#unmount();
     this.unsupported = name;
     const message = unsupportedText(name);
-    this.#emit('collab-error', { code: 'foreign-content', message, recoverable: false });
+    this.#emit('collab-error', {
+      code: 'foreign-content',
+      reason: 'unsupported',
+      message,
+      recoverable: false,
+    });
   }
 
   get #writable(): boolean {
@@ -356,7 +377,8 @@ export class CollabEditor extends LitElement {
     if (line.kind === 'saved') this.#emit('collab-saved', null);
     if (isClosed(line.kind)) {
       const recoverable = line.kind === 'signed-out';
-      this.#emit('collab-error', { code: line.kind, message: line.text, recoverable });
+      const reason = this.#session?.state.denial ?? 'change';
+      this.#emit('collab-error', { code: line.kind, reason, message: line.text, recoverable });
     }
     const recovered = before !== null && LOOKS[before.kind].severity !== 'normal';
     if (LOOKS[line.kind].severity !== 'normal' || line.kind === 'read-only' || recovered)
@@ -418,6 +440,7 @@ export class CollabEditor extends LitElement {
       ${this.linkBarOpen ? html`<collab-link-bar .editor=${this.editor} @done=${this.#closeLinkBar}></collab-link-bar>` : nothing}
       ${this.#notice()}
       <div class="sheet" part="content">
+        <slot name="heading"></slot>
         <slot name="content">${isClosed(kind) || kind === 'no-document' ? nothing : skeleton}</slot>
       </div>
       <div class="announcer" role="status" aria-live="polite"></div>`;
@@ -444,6 +467,7 @@ export class CollabEditor extends LitElement {
       <div class="strip notice" role="alert">
         <span>${text}</span>
         ${unsaved ? html`<button type="button" @click=${this.#download}>Download a copy</button>` : nothing}
+        <slot name="notice"></slot>
       </div>`;
   }
 

@@ -27,7 +27,7 @@ export class CollabPeople extends LitElement {
     return html`
       <button type="button" popovertarget="list" aria-label=${`${count}: show names`}
         title=${this.people.map(person => person.name).join(', ')}>
-        ${badges.map(badge)}${hidden > 0 ? html`<span class="badge more">+${hidden}</span>` : null}
+        ${badges.map(badge)}${hidden > 0 ? html`<span class="badge more" aria-hidden="true" data-letters=${`+${hidden}`}></span>` : null}
       </button>
       <div id="list" popover>
         <h2>${count}</h2>
@@ -50,8 +50,10 @@ export class CollabPeople extends LitElement {
 }
 
 function badge(person: Person) {
+  // The letters are drawn by the style sheet: as text, people who speak to their computer would take them for the name.
   const letters = initials(person.name);
-  return html`<span class="badge" aria-hidden="true" .style=${`--badge: ${person.colour}; --badge-ink: ${inkOn(person.colour)}`}>${letters}</span>`;
+  return html`<span class="badge" aria-hidden="true" data-letters=${letters}
+    .style=${`--badge: ${person.colour}; --badge-ink: ${inkOn(person.colour)}`}></span>`;
 }
 
 if (customElements.get('collab-people') === undefined) customElements.define('collab-people', CollabPeople);

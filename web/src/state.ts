@@ -36,6 +36,8 @@ interface Connection {
 export interface State {
   /** What the browser believes about its network. */
   readonly online: boolean;
+  /** True if the browser has lost its network and the server has not been heard since: the socket may be dead. */
+  readonly doubted: boolean;
   readonly connection: Connection;
   /** The furthest that any connection got: nothing yet, the server's text, or a finished exchange both ways. */
   readonly reached: 'nothing' | 'text' | 'exchange';
@@ -115,6 +117,7 @@ const CLOSED: Connection = { phase: 'closed', ownText: 'unsent', step2Counts: fa
 export function initialState(online: boolean): State {
   return {
     online,
+    doubted: !online,
     connection: CLOSED,
     reached: 'nothing',
     scope: null,
@@ -136,7 +139,7 @@ export function reduce(state: State, action: Action): State {
 function apply(state: State, action: Action): State {
   switch (action.type) {
     case 'online':
-      return { ...state, online: action.online };
+      return { ...state, online: action.online, doubted: !action.online };
     case 'opened':
       return { ...state, connection: { ...CLOSED, phase: 'open' } };
     case 'closed':
@@ -188,12 +191,14 @@ function textArrived(state: State): State {
   if (state.connection.phase === 'closed') return state;
   return {
     ...state,
+    doubted: false,
     connection: { ...state.connection, phase: 'synced' },
     reached: state.reached === 'nothing' ? 'text' : state.reached,
   };
 }
 
-function answered(state: State, accepted: boolean): State {
+function answered(before: State, accepted: boolean): State {
+  const state = before.doubted ? { ...before, doubted: false } : before;
   const [oldest, ...awaited] = state.connection.awaited;
   if (oldest === undefined) return state;
   const connection = { ...state.connection, awaited };
@@ -238,7 +243,7 @@ function kindOf(state: State, forbidden: boolean): LineKind {
   const readonly = state.scope === 'readonly';
   if (state.denial !== null) return DENIALS[state.denial].kind;
   if (state.refused && (unsaved || !readonly)) return 'refused';
-  if (!state.online && (unsaved || !isLive(state))) return 'offline';
+  if (!state.online && (unsaved || state.doubted || !isLive(state))) return 'offline';
   if (!isLive(state)) return state.reached === 'exchange' ? 'reconnecting' : 'connecting';
   if (unsaved || (state.scope === 'read-write' && state.unsynced > 0)) return 'saving';
   return readonly || forbidden ? 'read-only' : 'saved';

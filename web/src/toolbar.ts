@@ -26,7 +26,7 @@ const mark = (id: string, label: string, keys: string, icon: SVGTemplateResult):
 
 const heading = (level: 1 | 2 | 3, icon: SVGTemplateResult): Tool => ({
   id: `heading${level}`,
-  label: `Heading ${level}`,
+  label: `H${level} heading`,
   keys: `Mod+Alt+${level}`,
   icon,
   run: editor => editor.commands.toggleHeading({ level }),
@@ -131,7 +131,7 @@ export class CollabToolbar extends LitElement {
   }
 
   override focus(): void {
-    this.#button(this.current)?.focus();
+    this.#button(this.current)?.focus({ focusVisible: true } as FocusOptions); // it is reached by Alt+F10 alone
   }
 
   override disconnectedCallback(): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { claimsOf } from '../src/jwt';
 import { ago } from '../src/pages/ago';
-import { documentAt, documentName, documentPath, generatedName } from '../src/pages/names';
+import { documentAt, documentName, documentPath, folderOf, generatedName, titleOf } from '../src/pages/names';
 
 describe('document names', () => {
   test('a name survives its address, under any prefix', () => {
@@ -25,9 +25,22 @@ describe('document names', () => {
     expect(documentName(' / ')).toBe('');
   });
 
-  test('a document without a name gets one', () => {
-    expect(generatedName(() => 0)).toBe('untitled-00000');
-    expect(generatedName(() => 0.999999999)).toBe('untitled-zzzzz');
+  test('a new document gets a short name that is never shown as a title', () => {
+    expect(generatedName(() => 0)).toBe('bbbb2bbbb');
+    expect(generatedName(() => 0.999999999)).toBe('zzzz9zzzz');
+    for (let times = 0; times < 50; times++) {
+      expect(titleOf({ name: `notes/${generatedName()}`, title: '' })).toBe('Untitled');
+    }
+  });
+
+  test('a document is called by its title, else by the last part of a name that a person chose', () => {
+    expect(titleOf({ name: 'notes/42', title: 'Minutes' })).toBe('Minutes');
+    expect(titleOf({ name: 'notes/42', title: '' })).toBe('42');
+    expect(titleOf({ name: 'strength', title: '' })).toBe('strength');
+  });
+
+  test('the folder of a document is what stands before the last slash', () => {
+    expect(['a', 'a/b', 'a/b/c'].map(folderOf)).toEqual(['', 'a', 'a/b']);
   });
 });
 

@@ -56,6 +56,13 @@ describe('before the text has arrived', () => {
 });
 
 describe('Saved', () => {
+  test('is not shown once the browser has lost its network, until the server answers', () => {
+    const offline: Action = { type: 'online', online: false };
+    expect(kind(...handshake, accepted, offline)).toBe('offline');
+    expect(kind(...handshake, accepted, offline, { type: 'online', online: true })).toBe('saved');
+    expect(kind(...handshake, accepted, offline, ...typed, accepted)).toBe('saved'); // it runs on this machine
+  });
+
   test('is not shown before the server has acknowledged our whole document', () => {
     expect(kind(...handshake)).toBe('connecting');
     expect(kind(...handshake, ...typed)).toBe('saving');
@@ -150,7 +157,6 @@ describe('without a connection', () => {
 
   test('an edit without a network makes the line say Offline, though the socket seems open', () => {
     const offline: Action = { type: 'online', online: false };
-    expect(kind(...handshake, accepted, offline)).toBe('saved');
     expect(kind(...handshake, accepted, offline, ...typed)).toBe('offline');
   });
 

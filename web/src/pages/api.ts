@@ -1,17 +1,34 @@
 /** The REST routes that the pages use, relative to the address at which the server is mounted. */
 
+export type Role = 'viewer' | 'commenter' | 'editor' | 'owner';
+
 export interface DocumentEntry {
   readonly name: string;
   readonly title: string;
   readonly seq: number;
   readonly created_at: string;
   readonly updated_at: string;
+  /** When it was put into the bin; only in lists of the bin. */
+  readonly deleted_at?: string | null;
+  /** What this person may do with it. A server that does not say so answers when it is tried. */
+  readonly role?: Role | null;
 }
 
 export interface DocumentPage {
   readonly documents: readonly DocumentEntry[];
   /** Cursor of the next page, for `after`; null at the end. */
   readonly next: string | null;
+}
+
+export type Sort = 'updated' | 'title';
+
+export interface ListQuery {
+  readonly sort: Sort;
+  /** Words that the title or the name must contain. */
+  readonly words: string;
+  /** Only documents in this folder and below; empty for all. */
+  readonly folder: string;
+  readonly bin: boolean;
 }
 
 /** A request that failed. `message` is written for people. */
@@ -24,8 +41,6 @@ export class Problem extends Error {
   }
 }
 
-const PAGE_SIZE = 100;
-
 export class Api {
   readonly #token: string;
 
@@ -33,8 +48,15 @@ export class Api {
     this.#token = token;
   }
 
-  async list(after: string | null): Promise<DocumentPage> {
-    const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+  async list(
+    { sort, words, folder, bin }: ListQuery,
+    after: string | null,
+    limit: number,
+  ): Promise<DocumentPage> {
+    const query = new URLSearchParams({ limit: String(limit), sort });
+    if (words !== '') query.set('q', words);
+    if (folder !== '') query.set('prefix', `${folder}/`);
+    if (bin) query.set('bin', 'true');
     if (after !== null) query.set('after', after);
     return (await this.#call('GET', `documents?${query}`)).json();
   }
@@ -47,33 +69,51 @@ export class Api {
     await this.#call('POST', 'documents', { name, title });
   }
 
-  /** Set the title of the document, and create the document if it does not exist yet. */
   async retitle(name: string, title: string): Promise<void> {
-    const change = (): Promise<Response> => this.#call('PATCH', documentRoute(name), { title });
-    try {
-      await change();
-    } catch (error) {
-      if (!(error instanceof Problem && error.status === 404)) throw error;
-      await this.create(name, title).catch(change); // another client created it first
-    }
+    await this.#call('PATCH', documentRoute(name), { title });
   }
 
+  /** Make a document `copy` with the content of `name`. */
+  async duplicate(name: string, copy: string, title: string): Promise<void> {
+    const content = await (await this.#call('GET', `${documentRoute(name)}/content?format=update`)).blob();
+    await this.create(copy);
+    await this.#call('POST', `${documentRoute(copy)}/updates`, content);
+    await this.retitle(copy, title);
+  }
+
+  /** Put a document into the bin. */
   async remove(name: string): Promise<void> {
     await this.#call('DELETE', documentRoute(name));
   }
 
-  async #call(method: string, path: string, body?: object): Promise<Response> {
+  /** Bring a document back from the bin. */
+  async restore(name: string): Promise<void> {
+    await this.#call('POST', `${documentRoute(name)}/restore`);
+  }
+
+  /** Delete a document in the bin for good. */
+  async purge(name: string): Promise<void> {
+    await this.#call('DELETE', `${documentRoute(name)}?purge=true`);
+  }
+
+  async askForAccess(name: string): Promise<void> {
+    await this.#call('POST', `${documentRoute(name)}/access-requests`, {});
+  }
+
+  async #call(method: string, path: string, body?: object | Blob): Promise<Response> {
     const headers: Record<string, string> = { Authorization: `Bearer ${this.#token}` };
-    if (body !== undefined) headers['Content-Type'] = 'application/json';
+    if (body !== undefined) {
+      headers['Content-Type'] = body instanceof Blob ? 'application/octet-stream' : 'application/json';
+    }
     let answer: Response;
     try {
       answer = await fetch(new URL(`api/v1/${path}`, document.baseURI), {
         method,
         headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
       });
     } catch {
-      throw new Problem(0, 'The server cannot be reached. Check your connection and try again.');
+      throw new Problem(0, 'The server can’t be reached. Check your connection and try again.');
     }
     if (!answer.ok) throw await problemIn(answer);
     return answer;

@@ -1,54 +1,39 @@
-/** The first page: the list of documents. */
-import { html, LitElement, nothing } from 'lit';
+/** The pages beside the editor: the list of documents, the bin, `/new`, and what stands at an unknown address. */
+import { html, LitElement, type TemplateResult } from 'lit';
 import { initials } from '../people';
-import { ago } from './ago';
-import { Api, type DocumentEntry, Problem } from './api';
-import { documentName, documentPath, generatedName } from './names';
+import { Api, Problem } from './api';
+import './bin';
+import { card } from './card';
+import './document-list';
+import { documentPath, generatedName } from './names';
 import { type Account, hadToken, reloadOnSignIn, signIn } from './sign-in';
 import { signInCard } from './sign-in-card';
+import './theme';
+import './toast';
 
-/** The server sorts by name, but people look for what was edited last: we read so many before we show any. */
-const BATCH = 1000;
+/** What an address of this site leads to. */
+type Place = 'documents' | 'bin' | 'new' | 'nowhere';
 
 class CollabDocuments extends LitElement {
   static override properties = {
     account: { state: true },
-    documents: { state: true },
-    next: { state: true },
-    filter: { state: true },
-    loading: { state: true },
-    problem: { state: true },
-    toDelete: { state: true },
-    dialogProblem: { state: true },
     expired: { state: true },
+    problem: { state: true },
   };
 
-  declare account: Account | null;
-  declare documents: readonly DocumentEntry[];
-  /** Cursor of the next page, or null if all documents are loaded. */
-  declare next: string | null;
-  declare filter: string;
-  declare loading: boolean;
-  declare problem: string;
-  /** The document that the delete dialog asks about. */
-  declare toDelete: DocumentEntry | null;
-  /** Why the document could not be created or deleted, for the open dialog. */
-  declare dialogProblem: string;
-  declare expired: boolean;
+  declare protected account: Account | null;
+  declare protected expired: boolean;
+  /** Why no new document could be created. */
+  declare protected problem: string;
 
+  readonly #place = placeOf(location.href, document.baseURI);
   #api = new Api('');
 
   constructor() {
     super();
     this.account = null;
-    this.documents = [];
-    this.next = null;
-    this.filter = '';
-    this.loading = true;
-    this.problem = '';
-    this.toDelete = null;
-    this.dialogProblem = '';
     this.expired = false;
+    this.problem = '';
   }
 
   protected override createRenderRoot(): HTMLElement {
@@ -62,216 +47,82 @@ class CollabDocuments extends LitElement {
     reloadOnSignIn();
     if (this.account === null) return;
     this.#api = new Api(this.account.token);
-    void this.#reload();
-    // Show what was edited while the person was on another page or tab.
-    addEventListener('pageshow', event => event.persisted && this.#reload());
-    document.addEventListener(
-      'visibilitychange',
-      () => document.visibilityState === 'visible' && this.#reload(),
-    );
+    if (this.#place === 'new') void this.#create();
   }
 
-  async #reload(): Promise<void> {
-    await this.#load(null, []);
-  }
-
-  async #more(): Promise<void> {
-    await this.#load(this.next, this.documents);
-  }
-
-  /** Read the documents after `known`, until all are loaded or a batch is full. */
-  async #load(after: string | null, known: readonly DocumentEntry[]): Promise<void> {
-    let documents = known;
-    let next = after;
-    try {
-      do {
-        const page = await this.#api.list(next);
-        documents = [...documents, ...page.documents];
-        next = page.next;
-      } while (next !== null && documents.length < known.length + BATCH);
-      this.documents = documents;
-      this.next = next;
-      this.problem = '';
-    } catch (error) {
-      this.#showProblem(error);
-    } finally {
-      this.loading = false;
-    }
-  }
-
-  #showProblem(error: unknown): void {
-    if (!(error instanceof Problem)) throw error;
-    if (error.status === 401) {
-      this.account = null;
-      this.expired = true;
-    } else this.problem = error.message;
-  }
-
-  #search(event: InputEvent): void {
-    this.filter = (event.target as HTMLInputElement).value;
-  }
-
-  /** The documents that match the search, last edited first. */
-  get #found(): readonly DocumentEntry[] {
-    const words = this.filter.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-    return this.documents
-      .filter(({ name, title }) => {
-        const text = `${title} ${name}`.toLocaleLowerCase();
-        return words.every(word => text.includes(word));
-      })
-      .sort((a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at));
-  }
-
-  // --- dialogs ------------------------------------------------------------------------------------------
-
-  #dialog(id: string): HTMLDialogElement {
-    return this.querySelector(`#${id}`) as HTMLDialogElement;
-  }
-
-  #openNewDialog(): void {
-    this.dialogProblem = '';
-    this.#dialog('new').showModal();
-  }
-
-  async #create(event: SubmitEvent): Promise<void> {
-    event.preventDefault();
-    const typed = new FormData(event.target as HTMLFormElement).get('name');
-    const name = documentName(String(typed ?? '')) || generatedName();
+  /** Create a document and go to it, so that "back" does not create another one. */
+  async #create(): Promise<void> {
+    const name = generatedName();
     try {
       await this.#api.create(name);
-      location.assign(new URL(documentPath(name), document.baseURI));
+      location.replace(new URL(documentPath(name), document.baseURI));
     } catch (error) {
-      this.#showDialogProblem(error);
+      if (!(error instanceof Problem)) throw error;
+      this.problem = error.message;
     }
   }
 
-  async #openDeleteDialog(entry: DocumentEntry): Promise<void> {
-    this.dialogProblem = '';
-    this.toDelete = entry;
-    await this.updateComplete;
-    this.#dialog('delete').showModal();
-  }
-
-  async #delete(event: SubmitEvent): Promise<void> {
-    event.preventDefault();
-    const { toDelete } = this;
-    if (toDelete === null) return;
-    try {
-      await this.#api.remove(toDelete.name);
-      this.documents = this.documents.filter(entry => entry.name !== toDelete.name);
-      this.#dialog('delete').close();
-    } catch (error) {
-      this.#showDialogProblem(error);
-    }
-  }
-
-  #showDialogProblem(error: unknown): void {
-    this.#showProblem(error);
-    [this.dialogProblem, this.problem] = [this.problem, ''];
+  #signedOut(): void {
+    this.account = null;
+    this.expired = true;
   }
 
   // --- rendering ----------------------------------------------------------------------------------------
 
   protected override render() {
-    if (this.account === null) return html`<main>${signInCard(this.expired)}</main>`;
+    if (this.#place === 'nowhere') return this.#nowhere();
+    if (this.account === null) {
+      document.title = 'Sign in · collab';
+      return html`<main>${signInCard(this.expired)}</main>`;
+    }
     return html`
       <header class="top">
-        <span class="brand"><img src=${iconAddress()} alt="" width="24" height="24" />collab</span>
-        <span class="account" title=${`Signed in as ${this.account.name}`}>
-          <span class="initials" aria-hidden="true">${initials(this.account.name)}</span>${this.account.name}
-        </span>
-      </header>
-      <main class="column">
-        <div class="row">
-          <h1>Documents</h1>
-          <button type="button" class="main" @click=${this.#openNewDialog}>New document</button>
+        <a class="brand" href=${document.baseURI}><img src=${iconAddress()} alt="" width="24" height="24" />collab</a>
+        <div class="tools">
+          <collab-theme></collab-theme>
+          <span class="account" title=${`Signed in as ${this.account.name}`}>
+            <span class="initials" aria-hidden="true">${initials(this.account.name)}</span><span class="who">${this.account.name}</span>
+          </span>
         </div>
-        <input class="search" type="search" placeholder="Search documents" aria-label="Search documents"
-          autocomplete="off" .value=${this.filter} @input=${this.#search} />
-        ${this.problem === '' ? nothing : this.#problemStrip()}
-        ${this.#list()}
-      </main>
-      ${this.#newDialog()} ${this.#deleteDialog()}`;
+      </header>
+      <main class="column">${this.#content()}</main>`;
   }
 
-  #problemStrip() {
-    return html`
-      <p class="strip" role="alert">
-        <span>${this.problem}</span> <button type="button" @click=${this.#reload}>Try again</button>
-      </p>`;
+  #content(): TemplateResult {
+    switch (this.#place) {
+      case 'bin':
+        return html`<collab-bin .api=${this.#api} @signed-out=${this.#signedOut}></collab-bin>`;
+      case 'new':
+        document.title = 'New document · collab';
+        return this.problem === ''
+          ? html`<h1>New document</h1><p class="empty" role="status">One moment…</p>`
+          : card('You can’t create a document here', html`<p>${this.problem}</p>`, homeLink());
+      default:
+        return html`<collab-document-list .api=${this.#api} @signed-out=${this.#signedOut}></collab-document-list>`;
+    }
   }
 
-  #list() {
-    const found = this.#found;
-    if (found.length === 0) return html`<p class="empty" role="status">${this.#emptyText()}</p>`;
-    return html`
-      <ul class="documents">${found.map(entry => this.#row(entry))}</ul>
-      ${this.next === null ? nothing : html`<button type="button" class="more" @click=${this.#more}>Show more</button>`}`;
-  }
-
-  #emptyText(): string {
-    if (this.loading) return 'Loading…';
-    if (this.problem !== '') return '';
-    return this.documents.length === 0
-      ? 'No documents yet. Create your first one.'
-      : 'No documents match your search.';
-  }
-
-  #row(entry: DocumentEntry) {
-    const title = entry.title || entry.name;
-    const edited = new Date(entry.updated_at);
-    return html`
-      <li>
-        <a href=${new URL(documentPath(entry.name), document.baseURI).href}>
-          <span class="name">${title}</span>
-          ${title.toLowerCase() === entry.name.toLowerCase() ? nothing : html`<span class="aside">${entry.name}</span>`}
-        </a>
-        <time datetime=${entry.updated_at} title=${edited.toLocaleString()}>${ago(edited, new Date())}</time>
-        <button type="button" class="quiet" aria-label=${`Delete ${title}`} title="Delete"
-          @click=${() => this.#openDeleteDialog(entry)}>${bin}</button>
-      </li>`;
-  }
-
-  #newDialog() {
-    return html`
-      <dialog id="new" aria-labelledby="new-title">
-        <form @submit=${this.#create}>
-          <h2 id="new-title">New document</h2>
-          <label>Name <input name="name" maxlength="255" autocomplete="off" placeholder="Untitled" autofocus /></label>
-          ${this.#dialogProblemLine()}
-          <div class="buttons">
-            <button type="button" @click=${() => this.#dialog('new').close()}>Cancel</button>
-            <button type="submit" class="main">Create</button>
-          </div>
-        </form>
-      </dialog>`;
-  }
-
-  #deleteDialog() {
-    return html`
-      <dialog id="delete" aria-labelledby="delete-title">
-        <form @submit=${this.#delete}>
-          <h2 id="delete-title">Delete “${this.toDelete?.title || this.toDelete?.name}”?</h2>
-          <p>It will be deleted for everyone. You cannot undo this.</p>
-          ${this.#dialogProblemLine()}
-          <div class="buttons">
-            <button type="button" autofocus @click=${() => this.#dialog('delete').close()}>Cancel</button>
-            <button type="submit" class="main bad">Delete</button>
-          </div>
-        </form>
-      </dialog>`;
-  }
-
-  #dialogProblemLine() {
-    return this.dialogProblem === ''
-      ? nothing
-      : html`<p class="problem" role="alert">${this.dialogProblem}</p>`;
+  #nowhere() {
+    document.title = 'Page not found · collab';
+    return html`<main>${card(
+      'There is nothing at this address',
+      html`<p>Check the link for a typo. Documents have addresses like <code>${new URL('d/…', document.baseURI).host}/d/…</code></p>`,
+      homeLink(),
+    )}</main>`;
   }
 }
 
-const bin = html`<svg viewBox="0 0 20 20" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.5"
-  stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
-  <path d="M4 5.5h12M8 5.5V4h4v1.5M5.5 5.5l.7 10.5h7.600l.7-10.5M8.5 8.5v4.5M11.5 8.5v4.5" /></svg>`;
+function placeOf(address: string, base: string): Place {
+  const path = new URL(address).pathname;
+  const root = new URL(base).pathname;
+  const rest = path.startsWith(root) ? path.slice(root.length) : 'elsewhere';
+  if (rest === '' || rest === 'index.html') return 'documents';
+  return rest === 'bin' || rest === 'new' ? rest : 'nowhere';
+}
+
+function homeLink() {
+  return html`<a class="button main" href=${document.baseURI}>Go to my documents</a>`;
+}
 
 function iconAddress(): string {
   return document.querySelector<HTMLLinkElement>('link[rel="icon"]')?.href ?? '';

@@ -46,6 +46,11 @@ function storedToken(): string {
   }
 }
 
+/** Forget who is signed in, in this tab. */
+export function forgetToken(): void {
+  storeToken('');
+}
+
 function storeToken(token: string): void {
   memory = token;
   try {

@@ -1,95 +1,136 @@
 /**
- * The title of the document above its text: a field for people who can edit, a heading for everybody else.
+ * The heading of the page: the title of the document, a field for people who can edit.
  *
- * A document without a title shows its name, which never changes. The title is not part of the shared text: it is
- * saved over REST when the field loses focus.
+ * Every key is shared and saved like a key in the text. A document without a title shows "Untitled" in grey, or its
+ * name if a person chose that.
  */
-import { html, LitElement } from 'lit';
-import { type Api, Problem } from './api';
+import { html, LitElement, type PropertyValues } from 'lit';
+import type { Doc } from 'yjs';
+import { caretAfter, oneLine, SharedTitle, TITLE_CHARACTERS_MAX } from '../shared-title';
+import { titleOf } from './names';
 
-class CollabTitle extends LitElement {
+export class CollabTitle extends LitElement {
   static override properties = {
-    api: { attribute: false },
+    doc: { attribute: false },
     name: { attribute: false },
+    listed: { attribute: false },
     writable: { attribute: false },
-    text: { state: true },
   };
 
-  declare api: Api;
+  /** The shared document, once its text is here. */
+  declare doc: Doc | null;
   /** Name of the document. */
   declare name: string;
+  /** The title that the list has, for a document in which none is stored yet. */
+  declare listed: string;
   declare writable: boolean;
-  /** The title that the server has; empty if there is none. */
-  declare text: string;
+
+  #title: SharedTitle | null = null;
 
   constructor() {
     super();
+    this.doc = null;
+    this.name = '';
+    this.listed = '';
     this.writable = false;
-    this.text = '';
   }
 
   protected override createRenderRoot(): HTMLElement {
     return this; // part of the page, and styled by it
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    void this.#load();
-    document.addEventListener(
-      'visibilitychange',
-      () => document.visibilityState === 'visible' && void this.#load(),
-    );
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#close();
+  }
+
+  /** The title, or an empty text. */
+  get text(): string {
+    return this.#title?.text ?? this.listed;
+  }
+
+  /** Put the caret at the end of the title. */
+  override focus(): void {
+    const field = this.#field;
+    field?.focus();
+    field?.setSelectionRange(field.value.length, field.value.length);
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has('doc')) return;
+    this.#close();
+    if (this.doc !== null) this.#title = new SharedTitle(this.doc, () => this.requestUpdate());
+  }
+
+  #close(): void {
+    this.#title?.close();
+    this.#title = null;
   }
 
   protected override render() {
-    const shown = this.text || this.name;
-    document.title = `${shown} · collab`;
-    if (!this.writable) return html`<h1 title=${this.name}>${shown}</h1>`;
+    if (this.#title === null) return null;
+    const fallback = titleOf({ name: this.name, title: '' });
+    if (!this.writable) {
+      return html`<h1 class=${this.text === '' ? 'untitled' : ''}>${this.text || fallback}</h1>`;
+    }
     return html`
-      <h1><input aria-label="Title" title=${this.name} placeholder=${this.name} maxlength="500" autocomplete="off"
-        .value=${this.text} @change=${this.#save} @input=${this.#typed} @keydown=${this.#keyPressed} /></h1>`;
+      <h1><textarea rows="1" aria-label="Title" placeholder=${fallback} maxlength=${TITLE_CHARACTERS_MAX}
+        autocomplete="off" enterkeyhint="next" @input=${this.#typed} @compositionend=${this.#typed}
+        @keydown=${this.#keyPressed}></textarea></h1>`;
   }
 
-  get #field(): HTMLInputElement | null {
-    return this.querySelector('input');
+  protected override updated(): void {
+    if (this.#title === null) return;
+    this.#show(this.text);
+    this.dispatchEvent(new CustomEvent('title-shown', { detail: this.text, bubbles: true }));
   }
 
-  /** Read the title. Errors are ignored: a new document does not exist yet, and a denial is shown by the editor. */
-  async #load(): Promise<void> {
-    try {
-      const { title } = await this.api.find(this.name);
-      if (document.activeElement !== this.#field || this.#field === null) this.text = title;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+  get #field(): HTMLTextAreaElement | null {
+    return this.querySelector('textarea');
+  }
+
+  /** Show what somebody else has typed, and leave the caret where it was in the words. */
+  #show(text: string): void {
+    const field = this.#field;
+    if (field === null) return;
+    if (field.value !== text) {
+      const { value: before, selectionStart, selectionEnd } = field;
+      field.value = text;
+      field.setSelectionRange(
+        caretAfter(before, text, selectionStart),
+        caretAfter(before, text, selectionEnd),
+      );
     }
+    if (CSS.supports('field-sizing', 'content')) return;
+    field.style.height = 'auto';
+    field.style.height = `${field.scrollHeight}px`;
   }
 
-  async #save(event: Event): Promise<void> {
-    const field = event.target as HTMLInputElement;
-    const title = field.value.trim();
-    try {
-      await this.api.retitle(this.name, title);
-      this.text = title;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      field.setCustomValidity(`The title is not saved. ${error.message}`);
-      field.reportValidity();
-    }
-  }
-
-  #typed(event: InputEvent): void {
-    (event.target as HTMLInputElement).setCustomValidity('');
+  #typed(event: Event): void {
+    if ((event as InputEvent).isComposing || this.#title === null) return;
+    this.#title.text = oneLine((event.target as HTMLTextAreaElement).value);
+    this.requestUpdate(); // a pasted line end is no longer there
   }
 
   #keyPressed(event: KeyboardEvent): void {
-    const field = event.target as HTMLInputElement;
-    if (event.key === 'Escape') field.value = this.text;
-    if (event.key === 'Escape' || (event.key === 'Enter' && !event.isComposing)) {
-      event.preventDefault(); // the key would reach the text, which has the focus by then
-      field.blur();
-      this.closest('collab-editor')?.focus();
-    }
+    if (event.isComposing) return;
+    const modifier = event.ctrlKey || event.metaKey;
+    const key = event.key.toLowerCase();
+    const field = event.target as HTMLTextAreaElement;
+    const atEnd = field.selectionStart === field.value.length;
+    if (key === 'enter' || key === 'escape' || (key === 'arrowdown' && atEnd)) {
+      this.closest('collab-editor')?.focus({ at: key === 'escape' ? 'caret' : 'start' });
+    } else if (modifier && key === 'z' && !event.shiftKey) this.#title?.undo();
+    else if (modifier && (key === 'y' || key === 'z')) this.#title?.redo();
+    else return;
+    event.preventDefault(); // Enter would reach the text, which has the focus by then
   }
 }
 
 customElements.define('collab-title', CollabTitle);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'collab-title': CollabTitle;
+  }
+}

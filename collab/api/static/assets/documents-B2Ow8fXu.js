@@ -1,0 +1,93 @@
+import{A as e,D as t,M as n,N as r,O as i,_ as a,a as o,d as s,f as c,g as l,h as u,i as d,j as f,l as p,m,p as h,r as g,s as _,t as v,u as y,y as b}from"./theme-DfSXFrWS.js";var x={ATTRIBUTE:1,CHILD:2,PROPERTY:3,BOOLEAN_ATTRIBUTE:4,EVENT:5,ELEMENT:6},S=e=>(...t)=>({_$litDirective$:e,values:t}),C=class{constructor(e){}get _$AU(){return this._$AM._$AU}_$AT(e,t,n){this._$Ct=e,this._$AM=t,this._$Ci=n}_$AS(e,t){return this.update(e,t)}update(e,t){return this.render(...t)}},{I:w}=n,T=e=>e,E=()=>document.createComment(``),D=(e,t,n)=>{let r=e._$AA.parentNode,i=t===void 0?e._$AB:t._$AA;if(n===void 0)n=new w(r.insertBefore(E(),i),r.insertBefore(E(),i),e,e.options);else{let t=n._$AB.nextSibling,a=n._$AM,o=a!==e;if(o){let t;n._$AQ?.(e),n._$AM=e,n._$AP!==void 0&&(t=e._$AU)!==a._$AU&&n._$AP(t)}if(t!==i||o){let e=n._$AA;for(;e!==t;){let t=T(e).nextSibling;T(r).insertBefore(e,i),e=t}}}return n},O=(e,t,n=e)=>(e._$AI(t,n),e),k={},A=(e,t=k)=>e._$AH=t,ee=e=>e._$AH,j=e=>{e._$AR(),e._$AA.remove()},M=(e,t,n)=>{let r=new Map;for(let i=t;i<=n;i++)r.set(e[i],i);return r},N=S(class extends C{constructor(e){if(super(e),e.type!==x.CHILD)throw Error(`repeat() can only be used in text expressions`)}dt(e,t,n){let r;n===void 0?n=t:t!==void 0&&(r=t);let i=[],a=[],o=0;for(let t of e)i[o]=r?r(t,o):o,a[o]=n(t,o),o++;return{values:a,keys:i}}render(e,t,n){return this.dt(e,t,n).values}update(t,[n,r,i]){let a=ee(t),{values:o,keys:s}=this.dt(n,r,i);if(!Array.isArray(a))return this.ut=s,o;let c=this.ut??=[],l=[],u,d,f=0,p=a.length-1,m=0,h=o.length-1;for(;f<=p&&m<=h;)if(a[f]===null)f++;else if(a[p]===null)p--;else if(c[f]===s[m])l[m]=O(a[f],o[m]),f++,m++;else if(c[p]===s[h])l[h]=O(a[p],o[h]),p--,h--;else if(c[f]===s[h])l[h]=O(a[f],o[h]),D(t,l[h+1],a[f]),f++,h--;else if(c[p]===s[m])l[m]=O(a[p],o[m]),D(t,a[f],a[p]),p--,m++;else if(u===void 0&&(u=M(s,m,h),d=M(c,f,p)),u.has(c[f])){if(u.has(c[p])){let e=d.get(s[m]),n=e===void 0?null:a[e];if(n===null){let e=D(t,a[f]);O(e,o[m]),l[m]=e}else l[m]=O(n,o[m]),D(t,a[f],n),a[e]=null;m++}else j(a[p]),p--}else j(a[f]),f++;for(;m<=h;){let e=D(t,l[h+1]);O(e,o[m]),l[m++]=e}for(;f<=p;){let e=a[f++];e!==null&&j(e)}return this.ut=s,A(t,l),e}}),P=[[`minute`,60],[`hour`,3600],[`day`,86400]],F=new Intl.RelativeTimeFormat(`en`,{numeric:`auto`}),I=new Intl.DateTimeFormat(`en`,{dateStyle:`medium`});function L(e,t){let n=(t.getTime()-e.getTime())/1e3;if(Number.isNaN(n))return``;if(n<60)return`just now`;if(n>=604800)return I.format(e);let[r,i]=P.findLast(([,e])=>n>=e)??[`minute`,60];return F.format(-Math.floor(n/i),r)}var R=100,z=500,B=4e3,V=2e4,H=class{documents=[];next=null;loading=!0;problem=``;#e;#t;#n;#r;#i;#a=0;constructor(e,t){this.#e=e,this.#t=t.api,this.#n=t.query,this.#r=t.signedOut,e.addController(this)}hostConnected(){document.addEventListener(`visibilitychange`,this.#l),addEventListener(`pageshow`,this.#l),this.reload()}hostDisconnected(){clearTimeout(this.#i),document.removeEventListener(`visibilitychange`,this.#l),removeEventListener(`pageshow`,this.#l)}async restart(){this.loading=!0,this.documents=[],this.next=null,await this.reload()}async reload(){let e=Math.min(z,Math.max(R,this.documents.length)),t=this.documents;await this.#o(null,e,(e,n)=>{let r=t.length>e.length&&n!==null&&t.length>z,i=new Set(e.map(e=>e.name));this.documents=r?[...e,...t.slice(e.length).filter(e=>!i.has(e.name))]:e,r||(this.next=n)})}async more(){let e=this.documents;await this.#o(this.next,R,(t,n)=>{this.documents=[...e,...t],this.next=n})}leaveOut(e){this.documents=this.documents.filter(t=>t.name!==e),this.#e.requestUpdate()}change(e,t){this.documents=this.documents.map(n=>n.name===e?{...n,title:t}:n),this.#e.requestUpdate()}async#o(e,t,n){clearTimeout(this.#i);let r=++this.#a;try{let{documents:i,next:a}=await this.#s(e,t);if(r!==this.#a)return;n(i,a),this.problem=``}catch(e){if(!(e instanceof a))throw e;if(r!==this.#a)return;e.status===401&&this.#r(),this.problem=e.message}this.loading=!1,this.#e.requestUpdate(),this.#i=setTimeout(()=>this.#c(),this.problem===``?B:V)}async#s(e,t){let n=await this.#t().list(this.#n(),e,t);for(let e=0;e<20&&n.documents.length===0&&n.next!==null;e++)n=await this.#t().list(this.#n(),n.next,t);return n}#c(){document.visibilityState===`visible`&&this.reload()}#l=()=>{document.visibilityState===`visible`&&this.reload()}},U=8e3,W=class extends t{static properties={text:{state:!0},action:{state:!0}};#e;constructor(){super(),this.text=``,this.action=null}show(e,t=null){this.text=e,this.action=t,this.#n()}createRenderRoot(){return this}render(){let{action:e}=this;return f`<div class=${this.text===``?`toast gone`:`toast`} role="status" @pointerenter=${this.#t}
+      @focusin=${this.#t} @pointerleave=${this.#n} @focusout=${this.#n}>
+      <span>${this.text}</span>
+      ${e===null?i:f`<button type="button" @click=${()=>{this.#r(),e.run()}}>${e.label}</button>`}
+    </div>`}#t(){clearTimeout(this.#e)}#n(){this.#t(),this.#e=setTimeout(()=>this.#r(),U)}#r(){this.text=``,this.action=null}};customElements.define(`collab-toast`,W);var G=class extends t{static properties={api:{attribute:!1},toPurge:{state:!0},typed:{state:!0},dialogProblem:{state:!0}};#e=new H(this,{api:()=>this.api,query:()=>({sort:`updated`,words:``,folder:``,bin:!0}),signedOut:()=>this.dispatchEvent(new Event(`signed-out`))});constructor(){super(),this.toPurge=null,this.typed=``,this.dialogProblem=``}createRenderRoot(){return this}async#t(e){let t=this.querySelector(`collab-toast`);try{await this.api.restore(e.name),this.#e.leaveOut(e.name),t?.show(`“${u(e)}” is back.`,{label:`Open`,run:()=>location.assign(new URL(p(e.name),document.baseURI))})}catch(e){if(!(e instanceof a))throw e;t?.show(e.message)}}async#n(e){this.toPurge=e,this.typed=``,this.dialogProblem=``,await this.updateComplete,this.#i.showModal()}async#r(e){e.preventDefault();let{toPurge:t}=this;if(t!==null&&this.#a)try{await this.api.purge(t.name),this.#e.leaveOut(t.name),this.#i.close(),this.querySelector(`collab-toast`)?.show(`“${u(t)}” is deleted for good.`)}catch(e){if(!(e instanceof a))throw e;this.dialogProblem=e.message}}get#i(){return this.querySelector(`dialog`)}get#a(){return this.toPurge!==null&&this.typed.trim()===u(this.toPurge)}render(){let{documents:e,next:t,problem:n,loading:r}=this.#e;return document.title=`Bin · collab`,f`
+      <div class="row"><h1><a class="way" href=${document.baseURI}>Documents</a> <span aria-hidden="true">/</span> Bin</h1></div>
+      ${n===``?i:f`<p class="strip" role="alert"><span>${n}</span></p>`}
+      ${e.length>0?f`<ul class="documents plain">${N(e,e=>e.name,e=>this.#o(e))}</ul>`:f`<p class="empty" role="status">${r?`Loading…`:n===``?`The bin is empty.`:``}</p>`}
+      ${t===null?i:f`<button type="button" class="more" @click=${()=>this.#e.more()}>Show more</button>`}
+      ${this.#s()}
+      <collab-toast></collab-toast>`}#o(e){let t=u(e),n=new Date(e.deleted_at??e.updated_at),r=s(e.name);return f`
+      <li>
+        <div class="what">
+          <span class="name">${t}</span>
+          ${r===``?i:f`<span class="aside">${r}</span>`}
+          <time datetime=${n.toISOString()} title=${n.toLocaleString()}>deleted ${L(n,new Date)}</time>
+        </div>
+        <button type="button" class="act" aria-label=${`Restore ${t}`} @click=${()=>this.#t(e)}>Restore</button>
+        <button type="button" class="act plain-bad" aria-label=${`Delete forever: ${t}`}
+          @click=${()=>this.#n(e)}>Delete forever</button>
+      </li>`}#s(){let e=this.toPurge===null?``:u(this.toPurge);return f`
+      <dialog id="purge" aria-labelledby="purge-title">
+        <form @submit=${this.#r}>
+          <h2 id="purge-title">Delete “${e}” forever?</h2>
+          <p>Its text and its history will be gone for everyone. This can’t be undone.</p>
+          <label><span>Type <b class="quoted">${e}</b> to confirm</span>
+            <input name="typed" autocomplete="off" spellcheck="false" .value=${this.typed}
+              @input=${e=>{this.typed=e.target.value}} /></label>
+          ${this.dialogProblem===``?i:f`<p class="problem" role="alert">${this.dialogProblem}</p>`}
+          <div class="buttons">
+            <button type="button" @click=${()=>this.#i.close()}>Cancel</button>
+            <button type="submit" class="main bad" ?disabled=${!this.#a}>Delete forever</button>
+          </div>
+        </form>
+      </dialog>`}};customElements.define(`collab-bin`,G);var K=r`<svg viewBox="0 0 20 20" width="18" height="18" fill="currentColor" aria-hidden="true">
+  <circle cx="4.500" cy="10" r="1.500" /><circle cx="10" cy="10" r="1.500" /><circle cx="15.500" cy="10" r="1.500" /></svg>`,q=0,J=class extends t{static properties={label:{attribute:!1},items:{attribute:!1},open:{state:!0}};#e=`menu-${++q}`;constructor(){super(),this.label=`More`,this.items=[],this.open=!1}createRenderRoot(){return this}render(){return f`
+      <button type="button" class="quiet" aria-haspopup="menu" aria-expanded=${this.open} aria-label=${this.label}
+        title=${this.label} popovertarget=${this.#e} @keydown=${this.#o}>${K}</button>
+      <div id=${this.#e} class="menu" popover role="menu" aria-label=${this.label} @toggle=${this.#i}
+        @keydown=${this.#s}>${this.items.map(e=>this.#t(e))}</div>`}#t(e){return f`<button type="button" role="menuitem" tabindex="-1" class=${e.bad?`takes-away`:``}
+      @click=${()=>{this.#n.hidePopover(),e.run()}}>${e.label}</button>`}get#n(){return this.querySelector(`.menu`)}get#r(){return[...this.querySelectorAll(`[role="menuitem"]`)]}#i(e){this.open=e.newState===`open`,this.open&&(this.#a(),this.#r[0]?.focus())}#a(){let e=this.querySelector(`button`).getBoundingClientRect(),{offsetHeight:t,offsetWidth:n}=this.#n,r=e.bottom+4+t<=innerHeight;this.#n.style.top=`${r?e.bottom+4:Math.max(8,e.top-4-t)}px`,this.#n.style.left=`${Math.max(8,e.right-n)}px`}#o(e){e.key!==`ArrowDown`||this.open||(e.preventDefault(),this.#n.showPopover())}#s(e){let t=this.#r,n=t.indexOf(document.activeElement),r=t.length-1,i={ArrowDown:n===r?0:n+1,ArrowUp:n<=0?r:n-1,Home:0,End:r}[e.key];e.key===`Tab`&&this.#n.hidePopover(),i!==void 0&&(e.preventDefault(),t[i]?.focus())}};customElements.define(`collab-menu`,J);var Y=200,X=class extends t{static properties={api:{attribute:!1},words:{state:!0},sort:{state:!0},renamed:{state:!0},busy:{state:!0},dialogProblem:{state:!0}};#e=y(location.href);#t;#n=new H(this,{api:()=>this.api,query:()=>this.#r,signedOut:()=>this.dispatchEvent(new Event(`signed-out`))});constructor(){super(),this.words=``,this.sort=`updated`,this.renamed=null,this.busy=!1,this.dialogProblem=``}createRenderRoot(){return this}get#r(){return{sort:this.sort,words:this.words.trim(),folder:this.#e,bin:!1}}#i(e){this.words=e.target.value,clearTimeout(this.#t),this.#t=setTimeout(()=>void this.#n.restart(),Y)}#a(e){this.sort=e.target.value,this.#n.restart()}async#o(){let e=Z(this.#e,h());this.busy=!0,await this.#m(async()=>{await this.api.create(e),location.assign(Q(e))}),this.busy=!1}async#s(e){try{await navigator.clipboard.writeText(Q(e.name).href),this.#h(`Link copied. People need access to open it.`)}catch{this.#h(Q(e.name).href)}}async#c(e){let t=Z(s(e.name),h()),n=`Copy of ${u(e)}`;await this.#m(async()=>{await this.api.duplicate(e.name,t,n),this.#h(`Made “${n}”.`,{label:`Open`,run:()=>location.assign(Q(t))}),await this.#n.reload()})}async#l(e){await this.#m(async()=>{await this.api.remove(e.name),this.#n.leaveOut(e.name),this.#h(`“${u(e)}” is in the bin.`,{label:`Undo`,run:()=>void this.#m(()=>this.#u(e))})})}async#u(e){await this.api.restore(e.name),await this.#n.reload(),this.#h(`“${u(e)}” is back.`)}async#d(e){this.dialogProblem=``,this.renamed=e,await this.updateComplete;let t=this.#p,n=t.querySelector(`input`);n.value=e.title,t.showModal(),n.select()}async#f(e){e.preventDefault();let{renamed:t}=this;if(t===null)return;let n=String(new FormData(e.target).get(`title`)??``).trim();try{await this.api.retitle(t.name,n),this.#n.change(t.name,n),this.#p.close()}catch(e){if(!(e instanceof a))throw e;this.dialogProblem=e.message}}get#p(){return this.querySelector(`dialog`)}async#m(e){try{await e()}catch(e){if(!(e instanceof a))throw e;this.#h(e.message)}}#h(e,t=null){this.querySelector(`collab-toast`)?.show(e,t)}render(){let{problem:e}=this.#n;return document.title=`${this.#e||`Documents`} · collab`,f`
+      <div class="row">
+        <h1>${this.#g()}</h1>
+        <button type="button" class="main" ?disabled=${this.busy} @click=${this.#o}>New document</button>
+      </div>
+      <div class="filters">
+        <input class="search" type="search" placeholder="Search documents" aria-label="Search documents"
+          autocomplete="off" .value=${this.words} @input=${this.#i} />
+        <select aria-label="Sort by" @change=${this.#a}>
+          <option value="updated" selected>Last edited</option>
+          <option value="title">Title</option>
+        </select>
+      </div>
+      ${e===``?i:f`<p class="strip" role="alert"><span>${e}</span>
+              <button type="button" @click=${()=>this.#n.reload()}>Try again</button></p>`}
+      ${this.#_()} ${this.#v()}
+      <p class="elsewhere"><a href=${new URL(`bin`,document.baseURI).href}>Bin</a></p>
+      ${this.#S()}
+      <collab-toast></collab-toast>`}#g(){if(this.#e===``)return`Documents`;let e=this.#e.split(`/`),t=e.slice(0,-1).map((t,n)=>{let r=e.slice(0,n+1).join(`/`);return f`<a class="way" href=${new URL(m(r),document.baseURI).href}>${t}</a> <span aria-hidden="true">/</span> `});return f`<a class="way" href=${document.baseURI}>Documents</a> <span aria-hidden="true">/</span> ${t}${e.at(-1)}`}#_(){let e=this.words===``?c(this.#e,this.#n.documents):[];return e.length===0?i:f`<ul class="folders" aria-label="Folders">${e.map(e=>f`
+      <li><a href=${new URL(m(Z(this.#e,e)),document.baseURI).href}>${te}${e}</a></li>`)}</ul>`}#v(){let{documents:e,next:t}=this.#n;if(e.length===0)return this.#y();let n=new Date;return f`
+      <ul class="documents">${N(e,e=>e.name,e=>this.#b(e,n))}</ul>
+      ${t===null?i:f`<button type="button" class="more" @click=${()=>this.#n.more()}>Show more</button>`}`}#y(){let{loading:e,problem:t}=this.#n;return e?f`<p class="empty" role="status">Loading…</p>`:t===``?this.words.trim()===``?f`<p class="empty" role="status">
+      ${this.#e===``?`No documents yet. Create the first one, or ask somebody to share one with you.`:`This folder is empty.`}</p>`:f`<p class="empty" role="status">No documents match “${this.words.trim()}”.</p>`:i}#b(e,t){let n=u(e),r=new Date(e.updated_at),a=s(e.name).slice(this.#e===``?0:this.#e.length+1);return f`
+      <li>
+        <a href=${Q(e.name).href}>
+          <span class=${n===`Untitled`?`name untitled`:`name`}>${n}</span>
+          ${a===``?i:f`<span class="aside">${a}</span>`}
+        </a>
+        <time datetime=${e.updated_at} title=${r.toLocaleString()}>${L(r,t)}</time>
+        <collab-menu .label=${`Actions for ${n}`} .items=${this.#x(e)}></collab-menu>
+      </li>`}#x(e){let t=e.role==null||e.role===`editor`||e.role===`owner`,n=e.role==null||e.role===`owner`;return[{label:`Open in new tab`,run:()=>window.open(Q(e.name),`_blank`,`noopener`)},{label:`Copy link`,run:()=>void this.#s(e)},...t?[{label:`Rename`,run:()=>void this.#d(e)}]:[],{label:`Duplicate`,run:()=>void this.#c(e)},...n?[{label:`Delete`,run:()=>void this.#l(e),bad:!0}]:[]]}#S(){return f`
+      <dialog id="rename" aria-labelledby="rename-title">
+        <form @submit=${this.#f}>
+          <h2 id="rename-title">Rename “${this.renamed===null?``:u(this.renamed)}”</h2>
+          <label>Title <input name="title" maxlength="500" autocomplete="off" placeholder="Untitled" /></label>
+          ${this.dialogProblem===``?i:f`<p class="problem" role="alert">${this.dialogProblem}</p>`}
+          <div class="buttons">
+            <button type="button" @click=${()=>this.#p.close()}>Cancel</button>
+            <button type="submit" class="main">Rename</button>
+          </div>
+        </form>
+      </dialog>`}};function Z(e,t){return e===``?t:`${e}/${t}`}function Q(e){return new URL(p(e),document.baseURI)}var te=f`<svg viewBox="0 0 20 20" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.5"
+  stroke-linejoin="round" aria-hidden="true"><path d="M3 5.5h5l1.500 2H17v8H3z" /></svg>`;customElements.define(`collab-document-list`,X);var ne=class extends t{static properties={account:{state:!0},expired:{state:!0},problem:{state:!0}};#e=re(location.href,document.baseURI);#t=new l(``);constructor(){super(),this.account=null,this.expired=!1,this.problem=``}createRenderRoot(){return this}connectedCallback(){super.connectedCallback(),this.account=o(),this.expired=this.account===null&&g(),d(),this.account!==null&&(this.#t=new l(this.account.token),this.#e===`new`&&this.#n())}async#n(){let e=h();try{await this.#t.create(e),location.replace(new URL(p(e),document.baseURI))}catch(e){if(!(e instanceof a))throw e;this.problem=e.message}}#r(){this.account=null,this.expired=!0}render(){return this.#e===`nowhere`?this.#a():this.account===null?(document.title=`Sign in · collab`,f`<main>${v(this.expired)}</main>`):f`
+      <header class="top">
+        <a class="brand" href=${document.baseURI}><img src=${ie()} alt="" width="24" height="24" />collab</a>
+        <div class="tools">
+          <collab-theme></collab-theme>
+          <span class="account" title=${`Signed in as ${this.account.name}`}>
+            <span class="initials" aria-hidden="true">${b(this.account.name)}</span><span class="who">${this.account.name}</span>
+          </span>
+        </div>
+      </header>
+      <main class="column">${this.#i()}</main>`}#i(){switch(this.#e){case`bin`:return f`<collab-bin .api=${this.#t} @signed-out=${this.#r}></collab-bin>`;case`new`:return document.title=`New document · collab`,this.problem===``?f`<h1>New document</h1><p class="empty" role="status">One moment…</p>`:_(`You can’t create a document here`,f`<p>${this.problem}</p>`,$());default:return f`<collab-document-list .api=${this.#t} @signed-out=${this.#r}></collab-document-list>`}}#a(){return document.title=`Page not found · collab`,f`<main>${_(`There is nothing at this address`,f`<p>Check the link for a typo. Documents have addresses like <code>${new URL(`d/…`,document.baseURI).host}/d/…</code></p>`,$())}</main>`}};function re(e,t){let n=new URL(e).pathname,r=new URL(t).pathname,i=n.startsWith(r)?n.slice(r.length):`elsewhere`;return i===``||i===`index.html`?`documents`:i===`bin`||i===`new`?i:`nowhere`}function $(){return f`<a class="button main" href=${document.baseURI}>Go to my documents</a>`}function ie(){return document.querySelector(`link[rel="icon"]`)?.href??``}customElements.define(`collab-documents`,ne);
