@@ -49,15 +49,19 @@ async def test_person_without_access_is_told_so(browser: Browser, server: Server
     assert await stranger.notice() == "You don’t have access to this document. Ask its owner to share it with you."
 
 
-async def test_refused_token_signs_the_person_out(browser: Browser, server: ServerProcess) -> None:
+async def test_refused_token_signs_the_person_out(
+    browser: Browser, server: ServerProcess, server_of_site: ServerProcess, site: Site
+) -> None:
     stranger = await BrowserClient.open(browser, page_address(server, forged_token("stranger")))
-    await stranger.wait_for_status("signed-out")
-    assert await stranger.notice() == "You have been signed out. Sign in again to continue."
+    await stranger.page.get_by_role("heading", name="Sign in again").wait_for()
+    embedded = await site.visit(browser, server_of_site, "stranger", bearer=forged_token("stranger"))
+    await embedded.wait_for_status("signed-out")
+    assert await embedded.notice() == "You have been signed out. Sign in again to continue."
 
 
 async def test_expired_link_is_reported_as_expired(browser: Browser, server: ServerProcess) -> None:
     late = await BrowserClient.open(browser, page_address(server, expired_token("late")))
-    await late.page.get_by_role("heading", name="Your sign-in link has expired").wait_for()
+    await late.page.get_by_role("heading", name="Sign in again").wait_for()
 
 
 async def test_site_can_give_a_new_token_after_sign_out(

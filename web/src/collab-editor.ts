@@ -417,6 +417,7 @@ export class CollabEditor extends LitElement {
       </header>
       ${this.linkBarOpen ? html`<collab-link-bar .editor=${this.editor} @done=${this.#closeLinkBar}></collab-link-bar>` : nothing}
       ${this.#notice()}
+      <slot name="notice"></slot>
       <div class="sheet" part="content">
         <slot name="content">${isClosed(kind) || kind === 'no-document' ? nothing : skeleton}</slot>
       </div>

@@ -1,10 +1,13 @@
 /** The first page: the list of documents. */
 import { html, LitElement, nothing } from 'lit';
-import { initials } from '../people';
+import { claimsOf } from '../jwt';
+import './account-menu';
 import { ago } from './ago';
 import { Api, type DocumentEntry, Problem } from './api';
-import { documentName, documentPath, generatedName } from './names';
-import { type Account, hadToken, reloadOnSignIn, signIn } from './sign-in';
+import { reloadWhenSaved } from './leaving';
+import { documentName, documentPath, generatedName, placed } from './names';
+import { keepSignedIn } from './renewal';
+import { type Account, currentAccount, hadToken, reloadOnSignIn, signIn } from './sign-in';
 import { signInCard } from './sign-in-card';
 
 /** The server sorts by name, but people look for what was edited last: we read so many before we show any. */
@@ -61,7 +64,10 @@ class CollabDocuments extends LitElement {
     this.expired = this.account === null && hadToken();
     reloadOnSignIn();
     if (this.account === null) return;
-    this.#api = new Api(this.account.token);
+    const { token } = this.account;
+    this.#api = new Api(() => currentAccount()?.token ?? token);
+    keepSignedIn();
+    addEventListener('collab-signed-out', reloadWhenSaved);
     void this.#reload();
     // Show what was edited while the person was on another page or tab.
     addEventListener('pageshow', event => event.persisted && this.#reload());
@@ -136,7 +142,8 @@ class CollabDocuments extends LitElement {
   async #create(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const typed = new FormData(event.target as HTMLFormElement).get('name');
-    const name = documentName(String(typed ?? '')) || generatedName();
+    const chosen = documentName(String(typed ?? '')) || generatedName();
+    const name = placed(chosen, claimsOf(this.account?.token ?? '').grants);
     try {
       await this.#api.create(name);
       location.assign(new URL(documentPath(name), document.baseURI));
@@ -177,9 +184,7 @@ class CollabDocuments extends LitElement {
     return html`
       <header class="top">
         <span class="brand"><img src=${iconAddress()} alt="" width="24" height="24" />collab</span>
-        <span class="account" title=${`Signed in as ${this.account.name}`}>
-          <span class="initials" aria-hidden="true">${initials(this.account.name)}</span>${this.account.name}
-        </span>
+        <collab-account-menu named></collab-account-menu>
       </header>
       <main class="column">
         <div class="row">
