@@ -1,4 +1,4 @@
-"""The command line: `serve`, `token`, `settings` and `migrate` read the settings and call what does the work.
+"""The command line: `serve`, `token`, `link`, `settings` and `migrate` read the settings and call what does the work.
 
 Exit codes: 0 for success, also after a requested stop; 1 for an expected error, reported in one sentence with the next
 step; 2 for a command that cannot be understood.
@@ -52,6 +52,7 @@ def _collab(
 
     \b
     Try it:                    collab serve
+    Sign somebody in:          collab link --sub ada --name Ada
     Make a token for a script: collab token --sub robot --grant 'notes/*=editor'
     Look after documents:      collab documents list
     Migrate a Postgres:        collab migrate
@@ -140,13 +141,60 @@ def token(
 
     The token is signed with the server's secret, so run this with the server's COLLAB_SECRET or COLLAB_DATA_DIR.
     """
-    if not sub.strip():
-        raise typer.BadParameter("a token needs a user, such as --sub alice.", param_hint="--sub")
-    if not 0 < ttl < math.inf:
+    _print_signed("{token}", sub, name, _parse_grants(grant), ttl)
+
+
+@app.command()
+def link(
+    sub: Annotated[str, typer.Option(metavar="USER", help="User id of the person.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name that other people see.", show_default="the user id")
+    ] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN=ROLE", help="What the person may do, as for `collab token`.", show_default="**=owner"
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address of the server for this person.", show_default="this machine's"),
+    ] = None,
+    ttl: Annotated[float, typer.Option(metavar="SECONDS", help="Time in which the link must be opened.")] = DAY_S,
+) -> None:
+    """Print a sign-in link for a person, alone on one line.
+
+    The browser that opens it remembers the person, and stays signed in for as long as the settings
+    COLLAB_SIGN_IN_IDLE_S and COLLAB_SIGN_IN_S_MAX allow. Everybody who has the link can sign in with it.
+
+    \b
+    For this machine:
+        collab link --sub ada --name Ada
+    For a server that people reach by another name, and for a few documents:
+        collab link --sub grace --grant 'team/**=editor' --url https://docs.example.com
+
+    The link holds a token that is signed with the server's secret, so run this with the server's COLLAB_SECRET or
+    COLLAB_DATA_DIR.
+    """
+    grants = _parse_grants(grant or ["**=owner"])
+    _print_signed("{base}/#token={token}", sub, name, grants, ttl, url=url, is_sign_in=True)
+
+
+def _print_signed(
+    form: str,
+    user: str,
+    name: str | None,
+    grants: Mapping[str, Role],
+    ttl_s: float,
+    *,
+    url: str | None = None,
+    is_sign_in: bool = False,
+) -> None:
+    """Print ``form`` with the `token` and the address of the server, its `base`."""
+    if not 0 < ttl_s < math.inf:
         raise typer.BadParameter("the lifetime must be more than 0 seconds.", param_hint="--ttl")
-    if not sub.strip():
+    if not user.strip():
         raise typer.BadParameter("the user id must not be empty.", param_hint="--sub")
-    grants = _parse_grants(grant)
     settings = load_settings()
     if not settings.secret_counts:
         raise InvalidRequest(
@@ -156,7 +204,9 @@ def token(
     is_new = settings.secret is None and not settings.secret_path.exists()
     key = signing_key(settings)
     with _usage_error(None):
-        print(_sign(settings, key, sub, name, grants, ttl))
+        signed = _sign(settings, key, user, name, grants, ttl_s, is_sign_in=is_sign_in)
+    base = (url or f"http://127.0.0.1:{settings.port}").rstrip("/")
+    print(form.format(base=base, token=signed))
     if is_new:
         _note(
             f"Made a new secret, {settings.secret_path}. Only a server with this data directory accepts the token. "
@@ -234,10 +284,28 @@ def _parse_grants(texts: list[str]) -> dict[str, Role]:
 
 
 def _sign(
-    settings: Settings, key: SharedSecret, user: str, name: str | None, grants: Mapping[str, Role], ttl_s: float
+    settings: Settings,
+    key: SharedSecret,
+    user: str,
+    name: str | None,
+    grants: Mapping[str, Role],
+    ttl_s: float,
+    *,
+    is_sign_in: bool = False,
 ) -> str:
-    audience = settings.token_audience or None
-    return sign(key, user=user, name=name, grants=grants, now_s=time.time(), ttl_s=ttl_s, audience=audience)
+    """Return a token. The pages renew one that is for signing in (``access/renewal``)."""
+    now_s, audience = time.time(), settings.token_audience or None
+    signed_in_at = now_s if is_sign_in else None
+    return sign(
+        key,
+        user=user,
+        name=name,
+        grants=grants,
+        now_s=now_s,
+        ttl_s=ttl_s,
+        audience=audience,
+        signed_in_at=signed_in_at,
+    )
 
 
 def _greet(settings: Settings, url: str) -> None:
@@ -246,9 +314,9 @@ def _greet(settings: Settings, url: str) -> None:
     if not settings.secret_counts or (settings.secret is not None and not sys.stdout.isatty()):
         return
     key = signing_key(settings)
-    print("Open each link in its own tab. `collab token` makes more tokens:")
+    print("Open each link in its own tab. `collab link` prints more:")
     for person in PEOPLE:
-        signed = _sign(settings, key, person.lower(), person, {"**": Role.OWNER}, DAY_S)
+        signed = _sign(settings, key, person.lower(), person, {"**": Role.OWNER}, DAY_S, is_sign_in=True)
         print(f"  {person}: {url}/d/welcome#token={signed}", flush=True)
 
 

@@ -22,6 +22,7 @@
     │   │   ├── LinkInvalid
     │   │   ├── LinkExpired
     │   │   └── LinkPasswordWrong
+    │   ├── SignInFailed
     │   ├── PermissionDenied
     │   ├── DocumentNotFound
     │   ├── MemberNotFound
@@ -41,6 +42,7 @@
         ├── Overloaded
         ├── SessionExpired
         ├── KeysUnavailable
+        ├── ProviderUnavailable
         ├── MissingDependencies
         ├── RoomClosed                ends the room
         │   └── DocumentPoisoned
@@ -222,6 +224,13 @@ class LinkPasswordWrong(NotAuthenticated):
     sentence = "This link needs a password, and this is not it."
 
 
+class SignInFailed(PeerError):
+    """A sign-in at an OpenID provider that came back without an identity that we can trust."""
+
+    slug = "sign-in-failed"
+    sentence = "The sign-in did not work. Start it again."
+
+
 class PermissionDenied(PeerError):
     """A request that the role on the document does not allow."""
 
@@ -359,6 +368,13 @@ class KeysUnavailable(TransientError):
 
     slug = "keys-unavailable"
     sentence = "The keys that verify tokens cannot be read right now. Try again in a moment."
+
+
+class ProviderUnavailable(TransientError):
+    """An OpenID provider that does not answer, so that people cannot sign in there."""
+
+    slug = "provider-unavailable"
+    sentence = "The sign-in service does not answer. Try again in a moment."
 
 
 class RoomClosed(TransientError):

@@ -25,6 +25,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("token_issuer", "token_public_key", "token_jwks_url", "token_secret_counts", "token_leeway_s"),
         "token_exp_optional",
     ),
+    "How people sign in": (
+        *("sign_in_idle_s", "sign_in_s_max", "oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_name"),
+        *("oidc_scope", "oidc_grants", "oidc_token_s"),
+    ),
     "Logs and metrics": ("log_level", "log_format", "metrics_token"),
     "One connection": (
         *("frame_bytes_max", "outbox_bytes_max", "lag_s_max", "documents_per_socket_max", "keepalive_s", "ping_s"),

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collab.access.claims import ClaimNames, parse_claim_names
+from collab.access.oidc import is_trusted_url, parse_grant_list
 from collab.access.origins import ANY, parse_origin
 from collab.access.tokens import CLOCK_SKEW_S, SharedSecret
 from collab.errors import InvalidRequest
@@ -117,6 +118,39 @@ class Settings(ServerLimits, BaseSettings):
         "each may be left out. With `document`, a token is for that document alone, and `role` is needed: viewer, "
         "commenter, editor or owner for all these tokens, or the claim that holds one of these words. "
         "A token with none of these claims is read as one of `collab token`.",
+    )
+    sign_in_s_max: float = Field(
+        default=30 * 86400,
+        gt=0,
+        description="Seconds after which a person must sign in again, however often the page has renewed the token.",
+    )
+    sign_in_idle_s: float = Field(
+        default=7 * 86400,
+        gt=0,
+        description="Seconds that a person stays signed in without opening a page of this server: how long a renewed "
+        "token lasts.",
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer of the OpenID provider at which people may sign in, as `https://id.example.com`.",
+    )
+    oidc_client_id: str = Field(default="", description="What the provider calls this server.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="The client secret that the provider gave out. Unset: a public client."
+    )
+    oidc_name: str = Field(
+        default="", description="Name of the provider on the sign-in page. Empty: the host of the issuer."
+    )
+    oidc_scope: str = Field(default="openid profile", description="Scopes that are asked for; `openid` is needed.")
+    oidc_grants: str = Field(
+        default="people/{user}/**=owner",
+        description="Comma-separated grants of everybody who signs in at the provider, as `PATTERN=ROLE`. `{user}` "
+        "stands for a folder name of the person's own.",
+    )
+    oidc_token_s: float = Field(
+        default=3600,
+        ge=10,
+        description="Seconds that a token lasts whose person has signed in at the provider. The page renews it.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -220,6 +254,29 @@ class Settings(ServerLimits, BaseSettings):
             raise ValueError(f"cannot be read: {error}") from None
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _trusted_issuer(cls, value: str | None) -> str | None:
+        if value is not None and not is_trusted_url(value):
+            raise ValueError("must be an address like https://id.example.com; http is for this machine alone")
+        return value
+
+    @field_validator("oidc_scope")
+    @classmethod
+    def _with_openid(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError("must contain openid, as `openid profile`")
+        return value
+
+    @field_validator("oidc_grants")
+    @classmethod
+    def _readable_grants(cls, value: str) -> str:
+        try:
+            parse_grant_list(value)
+        except InvalidRequest as error:
+            raise ValueError(f"cannot be read: {error}") from None
+        return value
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: Any) -> tuple[str, ...]:
@@ -281,6 +338,7 @@ class Settings(ServerLimits, BaseSettings):
             shown["token_public_key"] = "(PEM)"  # noqa: S105 - many lines, and public
         shown["token_jwks_url"] = _without_password(self.token_jwks_url or "")
         shown["redis_url"] = _without_password(self.redis_url or "")
+        shown["oidc_client_secret"] = "***" if self.oidc_client_secret else ""
         shown["metrics_token"] = "***" if self.metrics_token else ""
         shown["secret"] = "***" if self.secret else f"(self-made, in {self.secret_path})"
         return shown
@@ -329,6 +387,17 @@ RULES = (
         lambda settings: settings.token_issuer != "" and not settings.has_issuer,
         "COLLAB_TOKEN_ISSUER applies to tokens signed with an issuer's key: set COLLAB_TOKEN_PUBLIC_KEY or "
         "COLLAB_TOKEN_JWKS_URL as well, or unset it.",
+    ),
+    Rule(
+        "a provider knows this server",
+        lambda settings: settings.oidc_issuer is not None and not settings.oidc_client_id,
+        "COLLAB_OIDC_ISSUER needs the name under which the provider knows this server: set COLLAB_OIDC_CLIENT_ID.",
+    ),
+    Rule(
+        "tokens of those who sign in at a provider are valid",
+        lambda settings: settings.oidc_issuer is not None and not settings.secret_counts,
+        "People who sign in at COLLAB_OIDC_ISSUER get tokens signed with the secret, and those are not accepted: set "
+        "COLLAB_TOKEN_SECRET_COUNTS=1.",
     ),
     Rule(
         "a frame fits into the queue of the log writer",

@@ -32,8 +32,15 @@ def token(user: str, grants: dict[str, Role] | None = None, *, ttl_s: float = 36
 class ServerProcess:
     """``collab serve`` on a port of its own. It may be killed and started again on the same data."""
 
-    def __init__(self, directory: Path, *, environment: dict[str, str] | None = None, program: str = "collab") -> None:
-        self.port = free_port()
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        program: str = "collab",
+        port: int | None = None,
+    ) -> None:
+        self.port = port or free_port()
         self._log = directory / f"server-{self.port}.log"
         self._program = program
         self._environment = {

@@ -98,6 +98,7 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
         ([], "`collab settings` lists all of them"),
         (["settings"], "COLLAB_PORT=9000 collab settings --json"),
         (["documents"], "collab documents list --sort updated"),
+        (["link"], "collab link --sub ada --name Ada"),
         (["migrate"], "COLLAB_DATABASE_URL=postgresql://me@localhost/collab collab migrate"),
     ],
 )
@@ -158,6 +159,17 @@ def test_token_prints_a_token_and_nothing_else(tmp_path: Path) -> None:
     assert (principal.user, principal.name) == ("alice", "Alice")
     assert principal.grants == {"notes/*": Role.EDITOR, "**": Role.VIEWER}
     assert done.stdout.count("\n") == 1
+
+
+def test_link_signs_a_person_in_and_can_be_renewed(tmp_path: Path) -> None:
+    done = collab(
+        tmp_path, "link", "--sub", "ada", "--name", "Ada", "--url", "https://docs.example.com/", COLLAB_SECRET=SECRET
+    )
+    found = re.fullmatch(r"https://docs\.example\.com/#token=(\S+)\n", done.stdout)
+    assert found, done.stderr
+    principal = TokenVerifier(SharedSecret(SECRET.encode())).verify(found[1], time.time())
+    assert (principal.user, principal.name, principal.grants) == ("ada", "Ada", {"**": Role.OWNER})
+    assert principal.signed_in_at is not None
 
 
 def test_token_of_a_new_secret_comes_with_a_note(tmp_path: Path) -> None:

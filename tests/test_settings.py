@@ -236,6 +236,11 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "other machines need a secret of the operator's own": ({"host": "10.0.0.7"}, "Listening on 10.0.0.7 admits"),
     "some token is valid": ({"token_secret_counts": False}, "No token would be valid: set COLLAB_TOKEN_PUBLIC_KEY"),
     "an issuer has keys": ({"token_issuer": "https://id.example"}, "COLLAB_TOKEN_ISSUER applies to tokens"),
+    "a provider knows this server": ({"oidc_issuer": "https://id.example"}, "set COLLAB_OIDC_CLIENT_ID"),
+    "tokens of those who sign in at a provider are valid": (
+        {"oidc_issuer": "https://id.example", "oidc_client_id": "c", "token_jwks_url": "https://id.example/jwks"},
+        "set COLLAB_TOKEN_SECRET_COUNTS=1",
+    ),
     "a frame fits into the queue of the log writer": (
         {"persister_queue_bytes_max": 32 * 1024 * 1024 - 1},
         "COLLAB_PERSISTER_QUEUE_BYTES_MAX",
@@ -259,6 +264,18 @@ def test_every_rule_refuses_the_settings_that_break_it() -> None:
         assert words in said, rule.name
         assert re.match(r"[A-Z].*\.$", said)
     assert set(BROKEN) == {rule.name for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("oidc_issuer", "http://id.example", "COLLAB_OIDC_ISSUER must be an address like https://id.example.com"),
+        ("oidc_scope", "profile", "COLLAB_OIDC_SCOPE must contain openid"),
+        ("oidc_grants", "notes", "COLLAB_OIDC_GRANTS cannot be read: 'notes' is not a grant"),
+    ],
+)
+def test_setting_of_a_provider_that_cannot_be_used_is_refused(setting: str, value: str, words: str) -> None:
+    assert words in refusal(**{setting: value})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "collab.example.com", ""])

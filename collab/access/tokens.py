@@ -13,7 +13,8 @@ the tenants of a provider, so a token that a public key has signed can be requir
 
 Claims: ``sub`` (user id) and ``exp`` are required, and ``aud`` must contain our audience; ``name`` (default: sub),
 ``color`` (``#rrggbb``), ``grants`` (see ``grants``), ``nbf`` and ``iat`` are optional. Other issuers may have other
-names for the user, its name and what is granted (see ``claims``).
+names for the user, its name and what is granted (see ``claims``). ``signed_in``, the time when a person signed in,
+counts only in tokens of our own secret: they can be renewed (``renewal``).
 """
 
 import hmac
@@ -54,6 +55,7 @@ TOKEN_BYTES_MAX = 8 * 1024
 USER_CHARACTERS_MAX = 255
 NAME_CHARACTERS_MAX = 100
 AUDIENCE = "collab"
+SIGNED_IN = "signed_in"
 
 CLOCK_SKEW_S = 30.0
 """How far ``nbf`` and ``iat`` may be in the future, since the issuer's clock may be ahead. ``exp`` has no such leeway:
@@ -71,7 +73,8 @@ class Principal:
     """A user, and what the user was granted. ``color`` is ``#rrggbb`` or None.
 
     ``grants``: pattern → role. ``expires_at``: seconds since 1970, or None if it never expires. ``link``: the link that
-    a guest came by, who has no token and whose ``user`` all guests of the link share.
+    a guest came by, who has no token and whose ``user`` all guests of the link share. ``signed_in_at``: when the person
+    signed in, which its tokens say as long as they are renewed; None for a token that cannot be renewed.
     """
 
     user: UserId
@@ -80,6 +83,7 @@ class Principal:
     grants: Mapping[str, Role]
     expires_at: float | None
     link: LinkId | None = None
+    signed_in_at: float | None = None
 
     def is_expired(self, now_s: float) -> bool:
         """Return True if the token has ended at ``now_s`` (seconds since 1970)."""
@@ -163,13 +167,16 @@ class TokenVerifier:
 
     def read(self, token: str) -> SignedToken:
         """Return what ``token`` grants at its time. Raises NotAuthenticated like ``verify``, but for the time."""
-        claims = self._signed_claims(token)
+        claims = self.signed_claims(token)
         if self.audience is not None and self.audience not in _audiences(claims):
             raise TokenAudienceInvalid(f"The token is not for the audience {self.audience!r}.")
         return SignedToken(self._principal(claims), self._not_before_s(claims))
 
-    def _signed_claims(self, token: str) -> dict[str, Any]:
-        """Check the signature and return the claims. Nothing of the payload is read before."""
+    def signed_claims(self, token: str) -> dict[str, Any]:
+        """Check the signature and return the claims. Nothing of the payload is read before.
+
+        Raises NotAuthenticated. Neither the audience nor the time is checked.
+        """
         if not token:
             raise TokenMissing
         if len(token) > TOKEN_BYTES_MAX or not token.isascii():
@@ -181,8 +188,10 @@ class TokenVerifier:
             raise TokenMalformed from None
         if not isinstance(claims, dict):
             raise TokenMalformed("The token's claims are not a JSON object.")
-        if self.issuer is not None and isinstance(key, PublicKey) and claims.get("iss") != self.issuer:
-            raise TokenIssuerInvalid
+        if isinstance(key, PublicKey):
+            if self.issuer is not None and claims.get("iss") != self.issuer:
+                raise TokenIssuerInvalid
+            claims.pop(SIGNED_IN, None)  # how long its users stay signed in is for the issuer to say
         return claims
 
     def _signed_payload(self, token: str) -> tuple[bytes, SharedSecret | PublicKey]:
@@ -226,6 +235,7 @@ class TokenVerifier:
             color=_color(claims.get("color")),
             grants=_grants(claims.get("grants", {}) if names.document is None else _one_grant(claims, names)),
             expires_at=None if self.eternal and claims.get("exp") is None else _time(claims, "exp"),
+            signed_in_at=_time(claims, SIGNED_IN) if SIGNED_IN in claims else None,
         )
 
     def _not_before_s(self, claims: Mapping[str, Any]) -> float:
@@ -243,8 +253,9 @@ def sign(
     name: str | None = None,
     color: str | None = None,
     audience: str | None = AUDIENCE,
+    signed_in_at: float | None = None,
 ) -> str:
-    """Return a token that lasts ``ttl_s`` seconds from ``now_s``.
+    """Return a token that lasts ``ttl_s`` seconds from ``now_s``, and can be renewed if ``signed_in_at`` is given.
 
     Raises InvalidRequest if it would not verify.
     """
@@ -257,6 +268,8 @@ def sign(
         "grants": {pattern: role.word for pattern, role in grants.items()},
     }
     claims |= {k: v for k, v in (("name", name), ("color", color), ("aud", audience)) if v is not None}
+    if signed_in_at is not None:
+        claims[SIGNED_IN] = int(signed_in_at)
     token = PyJWS().encode(json.dumps(claims, separators=(",", ":")).encode(), key.secret, key.algorithm)
     try:
         TokenVerifier(key, audience).verify(token, now_s)

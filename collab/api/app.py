@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 from collab import __version__
+from collab.access.renewal import TokenRenewal
 from collab.access.tokens import SharedSecret
 from collab.api import (
     access,
@@ -21,14 +22,17 @@ from collab.api import (
     listing,
     members,
     metrics,
+    oidc,
     openapi_page,
     pages,
     problems,
+    sign_in,
     sockets,
 )
 from collab.api.dispatch import SocketDispatch
 from collab.api.list_cursor import ListCursor
 from collab.api.middleware import BoundedBodies, EncodedNames, HeadAsGet
+from collab.api.oidc import OidcSignIn
 from collab.api.openapi import OpenApi
 from collab.api.refused_origins import RefusedOrigins, ReportingCors
 from collab.api.welcome import write_welcome
@@ -73,9 +77,27 @@ def create_app(settings: Settings, *, store: Store | None = None, relay: Relay |
     app.state.settings = settings
     app.state.refused_origins = RefusedOrigins(time.monotonic)
     app.state.list_cursor = ListCursor(key.derive("list cursor"))
+    app.state.token_renewal = TokenRenewal(
+        key, settings.token_audience or None, settings.sign_in_idle_s, settings.sign_in_s_max
+    )
+    app.state.oidc = OidcSignIn.of(settings, key) if settings.oidc_issuer is not None else None
     problems.install(app)
     _add_middleware(app, settings)
-    for module in (sockets, listing, documents, content, members, links, access, health, metrics, openapi_page, pages):
+    for module in (
+        sockets,
+        listing,
+        documents,
+        content,
+        sign_in,
+        oidc,
+        members,
+        links,
+        access,
+        health,
+        metrics,
+        openapi_page,
+        pages,
+    ):
         app.include_router(module.router)
     app.openapi = OpenApi(app)  # type: ignore[method-assign]
     return app

@@ -23,6 +23,7 @@ STATUSES: dict[type[CollabError], HTTPStatus] = {
     errors.InvalidName: HTTPStatus.BAD_REQUEST,
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.SignInFailed: HTTPStatus.BAD_REQUEST,
     errors.PermissionDenied: HTTPStatus.FORBIDDEN,
     errors.DocumentNotFound: HTTPStatus.NOT_FOUND,
     errors.MemberNotFound: HTTPStatus.NOT_FOUND,

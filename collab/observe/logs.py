@@ -43,6 +43,10 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     # the public keys of token issuers
     "keys_read": ("keys",),
     "keys_not_read": ("reason", "keys"),
+    "provider_not_read": ("reason",),
+    "provider_not_reached": ("reason",),
+    "id_token_refused": ("reason",),
+    "sign_in_refused": ("status", "error"),
     # the store
     "store_unavailable": ("error", "rows", "retry_s"),
     "batch_refused": ("rows",),

@@ -51,17 +51,18 @@ async def read_document(url: str, *, within_s: float = READ_S_MAX) -> bytes:
     takes longer than ``within_s``.
     """
     try:
-        async with asyncio.timeout(within_s), _client(url) as client, client.stream("GET", url) as response:
+        async with asyncio.timeout(within_s), client_for(url) as client, client.stream("GET", url) as response:
             if not response.is_success:
                 raise OSError(f"the issuer answers with status {response.status_code}")
-            return await _body(response)
+            return await bounded_body(response)
     except TimeoutError:
         raise TimeoutError(f"the answer takes longer than {within_s} s") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, ImportError) as error:  # the last two: an unusable proxy
         raise OSError(str(error) or type(error).__name__) from error
 
 
-async def _body(response: httpx2.Response) -> bytes:
+async def bounded_body(response: httpx2.Response) -> bytes:
+    """Return the body. Raises OSError if it is larger than ``BYTES_MAX``."""
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
@@ -70,7 +71,7 @@ async def _body(response: httpx2.Response) -> bytes:
     return bytes(body)
 
 
-def _client(url: str) -> httpx2.AsyncClient:
+def client_for(url: str) -> httpx2.AsyncClient:
     """Return a client for one request. It follows no redirect: the operator trusts this URL and no other."""
     return httpx2.AsyncClient(
         headers=_HEADERS,

@@ -120,6 +120,12 @@ def test_one_key_may_serve_many_issuers_of_whom_one_counts() -> None:
     assert ours.verify(without_issuer, NOW).user == "alice"
 
 
+def test_token_of_another_issuer_does_not_say_how_long_it_is_renewed() -> None:
+    keys = parse_jwk_set(jwk_set(jwk("ES256")))
+    principal = verifier(keys).verify(signed("ES256", claims=CLAIMS | {"signed_in": 1}), NOW)
+    assert principal.signed_in_at is None
+
+
 def test_key_that_is_not_in_the_set_yet_is_told_from_a_forgery() -> None:
     keys = parse_jwk_set(jwk_set(jwk("ES256", kid="old"))) + parse_pem(pem(PRIVATE["ES256"]))
     other = ec.generate_private_key(ec.SECP256R1())

@@ -58,6 +58,7 @@ def test_statuses_are_those_that_the_routes_answer(api: Any) -> None:
         "publishDocument": {"400", "401", "403", "404", "410", "503"},
         "unpublishDocument": {"400", "401", "403", "404", "410", "503"},
         "postUpdate": {"400", "401", "403", "408", "409", "410", "413", "422", "503"},
+        "renewToken": {"401", "403", "503"},
         "healthz": set(),
         "readyz": {"503"},
     }

@@ -52,6 +52,14 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     server.stop()
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def server_of_short_sign_ins(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A server whose renewed tokens last for seconds."""
+    server = await ServerProcess(tmp_path, environment={"COLLAB_SIGN_IN_IDLE_S": "6"}).start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A site at another origin."""

@@ -45,7 +45,7 @@ async def test_viewer_sees_read_only_and_cannot_type(browser: Browser, server: S
 
 async def test_refused_token_signs_the_person_out(browser: Browser, server: ServerProcess) -> None:
     stranger = await BrowserClient.open(browser, page_address(server, forged_token("stranger")))
-    await stranger.page.get_by_role("heading", name="sign-in link").wait_for()
+    await stranger.page.get_by_role("heading", name="Sign in again").wait_for()
 
 
 async def test_embedded_editor_tells_a_person_without_access(
@@ -57,9 +57,17 @@ async def test_embedded_editor_tells_a_person_without_access(
     assert await stranger.notice() == "You don’t have access to this document. Ask its owner to share it with you."
 
 
+async def test_embedded_editor_tells_that_the_sign_in_has_ended(
+    browser: Browser, server_of_site: ServerProcess, site: Site
+) -> None:
+    stranger = await site.visit(browser, server_of_site, "stranger", bearer=forged_token("stranger"))
+    await stranger.wait_for_status("signed-out")
+    assert await stranger.notice() == "You have been signed out. Sign in again to continue."
+
+
 async def test_expired_link_is_reported_as_expired(browser: Browser, server: ServerProcess) -> None:
     late = await BrowserClient.open(browser, page_address(server, expired_token("late")))
-    await late.page.get_by_role("heading", name="Your sign-in link has expired").wait_for()
+    await late.page.get_by_role("heading", name="Sign in again").wait_for()
 
 
 async def test_site_can_give_a_new_token_after_sign_out(

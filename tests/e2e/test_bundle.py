@@ -35,7 +35,7 @@ async def serve(route: Route) -> None:
 async def test_person_without_a_token_is_told_how_to_sign_in(browser: Browser) -> None:
     for path in ("/", "/d/notes/42"):
         page, errors = await open_page(browser, path)
-        await page.get_by_role("heading", name="You need a sign-in link").wait_for()
+        await page.get_by_role("heading", name="Sign in").wait_for()
         assert errors == []
 
 

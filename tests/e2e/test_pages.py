@@ -25,7 +25,7 @@ async def test_person_without_access_is_led_to_the_documents_and_to_another_acco
 
     page = await open_page(browser, server, "d/story", token("stranger", {"other/*": Role.OWNER}))
     await page.get_by_role("button", name="Switch account").click()
-    await page.get_by_role("heading", name="sign-in link").wait_for()
+    await page.get_by_role("heading", name="Sign in").wait_for()
 
 
 async def test_deleted_document_says_that_it_is_in_the_bin(browser: Browser, server: ServerProcess) -> None:
@@ -47,7 +47,7 @@ async def test_address_that_leads_nowhere_says_so(browser: Browser, server: Serv
     page = await open_page(browser, server, "nowhere/at/all")
     await page.get_by_role("heading", name="There is nothing at this address").wait_for()
     await page.get_by_role("link", name="Go to my documents").click()
-    await page.get_by_role("heading", name="sign-in link").wait_for()
+    await page.get_by_role("heading", name="Sign in").wait_for()
 
 
 async def test_name_that_no_document_can_have_leads_back_to_the_documents(

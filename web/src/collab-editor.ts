@@ -439,6 +439,7 @@ export class CollabEditor extends LitElement {
       </header>
       ${this.linkBarOpen ? html`<collab-link-bar .editor=${this.editor} @done=${this.#closeLinkBar}></collab-link-bar>` : nothing}
       ${this.#notice()}
+      <slot name="notice"></slot>
       <div class="sheet" part="content">
         <slot name="heading"></slot>
         <slot name="content">${isClosed(kind) || kind === 'no-document' ? nothing : skeleton}</slot>
@@ -467,7 +468,7 @@ export class CollabEditor extends LitElement {
       <div class="strip notice" role="alert">
         <span>${text}</span>
         ${unsaved ? html`<button type="button" @click=${this.#download}>Download a copy</button>` : nothing}
-        <slot name="notice"></slot>
+        <slot name="notice-action"></slot>
       </div>`;
   }
 

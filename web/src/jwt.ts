@@ -4,8 +4,14 @@ export interface Claims {
   readonly sub?: string;
   readonly name?: string;
   readonly color?: string;
-  /** Seconds since 1970. */
+  readonly iss?: string;
+  /** When the token was signed and when it ends, in seconds since 1970. */
+  readonly iat?: number;
   readonly exp?: number;
+  /** When the person signed in; only such tokens can be renewed. */
+  readonly signedIn?: number;
+  /** Pattern of document names → role. */
+  readonly grants?: Readonly<Record<string, unknown>>;
 }
 
 /** Return the claims of a JWT, or none if the text is not a JWT. */
@@ -23,6 +29,19 @@ export function claimsOf(token: string): Claims {
 function pick(claims: Record<string, unknown>): Claims {
   const text = (name: string): string | undefined =>
     typeof claims[name] === 'string' ? (claims[name] as string) : undefined;
-  const exp = typeof claims.exp === 'number' ? claims.exp : undefined;
-  return { sub: text('sub'), name: text('name'), color: text('color'), exp };
+  const time = (name: string): number | undefined =>
+    typeof claims[name] === 'number' ? (claims[name] as number) : undefined;
+  return {
+    sub: text('sub'),
+    name: text('name'),
+    color: text('color'),
+    iss: text('iss'),
+    iat: time('iat'),
+    exp: time('exp'),
+    signedIn: time('signed_in'),
+    grants:
+      typeof claims.grants === 'object' && claims.grants !== null
+        ? (claims.grants as Record<string, unknown>)
+        : undefined,
+  };
 }

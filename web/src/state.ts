@@ -277,12 +277,15 @@ function closedText(state: State, unsaved: boolean): string {
   const demoted = state.denial === null && state.scope === 'readonly';
   const { happened, advice } = demoted ? DEMOTED : DENIALS[state.denial ?? 'change'];
   const said = state.denial === 'other' ? sentenceOf(state.reason) || happened : happened;
+  if (state.denial === 'signed-out' && unsaved) return `${said} ${SIGN_IN_TO_SAVE}`;
   return [said, unsaved ? KEEP_A_COPY : '', advice].filter(Boolean).join(' ');
 }
 
 const DEMOTED = { happened: 'You can no longer edit this document.', advice: '' };
 const NEARLY_FULL = 'The document is nearly as large as it may be.';
 const KEEP_OPEN = 'Your changes are not saved yet: keep this tab open.';
+const SIGN_IN_TO_SAVE =
+  'Your latest changes are not saved yet: sign in again to save them, or download a copy.';
 const KEEP_A_COPY = 'Your latest changes are not saved: download a copy of the text.';
 
 /** The exchange with the server is through, both ways; with unsaved edits, their answers tell the rest. */

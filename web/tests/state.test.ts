@@ -219,7 +219,7 @@ describe('access', () => {
       'You have been signed out. Sign in again to continue.',
     );
     expect(text(...handshake, accepted, ...typed, denied('signed-out'))).toContain(
-      'Your latest changes are not saved: download a copy of the text.',
+      'Your latest changes are not saved yet: sign in again to save them, or download a copy.',
     );
     expect(writable(stateAfter(...handshake, accepted, denied('signed-out')))).toBe(false);
   });

@@ -1,4 +1,6 @@
 /** The REST routes that the pages use, relative to the address at which the server is mounted. */
+import { claimsOf } from '../jwt';
+import { isFromProvider } from './accounts';
 
 export type Role = 'viewer' | 'commenter' | 'editor' | 'owner';
 
@@ -42,10 +44,11 @@ export class Problem extends Error {
 }
 
 export class Api {
-  readonly #token: string;
+  readonly #token: () => string;
 
-  constructor(token: string) {
-    this.#token = token;
+  /** `token`: the token, or a function that returns the one of the moment. */
+  constructor(token: string | (() => string)) {
+    this.#token = typeof token === 'string' ? () => token : token;
   }
 
   async list(
@@ -100,8 +103,18 @@ export class Api {
     await this.#call('POST', `${documentRoute(name)}/access-requests`, {});
   }
 
+  /** Return a token that lasts longer than the one of this call. */
+  async renewToken(): Promise<string> {
+    const claims = claimsOf(this.#token());
+    const answer = isFromProvider(claims)
+      ? await post('sign-in/oidc/token', { user: claims.sub })
+      : await this.#call('POST', 'token');
+    const { token } = await answer.json();
+    return token;
+  }
+
   async #call(method: string, path: string, body?: object | Blob): Promise<Response> {
-    const headers: Record<string, string> = { Authorization: `Bearer ${this.#token}` };
+    const headers: Record<string, string> = { Authorization: `Bearer ${this.#token()}` };
     if (body !== undefined) {
       headers['Content-Type'] = body instanceof Blob ? 'application/octet-stream' : 'application/json';
     }
@@ -118,6 +131,37 @@ export class Api {
     if (!answer.ok) throw await problemIn(answer);
     return answer;
   }
+}
+
+/** Return the name of the provider at which people can sign in, or null if there is none. */
+export async function readProvider(): Promise<string | null> {
+  try {
+    const answer = await fetch(new URL('sign-in/ways', document.baseURI));
+    const { oidc } = await answer.json();
+    return oidc?.name ?? null;
+  } catch {
+    return null; // the page says elsewhere that the server is away
+  }
+}
+
+/** Have the server delete the cookie of a person who has signed in at a provider. */
+export async function endProviderSignIn(user: string): Promise<void> {
+  await post('sign-in/oidc/sign-out', { user });
+}
+
+async function post(path: string, body: object): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(new URL(path, document.baseURI), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem(0, 'The server cannot be reached. Check your connection and try again.');
+  }
+  if (!answer.ok) throw await problemIn(answer);
+  return answer;
 }
 
 function documentRoute(name: string): string {

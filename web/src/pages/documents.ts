@@ -1,12 +1,15 @@
 /** The pages beside the editor: the list of documents, the bin, `/new`, and what stands at an unknown address. */
 import { html, LitElement, type TemplateResult } from 'lit';
-import { initials } from '../people';
+import { claimsOf } from '../jwt';
+import './account-menu';
 import { Api, Problem } from './api';
 import './bin';
 import { card } from './card';
 import './document-list';
-import { documentPath, generatedName } from './names';
-import { type Account, hadToken, reloadOnSignIn, signIn } from './sign-in';
+import { reloadWhenSaved } from './leaving';
+import { documentPath, generatedName, placed } from './names';
+import { keepSignedIn } from './renewal';
+import { type Account, currentAccount, hadToken, reloadOnSignIn, signIn } from './sign-in';
 import { signInCard } from './sign-in-card';
 import './theme';
 import './toast';
@@ -46,13 +49,16 @@ class CollabDocuments extends LitElement {
     this.expired = this.account === null && hadToken();
     reloadOnSignIn();
     if (this.account === null) return;
-    this.#api = new Api(this.account.token);
+    const { token } = this.account;
+    this.#api = new Api(() => currentAccount()?.token ?? token);
+    keepSignedIn();
+    addEventListener('collab-signed-out', reloadWhenSaved);
     if (this.#place === 'new') void this.#create();
   }
 
   /** Create a document and go to it, so that "back" does not create another one. */
   async #create(): Promise<void> {
-    const name = generatedName();
+    const name = placed(generatedName(), claimsOf(this.account?.token ?? '').grants);
     try {
       await this.#api.create(name);
       location.replace(new URL(documentPath(name), document.baseURI));
@@ -80,9 +86,7 @@ class CollabDocuments extends LitElement {
         <a class="brand" href=${document.baseURI}><img src=${iconAddress()} alt="" width="24" height="24" />collab</a>
         <div class="tools">
           <collab-theme></collab-theme>
-          <span class="account" title=${`Signed in as ${this.account.name}`}>
-            <span class="initials" aria-hidden="true">${initials(this.account.name)}</span><span class="who">${this.account.name}</span>
-          </span>
+          <collab-account-menu named></collab-account-menu>
         </div>
       </header>
       <main class="column">${this.#content()}</main>`;

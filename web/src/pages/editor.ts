@@ -3,11 +3,13 @@ import { html, LitElement, nothing, render } from 'lit';
 import type { Doc } from 'yjs';
 import '../collab-editor';
 import type { CollabEditor, CollabEventDetails } from '../collab-editor';
+import './account-menu';
 import { Api, Problem } from './api';
 import { closedDocument } from './closed-document';
 import { documentAt, folderOf, listPath, titleOf } from './names';
-import { type Account, forgetToken, hadToken, reloadOnSignIn, signIn } from './sign-in';
+import { type Account, currentAccount, forgetToken, hadToken, reloadOnSignIn, signIn } from './sign-in';
 import { signInCard } from './sign-in-card';
+import './sign-in-notice';
 import './theme';
 import './title';
 import type { CollabTitle } from './title';
@@ -78,7 +80,7 @@ class DocumentPage extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#api = new Api(this.account.token);
+    this.#api = new Api(() => this.#token);
     this.#awaitServer();
   }
 
@@ -147,6 +149,11 @@ class DocumentPage extends LitElement {
     this.closed = event.detail;
   }
 
+  /** The newest token: it is renewed while the page is open. */
+  get #token(): string {
+    return currentAccount()?.token ?? this.account.token;
+  }
+
   get #editor(): CollabEditor | null {
     return this.querySelector('collab-editor');
   }
@@ -201,7 +208,7 @@ class DocumentPage extends LitElement {
       });
     }
     return html`
-      <collab-editor .document=${this.name} .token=${this.account.token} @collab-ready=${this.#ready}
+      <collab-editor .document=${this.name} .token=${this.#token} @collab-ready=${this.#ready}
         @collab-permission=${this.#permission} @collab-status=${this.#status} @collab-error=${this.#failed}>
         <div slot="start" class="crumbs">
           <a class="back" href=${document.baseURI} aria-label="All documents" title="All documents">${backArrow}</a>
@@ -217,6 +224,8 @@ class DocumentPage extends LitElement {
         </div>
         ${this.#noticeActions()}
         <collab-theme slot="end"></collab-theme>
+        <collab-account-menu slot="end"></collab-account-menu>
+        <collab-sign-in-notice slot="notice"></collab-sign-in-notice>
       </collab-editor>`;
   }
 
@@ -240,7 +249,7 @@ class DocumentPage extends LitElement {
   #noticeActions() {
     if (this.closed?.reason !== 'deleted') return nothing;
     return html`
-      <div slot="notice" class="notice-actions">
+      <div slot="notice-action" class="notice-actions">
         <button type="button" @click=${this.#restore}>Restore</button>
         ${this.problem === '' ? nothing : html`<span role="alert">${this.problem}</span>`}
       </div>`;

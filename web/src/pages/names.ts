@@ -48,6 +48,19 @@ export function foldersIn(folder: string, documents: readonly { readonly name: s
   return [...found].sort((a, b) => a.localeCompare(b));
 }
 
+/** Put a new document into a folder that the person may write, where not every name is theirs to choose. */
+export function placed(name: string, grants: Readonly<Record<string, unknown>> = {}): string {
+  const writable = Object.keys(grants).filter(pattern =>
+    ['editor', 'owner'].includes(String(grants[pattern])),
+  );
+  const folders = writable
+    .filter(pattern => /^[^*]*\/\*\*?$/.test(pattern))
+    .map(it => it.replace(/\*+$/, ''));
+  const isOpen = writable.some(pattern => pattern === '**' || pattern === '*');
+  const isPlaced = folders.some(folder => name.startsWith(folder));
+  return isOpen || isPlaced || folders[0] === undefined ? name : folders[0] + name;
+}
+
 /** Return the address of a document's page, relative to the base of the site. */
 export function documentPath(name: string): string {
   return `d/${name.split('/').map(encodeURIComponent).join('/')}`;
