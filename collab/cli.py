@@ -194,7 +194,7 @@ def _print_signed(
     if not 0 < ttl_s < math.inf:
         raise typer.BadParameter("the lifetime must be more than 0 seconds.", param_hint="--ttl")
     if not user.strip():
-        raise typer.BadParameter("the user id must not be empty.", param_hint="--sub")
+        raise typer.BadParameter("a token needs a user, such as --sub alice.", param_hint="--sub")
     settings = load_settings()
     if not settings.secret_counts:
         raise InvalidRequest(

@@ -28,6 +28,9 @@ async def serve(route: Route) -> None:
     path = route.request.url.removeprefix(ORIGIN)
     name = "index.html" if path == "/" else "editor.html" if path.startswith("/d/") else path.removeprefix("/")
     file = STATIC / name
+    if file.suffix not in TYPES:  # a question to the server
+        await route.fulfill(json={})
+        return
     headers = {"content-security-policy": POLICY, "content-type": TYPES[file.suffix]}
     await route.fulfill(body=file.read_bytes(), headers=headers)
 

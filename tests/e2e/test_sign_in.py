@@ -130,6 +130,7 @@ async def test_token_is_renewed_while_a_person_types(browser: Browser, server_of
     end_s = time.time() + 8
     ada = await BrowserClient.open(browser, page_address(server, first))
     await ada.wait_for_text()
+    await ada.page.locator(".ProseMirror").click()
     typed = ""
     while time.time() < end_s + 8:  # beyond the end of the second token, too
         word = f"{len(typed)} "
