@@ -77,9 +77,9 @@ def test_details_of_events_are_those_of_the_element() -> None:
 def test_parts_and_slots_are_those_of_the_element() -> None:
     said = section("Parts, slots and styles")
     assert set(re.findall(r"::part\((\w+)\)", said)) == set(re.findall(r'part="(\w+)"', ELEMENT))
-    slots = set(re.findall(r'<slot name="(\w+)"', ELEMENT)) - {"content"}  # where the element puts the text itself
-    (sentence,) = re.findall(r"The\s+slots (.*?) take elements", said, re.DOTALL)
-    assert set(re.findall(r"`(\w+)`", sentence)) == slots
+    slots = set(re.findall(r'<slot name="([\w-]+)"', ELEMENT)) - {"content"}  # where the element puts the text itself
+    (sentence,) = re.findall(r"Elements of\s+yours go into the slots (.*?)\.", said, re.DOTALL)
+    assert set(re.findall(r"`([\w-]+)`", sentence)) == slots
 
 
 def test_custom_properties_are_those_of_the_styles() -> None:

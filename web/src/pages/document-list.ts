@@ -1,12 +1,23 @@
 /** The list of documents: sorted and searched by the server, with what a person may do in a menu on each row. */
 import { html, LitElement, nothing } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import { claimsOf } from '../jwt';
 import { ago } from './ago';
 import { type Api, type DocumentEntry, type ListQuery, Problem, type Sort } from './api';
 import { Listing } from './listing';
 import type { MenuItem } from './menu';
 import './menu';
-import { documentPath, folderAt, folderOf, foldersIn, generatedName, listPath, titleOf } from './names';
+import {
+  documentPath,
+  folderAt,
+  folderOf,
+  foldersIn,
+  generatedName,
+  listPath,
+  placed,
+  titleOf,
+} from './names';
+import { currentAccount } from './sign-in';
 import './toast';
 
 /** How long the search waits for another key. */
@@ -71,7 +82,10 @@ export class CollabDocumentList extends LitElement {
   // --- what a person can do -----------------------------------------------------------------------------
 
   async #create(): Promise<void> {
-    const name = inFolder(this.#folder, generatedName());
+    const name = placed(
+      inFolder(this.#folder, generatedName()),
+      claimsOf(currentAccount()?.token ?? '').grants,
+    );
     this.busy = true;
     await this.#try(async () => {
       await this.api.create(name);
