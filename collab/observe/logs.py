@@ -48,7 +48,9 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "id_token_refused": ("reason",),
     "sign_in_refused": ("status", "error"),
     # the store
-    "store_unavailable": ("error", "rows", "retry_s"),
+    "store_unavailable": ("error", "rows", "retry_s", "titles"),
+    "title_not_read": ("document", "reason"),
+    "welcome_not_written": ("reason",),
     "batch_refused": ("rows",),
     "row_refused": ("document", "origin", "n"),
     "snapshot_written": ("document", "seq", "bytes"),

@@ -20,6 +20,7 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 from collab.access.roles import Role
 from collab.api.openapi_page import render
 from tests.api.calls import OWNER, bearer
+from tests.api.test_sign_in import sign_in_token
 from tests.deployment import ServerProcess
 from tests.room.build import YjsClient
 from tests.services.browser import FLAGS, find_chromium
@@ -126,6 +127,7 @@ def test_host_with_markup_stays_text(client: TestClient, api: Any) -> None:
 ORDER = [
     "createDocument",
     "postUpdate",
+    "renewToken",
     "listDocuments",
     "getDocument",
     "changeDocument",
@@ -149,6 +151,7 @@ ORDER = [
 
 
 STRANGER = bearer({"other/*": Role.VIEWER}, user="carol")
+CALLERS = {"requestAccess": STRANGER, "renewToken": {"Authorization": f"Bearer {sign_in_token()}"}}
 LINK = "Zk3u8yQb1x0t"
 """The id of a link in the examples."""
 
@@ -162,7 +165,7 @@ def test_line_for_the_shell_does_what_the_page_says(client: TestClient, api: Any
         responses = operations(api)[name]["responses"]
         status = min(responses)
         assert "{" not in lines[name].partition("-d")[0], "a line that one would have to fill in"
-        answer = run(client, lines[name].replace(LINK, link), STRANGER if name == "requestAccess" else OWNER)
+        answer = run(client, lines[name].replace(LINK, link), CALLERS.get(name, OWNER))
         if name == "createLink":
             link = answer.json()["id"]
         assert str(answer.status_code) == status, (lines[name], answer.text)
