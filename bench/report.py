@@ -37,7 +37,10 @@ def main() -> int:
         return 1
     runs = {name: each for name, (each, _) in found.items()}
     abouts = [about for _, about in found.values()]
-    tables = [_machine(abouts[-1]), *(markdown_table(SCENARIOS[name], each) for name, each in runs.items())]
+    tables = [
+        _machine(abouts[-1]),
+        *(markdown_table(SCENARIOS[name], each, date=about["date"]) for name, (each, about) in found.items()),
+    ]
     text = DOCUMENT.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     DOCUMENT.write_text(before + BEGIN + "\n\n" + "\n\n".join(tables) + "\n\n" + END + after)
@@ -51,11 +54,12 @@ def main() -> int:
 
 
 def _machine(about: dict[str, str]) -> str:
-    return f"Measured on {about['date']}: {about['cpu']}, {about['kernel']}, Python {about['python']}."
+    machine = f"{about['cpu']}, {about['kernel']}, Python {about['python']}"
+    return f"All on one machine ({machine}), on the day that stands below each table."
 
 
-def markdown_table(scenario: Scenario, runs: Sequence[Run]) -> str:
-    """Return a table of medians. The best main figure among real servers is bold, whoever has it."""
+def markdown_table(scenario: Scenario, runs: Sequence[Run], *, date: str) -> str:
+    """Return a table of medians, measured on ``date``. The best main figure among real servers is bold."""
     heads = ["", *(figure.title for figure in scenario.figures), "collab / it"]
     main = scenario.figures[0]
     values = {server: median(runs, server, main.name) for server in servers_of(runs)}
@@ -70,7 +74,7 @@ def markdown_table(scenario: Scenario, runs: Sequence[Run]) -> str:
             f"| {parse_server(server).title} | {' | '.join(cells)} | {'' if against is None else f'{against:.2f}'} |"
         )
     rounds = 1 + max(run.round for run in runs)
-    notes = [f"{rounds} round{'s' if rounds > 1 else ''}.", scenario.explanation, busy_note(runs)]
+    notes = [f"{date}, {rounds} round{'s' if rounds > 1 else ''}.", scenario.explanation, busy_note(runs)]
     notes += [
         f"{parse_server(run.server).title}, round {run.round + 1}: {fault}." for run in runs for fault in run.faults
     ]

@@ -43,7 +43,7 @@ def test_run_with_a_fault_counts_for_nothing() -> None:
 
 def test_table_marks_the_best_server_whoever_it_is() -> None:
     runs = [replace(each, figures={"us_per_delivery": 200.0}) if each.server == "collab" else each for each in RUNS]
-    lines = markdown_table(SCENARIO, runs).splitlines()
+    lines = markdown_table(SCENARIO, runs, date="2026-11-25").splitlines()
     assert any(line.startswith("| Hocuspocus | **60.00** |") for line in lines)
     assert any(line.startswith("| collab | 200.00 |") for line in lines)
     assert any(line.startswith("| C floor | 5.00 |") for line in lines)
@@ -53,7 +53,7 @@ def test_table_says_that_the_machine_was_busy() -> None:
     late = replace(RUNS[0], figures={**RUNS[0].figures, "send_late_ms": 80.0})
     assert busy_note(RUNS) == ""
     assert "80 ms late" in busy_note([late])
-    assert "80 ms late" in markdown_table(SCENARIO, [late])
+    assert "80 ms late" in markdown_table(SCENARIO, [late], date="2026-11-25")
 
 
 def test_results_read_back(tmp_path: Path) -> None:
