@@ -1,7 +1,7 @@
 """The bin, and the columns and indexes by which the list of documents is sorted and searched.
 
-Replicas of the version before may go on meanwhile: what they create is sorted as old and found by no search until its
-title changes, or its text in a replica of this version.
+Replicas of the version before may go on meanwhile: what they create is sorted as old until it is edited in a
+replica of this version, and found by no search until its title changes.
 """
 
 import unicodedata
