@@ -13,6 +13,15 @@ def title_field(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Title", exact=True)
 
 
+async def _shows(page: Page, title: str) -> None:
+    """Return once the title field holds this."""
+
+    async def is_shown() -> bool:
+        return await title_field(page).input_value() == title
+
+    await eventually(is_shown)
+
+
 async def test_title_is_live_for_everybody_and_follows_into_the_list(browser: Browser, server: ServerProcess) -> None:
     ada = await BrowserClient.join(browser, server, "ada")
     grace = await BrowserClient.join(browser, server, "grace")
@@ -21,7 +30,7 @@ async def test_title_is_live_for_everybody_and_follows_into_the_list(browser: Br
     assert await title_field(ada.page).get_attribute("placeholder") == DOCUMENT
 
     await title_field(ada.page).fill("The engine & its <brass>")
-    await grace.page.wait_for_function("document.querySelector('textarea').value === 'The engine & its <brass>'")
+    await _shows(grace.page, "The engine & its <brass>")
     await reader.page.get_by_role("heading", name="The engine & its <brass>").wait_for()
     assert await title_field(reader.page).count() == 0
     await eventually(lambda: _is_titled(reader.page, "The engine & its <brass>"))
@@ -35,10 +44,10 @@ async def test_two_people_may_type_into_the_title(browser: Browser, server: Serv
     ada, grace = await BrowserClient.join(browser, server, "ada"), await BrowserClient.join(browser, server, "grace")
     field, other = title_field(ada.page), title_field(grace.page)
     await field.press_sequentially("engine")
-    await grace.page.wait_for_function("document.querySelector('textarea').value === 'engine'")
+    await _shows(grace.page, "engine")
     await other.press("Home")
     await other.press_sequentially("The ")
-    await ada.page.wait_for_function("document.querySelector('textarea').value === 'The engine'")
+    await _shows(ada.page, "The engine")
     await field.press_sequentially("s")  # the caret stayed behind the word
 
     async def is_whole() -> bool:
@@ -114,7 +123,7 @@ async def test_title_over_rest_is_the_title_on_the_page(browser: Browser, server
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token('robot')}"}) as rest:
         url = f"http://127.0.0.1:{server.port}/api/v1/documents/{DOCUMENT}"
         assert (await rest.patch(url, json={"title": "Named by a program"})).status_code == 200
-        await ada.page.wait_for_function("document.querySelector('textarea').value === 'Named by a program'")
+        await _shows(ada.page, "Named by a program")
         await title_field(ada.page).fill("Named by Ada")
 
         async def is_listed() -> bool:
