@@ -1,4 +1,4 @@
-"""What a page of the list costs: latency of ``SqlStore.list_documents`` among many documents.
+"""Measure a page of the list: latency of ``SqlStore.list_documents`` among many documents.
 
 Run from the top of a checkout: ``.venv/bin/python -m bench.listing``. It starts a private Postgres and makes an SQLite
 file, fills both, asks for pages as several callers would, prints a table and leaves nothing behind. Times depend on

@@ -137,7 +137,7 @@ def server() -> Iterator[int]:
                 found = re.search(r"127\.0\.0\.1:([1-9]\d*)", Path(log.name).read_text())
                 if found:
                     break
-                time.sleep(0.05)
+                time.sleep(0.05)  # the server announces its port in a file, which nothing can wait for
             assert found, Path(log.name).read_text()
             yield int(found[1])
         finally:

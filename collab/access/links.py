@@ -40,7 +40,7 @@ _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 
 @dataclass(frozen=True, slots=True)
 class LinkKey:
-    """What a guest shows: the secret of a link, a name and a password, which may be empty."""
+    """The credentials of a guest: the secret of a link, a name and a password, both of which may be empty."""
 
     secret: str = field(repr=False)
     name: str = ""

@@ -20,7 +20,7 @@ from collab.errors import InvalidRequest, SignInFailed
 from collab.ids import UserId
 
 PREFIX = "oidc:"
-"""What user ids from the provider begin with: nobody can become the user of a sign-in link by choosing a subject."""
+"""Prefix of the user ids from the provider, so that no subject chosen there is the user of a sign-in link."""
 
 CLOCK_SKEW_S = 60
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What a provider publishes about itself. ``userinfo_endpoint`` may be empty.
+    """The description that a provider publishes of itself. ``userinfo_endpoint`` may be empty.
 
     ``secret_in_header``: how it takes the client's secret, in a header or in the body.
     """
@@ -57,7 +57,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who signed in."""
+    """A person who has signed in at the provider."""
 
     subject: str
     name: str

@@ -56,7 +56,7 @@ class AccessRequest:
 
 @record
 class Sharing:
-    """What a document's lists say about the users and links that were asked for.
+    """The entries of a document's lists for the users and links that were asked for.
 
     ``version`` grows with every change of any of the lists.
     """

@@ -1,4 +1,4 @@
-"""Who has access to a document, who asks for it, and whether everybody may read it, over REST."""
+"""Access to a document over REST: its members, requests for access, and publication."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/documents", tags=["access"], responses=proble
 
 
 class You(BaseModel):
-    """What the caller may do, and why."""
+    """The caller, with the role on the document and the reasons for it."""
 
     user: str = Field(examples=["alice"])
     name: str = Field(examples=["Alice"])
@@ -32,7 +32,7 @@ class You(BaseModel):
 
 
 class Access(BaseModel):
-    """Who may do what with a document."""
+    """The people and links with access to a document, and their roles."""
 
     you: You
     published: bool = Field(description="True if everybody may read the content without a token.", examples=[False])
@@ -49,7 +49,7 @@ class NewRequest(BaseModel):
 
 
 class Request(BaseModel):
-    """Somebody who asks for access."""
+    """A request for access."""
 
     user: str = Field(examples=["carol"])
     name: str = Field(examples=["Carol"])

@@ -31,7 +31,7 @@ Words = Annotated[Line, AfterValidator(_whole)]
 
 
 class ListParameters(BaseModel):
-    """What is listed. A parameter that does not exist is refused: ignored, it would answer another question."""
+    """Filter and order of a list. An unknown parameter is refused: ignored, it would answer another question."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -44,7 +44,7 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class OidcSignIn:
-    """What the routes work with."""
+    """The provider and the settings of the routes."""
 
     provider: OidcProvider
     client_id: str

@@ -41,7 +41,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 STORED_SLICE = SliceSize(jumps=4)
-"""What the engine is given at once of an update of the log."""
+"""The largest part of a row that the engine is given at once."""
 
 QUICKLY_READ_BYTES = 4096
 """A document of so many bytes is read in a moment."""
@@ -57,7 +57,7 @@ class Document:
         self._deleted_exact = True
         self._nesting: Nesting | None = None
         self._learners: list[list[InspectedUpdate]] = []
-        """What was integrated since each reading of the structure began."""
+        """Updates that were integrated since each reading of the structure began."""
         self._version = 0
         """Grows with each change."""
         self._pairs = SurrogatePairs()

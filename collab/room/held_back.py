@@ -1,4 +1,4 @@
-"""What is in the document of a large update that is not complete yet: neither logged nor shown.
+"""The part of an incomplete large update that is in the document already, and is neither logged nor shown.
 
 An update may take several turns, and other people should see it at once and whole: an editor that is shown half of a
 pasted table deletes it as broken. So its slices are gathered here and become one entry of the log and one message when

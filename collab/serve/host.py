@@ -204,7 +204,14 @@ class Host:
 
     def next_row(self) -> Row | None:
         """Return the next row of this room, or None when nothing waits."""
-        return None if self.failed else self._room.next_row()
+        if self.failed:
+            return None
+        try:
+            return self._room.next_row()
+        except Exception:  # the log writer asks on behalf of every room
+            log.exception("invariant_broken", document=self.name)
+            self.fail(RoomClosed())
+            return None
 
     def row_written(self, outcome: store.Outcome) -> None:
         """Take in what became of the row."""

@@ -245,9 +245,6 @@ class Store(Protocol):
         Raises DocumentExists, DocumentInBin, and TransientError where one was purged a moment ago.
         """
 
-    async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Change the title. Raises DocumentNotFound or DocumentInBin."""
-
     async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
         """Change the titles that lists show; the times stay. Documents that are deleted or not there are left out."""
 

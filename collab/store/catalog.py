@@ -48,14 +48,6 @@ async def add_owners(connection: AsyncConnection, owners: Mapping[DocumentName, 
         )
 
 
-async def set_title(connection: AsyncConnection, name: DocumentName, title: str) -> DocumentInfo:
-    """Change the title. Raises DocumentNotFound or DocumentInBin."""
-    now = datetime.now(UTC)
-    change = update(documents).where(documents.c.name == name, documents.c.deleted_at.is_(None))
-    await connection.execute(change.values(**titled(name, title), updated_at=now, active_at=now))
-    return await find(connection, name)
-
-
 async def set_titles(connection: AsyncConnection, titles: Mapping[DocumentName, str]) -> None:
     """Change the titles that differ. In the order of the names, so that two replicas do not wait for each other."""
     for name, title in sorted(titles.items()):

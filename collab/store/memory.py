@@ -211,12 +211,6 @@ class MemoryStore:
             return document.info()
         raise DocumentInBin if known.deleted else DocumentExists
 
-    async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        document = self._listed(name)
-        document.title = title
-        document.updated_at = self._now()
-        return document.info()
-
     async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
         for name, title in titles.items():
             if (document := self._documents.get(name)) is not None and not document.deleted:

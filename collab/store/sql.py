@@ -155,11 +155,6 @@ class SqlStore:
                 return await catalog.find(connection, name)
         raise DocumentExists
 
-    async def set_title(self, name: DocumentName, title: str) -> DocumentInfo:
-        """Change the title."""
-        async with self._database.write() as connection:
-            return await catalog.set_title(connection, name, title)
-
     async def set_titles(self, titles: Mapping[DocumentName, str]) -> None:
         """Change titles, in one transaction."""
         async with self._database.write() as connection:

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from collab.access.roles import Role
 from collab.api.app import create_app
+from collab.ids import DocumentName
 from collab.settings import Settings
 from collab.store.memory import MemoryStore
 from collab.store.sql import SqlStore
@@ -218,7 +219,7 @@ def test_deleting_closes_the_open_connections(client: TestClient, store: MemoryS
     with client.websocket_connect(f"/ws/x?token={token('grace')}") as socket:
         client.delete(f"{DOCUMENTS}/x", headers=OWNER)
         assert socket.receive()["code"] == 4410
-    assert asyncio.run(store.load("x")).deleted  # type: ignore[arg-type]
+    assert asyncio.run(store.load(DocumentName("x"))).deleted
 
 
 def test_document_in_the_bin_says_so_and_comes_back(any_client: TestClient) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from collab.errors import DocumentPoisoned, StoreUnavailable
+from collab.errors import DocumentPoisoned, RoomClosed, StoreUnavailable
 from collab.ids import ClientId, Epoch, Sequence, SessionId, WriterId
 from collab.limits import ServerLimits
 from collab.observe.metrics import Metrics
@@ -254,3 +254,14 @@ async def test_sink_that_falls_behind_while_it_is_sent_something_is_told_of_afte
     (_, missed) = sinks[0].sent
     assert isinstance(missed, Update)
     assert YjsClient(2, edits[0], missed.update).text == "xxx"
+
+
+async def test_room_that_cannot_form_a_row_ends_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError
+
+    bench.host.hear(ANN, Update(YjsClient(1).type(0, "a")))
+    monkeypatch.setattr(bench.host._room, "next_row", broken)
+    assert bench.host.next_row() is None
+    assert isinstance(bench.host.failed, RoomClosed)
+    assert bench.host.next_row() is None

@@ -255,7 +255,6 @@ class StoreContract(SharingContract):
         await store.create(DocumentName("a"), "")
         await store.append([row(1, name=DocumentName("c"))])
         assert await listed(store) == ["a", "b", "c"]
-        assert (await store.set_title(DocumentName("a"), "A")).title == "A"
         before = await store.find(DocumentName("a"))
         await store.set_titles({DocumentName("c"): "Sea", DocumentName("a"): "Ay", DocumentName("never"): "No"})
         titles = [each.title for each in (await store.list_documents(ListQuery(EVERYTHING))).documents]
@@ -311,7 +310,7 @@ class StoreContract(SharingContract):
         with pytest.raises(DocumentExists):
             await store.create(NAME, "")
         await store.delete(NAME)
-        for again in (store.find(NAME), store.create(NAME, ""), store.delete(NAME), store.set_title(NAME, "")):
+        for again in (store.find(NAME), store.create(NAME, ""), store.delete(NAME)):
             with pytest.raises(DocumentInBin):
                 await again
         assert await listed(store) == []
@@ -323,12 +322,12 @@ class StoreContract(SharingContract):
         for name, title in (("c", "beta"), ("a", "Ärger"), ("d", "Alpha"), ("b", "")):
             await store.create(DocumentName(name), title)
         await store.append([row(1, name=DocumentName("a"))])
-        await store.set_title(DocumentName("d"), "alpha")
+        await store.set_titles({DocumentName("d"): "alpha"})
         orders = {
             ListOrder.NAME: ["a", "b", "c", "d"],
             ListOrder.TITLE: ["d", "b", "c", "a"],  # "alpha", "b" for want of a title, "beta", "ärger"
             ListOrder.CREATED: ["b", "d", "a", "c"],
-            ListOrder.UPDATED: ["d", "a", "b", "c"],
+            ListOrder.UPDATED: ["a", "b", "d", "c"],
         }
         for order, names in orders.items():
             assert await listed(store, ListQuery(EVERYTHING, order, limit=limit)) == names
@@ -376,7 +375,7 @@ class StoreContract(SharingContract):
     async def test_document_created_by_an_edit_is_found_by_its_name(self, store: Store) -> None:
         await store.append([row(1, name=DocumentName("Ärger/1"))])
         assert await listed(store, ListQuery(EVERYTHING, search="ÄRGER")) == ["Ärger/1"]
-        await store.set_title(DocumentName("Ärger/1"), "Freude")
+        await store.set_titles({DocumentName("Ärger/1"): "Freude"})
         assert await listed(store, ListQuery(EVERYTHING, search="freu")) == ["Ärger/1"]
 
     async def test_prefix_is_the_beginning_of_the_name_as_it_is(self, store: Store) -> None:
@@ -432,7 +431,7 @@ class StoreContract(SharingContract):
 
     async def test_restored_document_has_everything_in_a_new_epoch(self, store: Store) -> None:
         await store.append([row(n) for n in range(1, 4)])
-        await store.set_title(NAME, "Notes")
+        await store.set_titles({NAME: "Notes"})
         await store.put_snapshot(NAME, Epoch(0), Snapshot(Sequence(2), b"state", 0))
         before = await store.load(NAME)
         await store.delete(NAME)
